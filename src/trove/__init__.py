@@ -1,0 +1,3 @@
+"""Trove: database servers as a service."""
+
+__version__ = "1.0.0.dev0"

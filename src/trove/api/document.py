@@ -1,0 +1,134 @@
+"""`/openapi.json`: what the routes say of themselves, and what holds for all of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from trove import __version__
+from trove.api.negotiation import VERSION
+
+METHODS = ("get", "post", "put", "patch", "delete")
+
+DESCRIPTION = """\
+The Trove API v1.0. Every answer bears `X-OpenStack-Request-Id`.
+
+Lists come in pages: while there is more, `links` and `<collection>_links` have a `next`.
+A POST that bears an `Idempotency-Key` is done once within a day, and the same user's repeated
+requests get its answer. Should the service be killed before it has answered, the request is told
+409 for a minute and is then done again: an order of an instance finds what was ordered before,
+anything else may happen twice."""
+
+TOLD: dict[str, str] = {
+    "400": "The request is not valid; the message names the field.",
+    "401": "Nobody we know, or not an administrator.",
+    "403": "The policy does not allow it.",
+    "404": "There is no such thing in this project.",
+    "405": "This is not done here.",
+    "406": "This version or media type is not served.",
+    "409": "It contradicts the present state.",
+    "413": "More, or more often, than the project may; or too large a body.",
+    "415": "The body must be JSON.",
+    "422": "The instance is not in a state for this.",
+    "500": "The server failed.",
+    "501": "This datastore, or this installation, can not do it.",
+    "503": "Something that is needed does not answer; try again.",
+}
+# 413 comes with the rate limits, 422 when the accounts of an engine are read that does not run.
+READING = ("400", "401", "403", "404", "406", "413", "422", "501", "503")
+WRITING = (*READING, "409", "415", "500")
+
+ERROR_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "description": "One key, the name of the error.",
+    "minProperties": 1,
+    "maxProperties": 1,
+    # The error's name is the key, and so no fixed property: python-troveclient takes the message of
+    # whatever object stands first.
+    "additionalProperties": {
+        "type": "object",
+        "required": ["code", "message"],
+        "properties": {
+            "code": {"type": "integer"},
+            "message": {"type": "string"},
+            "details": {"type": "string"},
+            "retryAfter": {"type": "integer"},
+        },
+    },
+}
+
+PROJECT_ID: dict[str, Any] = {
+    "name": "project_id",
+    "in": "path",
+    "required": True,
+    "description": "The project that the token is good for.",
+    "schema": {"type": "string"},
+}
+
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "The same request under the same key is done once.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+
+
+def install(app: FastAPI) -> None:
+    """Let the application show this document."""
+
+    def openapi() -> dict[str, Any]:
+        # FastAPI keeps the finished document there too, and its /openapi.json asks this function.
+        if app.openapi_schema is None:
+            app.openapi_schema = document_of(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def document_of(app: FastAPI) -> dict[str, Any]:
+    """The whole document."""
+    document = get_openapi(
+        title="Trove", version=__version__, description=DESCRIPTION, routes=app.routes
+    )
+    parts = document.setdefault("components", {})
+    schemas = parts.setdefault("schemas", {})
+    # FastAPI promises a 422 of its own for every route with parameters; here it never comes: what
+    # can not be validated is answered 400, and 422 means the state of an instance.
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    schemas["Error"] = ERROR_SCHEMA
+    parts["responses"] = {f"Error{code}": _response(text) for code, text in TOLD.items()}
+    parts["securitySchemes"] = {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}}
+    for path, operations in document["paths"].items():
+        for method in set(METHODS) & set(operations):
+            _complete(path, method, operations[method])
+    return document
+
+
+def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Add to one operation what the layers before the routes may answer."""
+    responses = operation["responses"]
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+    # These pass the gate unasked: no token, no project, no rate.
+    if not path.startswith(f"{VERSION}/{{"):
+        if method != "get":
+            _add(responses, ("400", "413"))
+        return
+    operation["security"] = [{"token": []}]
+    _add(responses, READING if method == "get" else WRITING)
+    more = [PROJECT_ID, IDEMPOTENCY_KEY] if method == "post" else [PROJECT_ID]
+    operation["parameters"] = [*more, *operation.get("parameters", ())]
+
+
+def _add(responses: dict[str, Any], codes: tuple[str, ...]) -> None:
+    for code in codes:
+        responses.setdefault(code, {"$ref": f"#/components/responses/Error{code}"})
+
+
+def _response(text: str) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Error"}
+    return {"description": text, "content": {"application/json": {"schema": schema}}}

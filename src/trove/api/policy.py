@@ -1,0 +1,133 @@
+"""Who may do what: one table, read top to bottom.
+
+| who      | means                                                                          |
+|----------|--------------------------------------------------------------------------------|
+| EVERYONE | whoever is authenticated                                                       |
+| READ     | anybody in the project that owns it, or an administrator                       |
+| WRITE    | the same, save those whose only role is `reader`                               |
+| ADMIN    | administrators; others are answered 403                                        |
+| MGMT     | administrators; others are answered 401, as clients of `/mgmt` expect          |
+
+That a thing belongs to the caller's project is seen to by the services, which find nothing else.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+from trove.api.errors import AdminOnly
+from trove.errors import Forbidden
+from trove.services.installation import Caller
+
+# One of Keystone's default roles. Any other beside it lets its bearer write, `member` or not, as
+# older installations have roles of their own.
+READERS = frozenset({"reader"})
+
+
+class Who(enum.Enum):
+    EVERYONE = "everyone"
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+    MGMT = "mgmt"
+
+
+EVERYONE, READ, WRITE, ADMIN, MGMT = Who
+
+POLICY: Mapping[str, Who] = {
+    "instance:index": READ,
+    "instance:detail": READ,
+    "instance:show": READ,
+    "instance:create": WRITE,
+    "instance:update": WRITE,
+    "instance:delete": WRITE,
+    # No more than a deletion, which waits for nothing here: so, unlike a reset, it is the owner's.
+    "instance:force_delete": WRITE,
+    "instance:restart": WRITE,
+    "instance:resize_flavor": WRITE,
+    "instance:resize_volume": WRITE,
+    "instance:promote_to_replica_source": WRITE,
+    "instance:eject_replica_source": WRITE,
+    "instance:reset_status": ADMIN,
+    # The door to every action; each then asks for a rule of its own.
+    "instance:action": WRITE,
+    "instance:configuration": READ,
+    "instance:backups": READ,
+    "instance:guest_log_list": READ,
+    "instance:guest_log": WRITE,
+    "instance:module_list": READ,
+    "instance:module_apply": WRITE,
+    "instance:module_remove": WRITE,
+    "database:index": READ,
+    "database:create": WRITE,
+    "database:delete": WRITE,
+    "user:index": READ,
+    "user:show": READ,
+    "user:create": WRITE,
+    "user:update": WRITE,
+    "user:delete": WRITE,
+    "user_access:index": READ,
+    "user_access:update": WRITE,
+    "user_access:delete": WRITE,
+    "root:index": READ,
+    "root:create": WRITE,
+    "root:delete": WRITE,
+    "datastore:index": EVERYONE,
+    "datastore:show": EVERYONE,
+    "datastore:delete": ADMIN,
+    "flavor:index": EVERYONE,
+    "flavor:show": EVERYONE,
+    "volume_type:index": EVERYONE,
+    "limits:index": READ,
+    # Although it lies below /mgmt: the project's own quotas have always been open to it.
+    "quota:show": READ,
+    "backup:index": READ,
+    "backup:index:all_projects": ADMIN,
+    "backup:show": READ,
+    "backup:create": WRITE,
+    "backup:delete": WRITE,
+    "backup_strategy:index": READ,
+    "backup_strategy:create": WRITE,
+    "backup_strategy:delete": WRITE,
+    "configuration:index": READ,
+    "configuration:show": READ,
+    "configuration:create": WRITE,
+    "configuration:update": WRITE,
+    "configuration:delete": WRITE,
+    "configuration-parameter:index": EVERYONE,
+    "module:index": READ,
+    "module:show": READ,
+    "module:create": WRITE,
+    "module:update": WRITE,
+    "module:delete": WRITE,
+    "cluster:index": READ,
+    "cluster:show": READ,
+    "cluster:create": WRITE,
+    "cluster:action": WRITE,
+    "cluster:delete": WRITE,
+    "operation:index": READ,
+    "operation:show": READ,
+    "operation:cancel": WRITE,
+    "event:index": READ,
+    "certificate_authority:show": EVERYONE,
+    "security_group:index": READ,
+    "security_group:write": WRITE,
+    "metadata:index": READ,
+    "metadata:write": WRITE,
+    "mgmt:read": MGMT,
+    "mgmt:write": MGMT,
+    "mgmt:quota": MGMT,
+}
+
+
+def enforce(rule: str, caller: Caller) -> None:
+    """Raises Forbidden, naming the rule."""
+    who = POLICY[rule]
+    if caller.is_admin or who in {EVERYONE, READ}:
+        return
+    if who is MGMT:
+        raise AdminOnly
+    # Without any role nobody is a mere reader: being in the project is what counts.
+    if who is ADMIN or caller.roles and caller.roles <= READERS:
+        raise Forbidden(f"Policy does not allow {rule} to be performed by you.")

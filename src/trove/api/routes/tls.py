@@ -1,0 +1,60 @@
+"""TLS: on for every instance, with certificates of the installation's own authority."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from trove.api.call import Call, may, shown
+from trove.api.schemas.answers import AuthorityAnswer, TlsAnswer
+from trove.api.schemas.others import TlsAction
+from trove.datastores import manifest_of
+from trove.datastores.base import Capability
+from trove.errors import Invalid, NotSupported
+from trove.services import instances
+from trove.services.authority import host_name_of, load_authority
+
+router = APIRouter(tags=["tls"])
+
+
+@router.get("/instances/{instance_id}/ssl", response_model=TlsAnswer)
+def show(
+    call: Annotated[Call, may("instance:show")],
+    instance_id: str,
+    include_certificate: bool = False,
+) -> Response:
+    """Whether the instance speaks TLS; with `include_certificate`, whom to trust for that."""
+    view = instances.show(call.inst, call.caller, instance_id)
+    # The words of the wire for an engine that speaks none.
+    if Capability.TLS not in manifest_of(view.manager).capabilities:
+        return shown({"ssl": {"status": "off", "mode": "builtin"}})
+    name = host_name_of(view.id)
+    certificate: dict[str, Any] = {
+        "cn": name,
+        "san": [name, *([view.address] if view.address else [])],
+    }
+    if include_certificate:
+        certificate["authority"] = load_authority(call.inst.settings.authority).pem
+    return shown({"ssl": {"status": "on", "mode": "builtin", "certificate": certificate}})
+
+
+@router.post("/instances/{instance_id}/ssl", status_code=501, response_class=Response)
+def act(
+    call: Annotated[Call, may("instance:update")], instance_id: str, body: TlsAction
+) -> Response:
+    """The built-in certificates can not be exchanged."""
+    instances.show(call.inst, call.caller, instance_id)
+    given = [key for key in ("enable", "disable", "rollback") if getattr(body.ssl, key)]
+    # What no installation could do is the user's fault, and told before 501.
+    if len(given) != 1:
+        raise Invalid("exactly one of enable, disable and rollback is needed", field="ssl")
+    raise NotSupported("TLS is always on here, with certificates of this installation.")
+
+
+@router.get("/certificate-authority", response_model=AuthorityAnswer)
+def authority(call: Annotated[Call, may("certificate_authority:show")]) -> Response:
+    """The certificate (PEM) that clients check every instance's certificate against."""
+    pem = load_authority(call.inst.settings.authority).pem
+    return shown({"certificate_authority": {"certificate": pem}})

@@ -1,0 +1,118 @@
+"""Kinds of values on the wire, with what clients really send for them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from trove.api.negotiation import ENCODED_SLASH
+
+LARGEST_INT = 2**31 - 1
+
+
+class Strict(BaseModel):
+    """An unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Lenient(BaseModel):
+    """Unknown keys are let pass: clients of many years send them."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def _ref(value: Any) -> Any:
+    """An id, or a URL whose last part is one; numbers are ids too."""
+    # Flavors come as numbers too; but True is an int in Python.
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    # What stands in `links` may be sent back as it is.
+    if isinstance(value, str) and "/" in value:
+        return value.rstrip("/").rpartition("/")[2]
+    return value
+
+
+def _size(value: Any) -> Any:
+    # python-troveclient sends the sizes of a cluster's volumes as strings. Bounded, for int() is
+    # slow on a long one, and raises beyond 4300 digits.
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12:
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("a whole number of GB is needed")
+    return value
+
+
+def _flag(value: Any) -> Any:
+    # True == 1 in Python, but this wire's flags are integers, and true is refused.
+    if isinstance(value, bool) or value not in (0, 1):
+        raise ValueError("0 or 1 is needed")
+    return value
+
+
+def _bool(value: Any) -> Any:
+    # pydantic would take "yes", "off" and 1 as well.
+    if not isinstance(value, bool):
+        raise ValueError("true or false is needed")
+    return value
+
+
+def _plain(value: str) -> str:
+    if any(ord(c) < 32 for c in value):
+        raise ValueError("control characters are not allowed")
+    return value
+
+
+Plain = AfterValidator(_plain)
+Text = Annotated[str, Field(max_length=255), Plain]
+Name = Annotated[str, Field(min_length=1, max_length=255), Plain]
+Password = Annotated[str, Field(min_length=1, max_length=1024)]
+Ref = Annotated[
+    str,
+    Field(min_length=1, max_length=255),
+    Plain,
+    BeforeValidator(_ref),
+    # What the validators before it let in, the document can not tell by itself.
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": 255},
+                {"type": "integer", "minimum": 0},
+            ],
+            "description": "An id, or a URL that ends in one.",
+        }
+    ),
+]
+Size = Annotated[
+    int,
+    Field(ge=1, le=LARGEST_INT),
+    BeforeValidator(_size),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 1, "maximum": LARGEST_INT},
+                {"type": "string", "pattern": "^[1-9][0-9]{0,8}$"},
+            ],
+            "description": "GB.",
+        }
+    ),
+]
+Flag = Annotated[int, BeforeValidator(_flag), WithJsonSchema({"type": "integer", "enum": [0, 1]})]
+Bool = Annotated[bool, BeforeValidator(_bool), WithJsonSchema({"type": "boolean"})]
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        # 0001-01-01T00:00+01:00 was before the first year that there is.
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+    except OverflowError:
+        raise ValueError("no moment is as far away") from None
+
+
+Since = Annotated[datetime, AfterValidator(_in_utc)]
+PathName = Annotated[str, AfterValidator(lambda text: text.replace(ENCODED_SLASH, "/"))]
+"""A name in a path: its slashes were encoded."""
+Empty = dict[str, Any]
+"""`{}`: the key alone says what is to be done."""

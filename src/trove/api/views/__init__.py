@@ -1,0 +1,1 @@
+"""What the services tell, as the wire shows it."""

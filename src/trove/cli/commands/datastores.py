@@ -1,0 +1,61 @@
+"""The engines that there are, and their versions."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from trove.cli.command import Command, Request, arg
+from trove.cli.context import Context
+from trove.cli.output import Columns
+from trove.cli.views import datastore_lines, default_version_of, version_names
+
+COLUMNS: Columns = {
+    "ID": "id",
+    "Name": "name",
+    "Versions": version_names,
+    "Default Version": default_version_of,
+}
+VERSION_COLUMNS: Columns = {"ID": "id", "Name": "name", "Version": "version"}
+DATASTORE = arg("datastore", help="name or id of the datastore")
+
+
+def show_version(context: Context, arguments: Namespace) -> None:
+    path = "/datastores/{datastore}/versions/{version}"
+    if not arguments.datastore:
+        path = "/datastores/versions/{version}"
+    Request("GET", path, key="version")(context, arguments)
+
+
+COMMANDS = (
+    Command(
+        "datastore-list",
+        "List the database engines that can be ordered.",
+        "trove datastore-list",
+        (),
+        Request("GET", "/datastores", key="datastores", columns=COLUMNS),
+    ),
+    Command(
+        "datastore-show",
+        "Show an engine and its versions.",
+        "trove datastore-show postgresql",
+        (DATASTORE,),
+        Request("GET", "/datastores/{datastore}", key="datastore", flat=datastore_lines),
+    ),
+    Command(
+        "datastore-version-list",
+        "List the versions of an engine.",
+        "trove datastore-version-list postgresql",
+        (DATASTORE,),
+        Request("GET", "/datastores/{datastore}/versions", key="versions", columns=VERSION_COLUMNS),
+    ),
+    Command(
+        "datastore-version-show",
+        "Show a version of an engine.",
+        "trove datastore-version-show 15 --datastore postgresql",
+        (
+            arg("version", metavar="datastore_version", help="id, or name along with --datastore"),
+            arg("--datastore", help="name or id of the datastore"),
+        ),
+        show_version,
+    ),
+)

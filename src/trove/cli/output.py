@@ -1,0 +1,203 @@
+"""Prints what a command has to show: table, json, yaml, csv or bare values.
+
+Tables and values are for people and shells, and show columns; json and yaml are for programs, and
+show the whole object as the service gave it, unless columns are chosen.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Any, TextIO
+
+Item = Mapping[str, Any]
+Getter = str | Callable[[Item], Any]
+"""A dotted path into the item, or a function of it."""
+Columns = Mapping[str, Getter]
+"""Header -> where its value is."""
+
+NAMING = ("name", "address", "id")
+"""The keys of an object that tell people which it is, the best first."""
+
+FORMATS = ("table", "json", "yaml", "csv", "value")
+GREEN, YELLOW, RED, PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
+COLOURS = {
+    GREEN: "ACTIVE HEALTHY COMPLETED succeeded Enabled Published on",
+    RED: "ERROR FAILED BLOCKED DELETE_FAILED failed cancelled Unavailable",
+    YELLOW: "NEW BUILD BUILDING SAVING REBOOT RESIZE BACKUP SHUTDOWN RESTART_REQUIRED PROMOTE "
+    "EJECT UPGRADE DETACH LOGGING running undoing superseded",
+}
+COLOUR_OF = {word: colour for colour, words in COLOURS.items() for word in words.split()}
+
+
+@dataclass(frozen=True)
+class Output:
+    """How the user wants it, and where to."""
+
+    stream: TextIO
+    format: str = "table"
+    chosen: tuple[str, ...] = ()
+    """Headers or keys, in any case; empty for all."""
+    coloured: bool = False
+
+    def show_list(self, items: Sequence[Item], columns: Columns) -> None:
+        picked = self._pick(columns)
+        if self.format in ("json", "yaml"):
+            self._dump([_narrowed(item, picked) if self.chosen else item for item in items])
+            return
+        rows = [[value_at(item, getter) for getter in picked.values()] for item in items]
+        self._print_rows(list(picked), rows)
+
+    def show_one(self, item: Item, flat: Item | None = None) -> None:
+        """`flat` is what a person wants to see of the item, one value a line."""
+        lines = flattened(item) if flat is None else flat
+        picked = self._pick({name: name for name in lines})
+        if self.format in ("json", "yaml"):
+            # Columns that are asked for are the ones that the table shows, whatever the object
+            # looks like.
+            self._dump({name: lines[name] for name in picked} if self.chosen else item)
+        elif self.format == "table":
+            rows = [[name, lines[name]] for name in picked]
+            self._print_table(["Property", "Value"], rows)
+        else:
+            self._print_rows(list(picked), [[lines[name] for name in picked]])
+
+    def _pick(self, columns: Columns) -> Columns:
+        if not self.chosen:
+            return columns
+        known = {_plain(header): header for header in columns}
+        missing = [wanted for wanted in self.chosen if _plain(wanted) not in known]
+        if missing:
+            # Rather than a column of nothing, which a script would take for an answer.
+            raise ValueError(f"There is no column '{missing[0]}'; there are: {', '.join(columns)}.")
+        return {known[_plain(wanted)]: columns[known[_plain(wanted)]] for wanted in self.chosen}
+
+    def _dump(self, document: Any) -> None:
+        if self.format == "json":
+            print(json.dumps(document, indent=2, ensure_ascii=False), file=self.stream)
+            return
+        import yaml  # noqa: PLC0415 - slow to import, and seldom asked for
+
+        yaml.safe_dump(document, self.stream, sort_keys=False, allow_unicode=True)
+
+    def _print_rows(self, headers: list[str], rows: list[list[Any]]) -> None:
+        if self.format == "csv":
+            import csv  # noqa: PLC0415 - seldom asked for
+
+            # csv's own ends lines with a carriage return too, which `cut` and `grep` take for text.
+            writer = csv.writer(self.stream, lineterminator="\n")
+            writer.writerow(headers)
+            writer.writerows([text_of(value) for value in row] for row in rows)
+        elif self.format == "value":
+            for row in rows:
+                print(*(text_of(value) for value in row), file=self.stream)
+        else:
+            self._print_table(headers, rows)
+
+    def _print_table(self, headers: list[str], rows: list[list[Any]]) -> None:
+        # A cell that is empty to the eye is hard to tell from one that was forgotten.
+        cells = [[text_of(value) or "-" for value in row] for row in rows]
+        columns = zip(headers, *cells, strict=True)
+        widths = [max(map(_width, _lines_in(column))) for column in columns]
+        rule = "+".join(["", *("-" * (width + 2) for width in widths), ""])
+        print(rule, _line(headers, widths), rule, sep="\n", file=self.stream)
+        for row in cells:
+            # A cell may have several lines, and the frame must hold.
+            for line in zip_longest(*(cell.splitlines() for cell in row), fillvalue=""):
+                print(_line(line, widths, self.coloured), file=self.stream)
+        print(rule, file=self.stream)
+
+
+def value_at(item: Item, getter: Getter) -> Any:
+    if callable(getter):
+        return getter(item)
+    value: Any = item
+    for key in getter.split("."):
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value
+
+
+def text_of(value: Any) -> str:
+    """For people: what has a name is called by it, anything else is `key=value, ..`."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return _text_of_mapping(_without_links(value))
+    if isinstance(value, list | tuple):
+        return ", ".join(text_of(part) for part in value)
+    return str(value)
+
+
+def _text_of_mapping(value: Item) -> str:
+    for key in NAMING:
+        if value.get(key) is not None:
+            return str(value[key])
+    return pairs_of(value)
+
+
+def pairs_of(value: Item) -> str:
+    """`a=1, b=(x, y)`; what is empty is left out."""
+    filled = {key: part for key, part in value.items() if part not in (None, "", [], {})}
+    return ", ".join(f"{key}={_inner_text(part)}" for key, part in filled.items())
+
+
+def _inner_text(value: Any) -> str:
+    alone = not isinstance(value, Mapping | list) or (isinstance(value, list) and len(value) == 1)
+    return text_of(value) if alone else f"({text_of(value)})"
+
+
+def flattened(item: Item) -> dict[str, Any]:
+    """One value a line: links go, `{"id"}` becomes the id, other objects become `name_key`."""
+    flat: dict[str, Any] = {}
+    for name, value in item.items():
+        if name == "links" or name.endswith("_links"):
+            continue
+        inner = _without_links(value) if isinstance(value, Mapping) else None
+        if not inner:
+            flat[name] = value
+        elif set(inner) <= {"id", "name"}:
+            flat[name] = inner.get("id", inner.get("name"))
+        else:
+            flat |= {f"{name}_{key}": part for key, part in inner.items()}
+    return flat
+
+
+def _without_links(value: Item) -> dict[str, Any]:
+    return {key: part for key, part in value.items() if key != "links"}
+
+
+def _lines_in(cells: Iterable[str]) -> Iterator[str]:
+    for cell in cells:
+        yield from cell.splitlines()
+
+
+def _narrowed(item: Item, columns: Columns) -> dict[str, Any]:
+    return {header: value_at(item, getter) for header, getter in columns.items()}
+
+
+def _plain(header: str) -> str:
+    return header.lower().replace(" ", "_").replace("-", "_")
+
+
+def _line(cells: Iterable[str], widths: list[int], coloured: bool = False) -> str:
+    padded = []
+    for cell, width in zip(cells, widths, strict=True):
+        colour = COLOUR_OF.get(cell) if coloured else None
+        shown = f"{colour}{cell}{PLAIN}" if colour else cell
+        # Padded after it is coloured: the colour's own letters take no room on the terminal.
+        padded.append(shown + " " * (width - _width(cell)))
+    return f"| {' | '.join(padded)} |"
+
+
+def _width(text: str) -> int:
+    """Columns on a terminal."""
+    if text.isascii():
+        return len(text)
+    # Characters of East Asia take two columns, and accents that combine take none.
+    return sum(
+        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
+        for char in text
+    )

@@ -1,0 +1,96 @@
+"""The `clouds.yaml` entries through which this user's clients find the service.
+
+The one in the state directory is the truth; the user's own file gets a copy unless an entry of
+that name leads elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from trove.settings import Settings
+
+CLOUD = "trove"
+
+
+def state_file(settings: Settings) -> Path:
+    return settings.state_directory / "clouds.yaml"
+
+
+def user_file() -> Path:
+    """Where the `trove` command looks when nothing else tells it whom to call."""
+    home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
+    return Path(home) / "trove" / "clouds.yaml"
+
+
+def cloud_of(settings: Settings, user: str, project: str, password: str) -> dict[str, Any]:
+    """The entry with which this user logs in."""
+    return {
+        "auth": {
+            "auth_url": f"{settings.api.local_url}/identity/v3",
+            "username": user,
+            "password": password,
+            "project_name": project,
+            "user_domain_name": "Default",
+            "project_domain_name": "Default",
+        },
+        "region_name": settings.api.region,
+        "identity_api_version": "3",
+    }
+
+
+def ensure_entry(path: Path, cloud: dict[str, Any]) -> None:
+    """Have this entry in the file, which nobody else may read."""
+    # Users keep clouds of their own in this file.
+    _write(path, entries_of(path) | {CLOUD: cloud})
+
+
+def share(settings: Settings) -> bool:
+    """Copy our entry into the user's own file; False when the one there leads elsewhere."""
+    ours = entries_of(state_file(settings))[CLOUD]
+    theirs = entries_of(user_file()).get(CLOUD)
+    # Another service's entry of this name is not ours to overwrite.
+    if theirs is not None and theirs.get("auth", {}).get("auth_url") != ours["auth"]["auth_url"]:
+        return False
+    if theirs != ours:
+        ensure_entry(user_file(), ours)
+    return True
+
+
+def withdraw(settings: Settings) -> None:
+    """Take our entry out of the user's file."""
+    ours = entries_of(state_file(settings)).get(CLOUD)
+    theirs = entries_of(user_file())
+    # Changed since, so it is the user's now.
+    if ours is None or theirs.get(CLOUD) != ours:
+        return
+    del theirs[CLOUD]
+    if theirs:
+        _write(user_file(), theirs)
+    else:
+        user_file().unlink()
+
+
+def entries_of(path: Path) -> dict[str, Any]:
+    """The clouds in this file; none when it is not there."""
+    if not path.is_file():
+        return {}
+    told = yaml.safe_load(path.read_text()) or {}
+    clouds: dict[str, Any] = told.get("clouds") or {}
+    return clouds
+
+
+def _write(path: Path, clouds: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    # Private from the first byte on, and whole or not at all: clients may read it meanwhile.
+    with os.fdopen(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
+        yaml.safe_dump({"clouds": clouds}, file, sort_keys=False)
+        # On the disk before it has the name, or a power cut could leave an empty file under it.
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)

@@ -1,0 +1,53 @@
+"""Builds, from settings, what a process works with. Entry points call this, nobody else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from trove import providers
+from trove.db import Database
+from trove.providers.base import Provider
+from trove.services.authority import door_of, load_authority
+from trove.services.installation import Installation
+from trove.settings import Settings
+from trove.vault import load_vault
+
+IDLE_CONNECTIONS = 10
+
+
+def build_provider(settings: Settings) -> Provider:
+    """The infrastructure that the settings name."""
+    return providers.create(settings)
+
+
+def build_installation(settings: Settings, provider: Provider | None = None) -> Installation:
+    """The services' surroundings; makes nothing but the key that seals secrets."""
+    return Installation(
+        settings=settings,
+        database=Database(settings.url, pool_size=IDLE_CONNECTIONS),
+        vault=load_vault(settings.key_file),
+        catalog=(provider or build_provider(settings)).catalog,
+    )
+
+
+def with_own_door(settings: Settings) -> Settings:
+    """The conductor with a certificate of our own authority, unless an operator chose otherwise.
+
+    On the machine where instances live, whoever runs a program may listen at its address while
+    it does not: an agent must tell the two apart.
+    """
+    at = settings.conductor
+    # Behind a public_url a proxy shows a certificate, and this door may be plain.
+    if at.tls_certificate or at.public_url:
+        return settings
+    door = door_of(settings.authority, at.bind_host)
+    return replace(settings, conductor=replace(at, tls_certificate=door))
+
+
+def ensure_own_door(settings: Settings) -> None:
+    """Make the certificate that `with_own_door` names, if it is that which is shown."""
+    at = settings.conductor
+    door = door_of(settings.authority, at.bind_host)
+    if at.tls_certificate == door:
+        load_authority(settings.authority).ensure_door(door, at.bind_host, now=datetime.now(UTC))

@@ -1,0 +1,71 @@
+"""Turns what users type, a name or an id, into an id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from trove.client.errors import Ambiguous, HttpError
+from trove.client.session import Session
+
+# With or without hyphens: services write their ids in both ways.
+UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+SINGULAR = {
+    "instances": "instance",
+    "backups": "backup",
+    "clusters": "cluster",
+    "configurations": "configuration group",
+    "modules": "module",
+    "flavors": "flavor",
+    "datastores": "datastore",
+    "schedules": "schedule",
+    "operations": "operation",
+}
+# Members of clusters are left out of the list unless this is asked for.
+QUERIES: dict[str, dict[str, Any]] = {"instances": {"include_clustered": "True"}}
+
+
+def find_id(session: Session, collection: str, wanted: str) -> str:
+    """The id of the one thing in `/collection` that has this id or this name.
+
+    An id is believed without asking. Raises HttpError 404 when there is none, Ambiguous when a
+    name fits several.
+    """
+    if UUID.fullmatch(wanted):
+        # One request less for scripts, which mostly have ids.
+        return wanted
+    query = QUERIES.get(collection, {})
+    return pick(session.pages(f"/{collection}", collection, **query), collection, wanted)
+
+
+def pick(items: Iterable[dict[str, Any]], collection: str, wanted: str) -> str:
+    """The same among items that are at hand."""
+    named = []
+    for item in items:
+        # An id wins wherever it stands in the list, over a name that looks like it.
+        if wanted in (str(item.get("id")), item.get("str_id")):
+            return id_of(item)
+        if item.get("name") == wanted:
+            named.append(item)
+    if not named:
+        what = SINGULAR[collection]
+        raise HttpError(404, f"There is no {what} with the name or id '{wanted}'.")
+    # Never the first of them: the next request may delete it.
+    if len(named) > 1:
+        raise Ambiguous(_candidates(named, collection, wanted))
+    return id_of(named[0])
+
+
+def id_of(item: Mapping[str, Any]) -> str:
+    """Flavors may have the number that they are known by in `str_id` only."""
+    return str(item.get("str_id") or item["id"])
+
+
+def _candidates(items: list[dict[str, Any]], collection: str, wanted: str) -> str:
+    lines = [
+        "  ".join(str(item[key]) for key in ("id", "status", "created") if item.get(key))
+        for item in items
+    ]
+    listed = "\n  ".join(lines)
+    return f"{len(items)} {collection} have the name '{wanted}'; give the id of one:\n  {listed}"

@@ -1,0 +1,178 @@
+"""The calls of `protocol/messages.py` over HTTP.
+
+Law: whatever waits for the metadata database waits in a thread; whatever waits for a task waits
+here and costs nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from anyio import CapacityLimiter, to_thread
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from trove.conductor.desk import Desk, credential_in
+from trove.conductor.waiting import PAUSE, Waiting
+from trove.errors import Invalid, NotFound, NotSupported, TroveError, Unauthenticated
+from trove.metrics import Metrics
+from trove.models.task import ORDERED
+from trove.protocol import (
+    OLDEST_PROTOCOL,
+    CertificateRequest,
+    EnrolRequest,
+    SyncAnswer,
+    SyncRequest,
+    TaskOrder,
+)
+from trove.services.installation import Installation
+
+log = logging.getLogger(__name__)
+
+LONGEST_HOLD = 30.0
+LARGEST_BODY = 4 * 1024 * 1024
+THREADS = 8
+
+STATUS: dict[type[Exception], int] = {
+    Unauthenticated: 401,
+    NotFound: 410,
+    NotSupported: 426,
+    Invalid: 400,
+}
+
+M = TypeVar("M")
+T = TypeVar("T")
+
+
+class TooLarge(TroveError):
+    """This message is larger than any agent sends."""
+
+
+def create_app(
+    installation: Installation, metrics: Metrics | None = None, *, pause: float = PAUSE
+) -> Starlette:
+    """The conductor of one installation; `metrics` are those of the process, and `pause` is how
+    many seconds a task that another process writes may lie before anybody looks.
+
+    `app.state.release` answers every held call at once: call it, from any thread, when the server
+    begins to stop.
+    """
+    door = Door(Desk(installation), metrics or Metrics(), pause)
+    installation.database.on_commit(ORDERED, door.waiting.nudge)
+    app = Starlette(
+        routes=[
+            Route("/v1/enrol", door.enrol, methods=["POST"]),
+            Route("/v1/certificate", door.certify, methods=["POST"]),
+            Route("/v1/sync", door.sync, methods=["POST"]),
+            Route("/healthcheck", door.healthcheck),
+            Route("/metrics", door.metrics),
+        ],
+        exception_handlers={TroveError: door.refuse, SQLAlchemyError: door.be_unavailable},
+    )
+    app.state.nudge = door.waiting.nudge
+    app.state.release = door.waiting.release
+    return app
+
+
+class Door:
+    """The calls, each with its message."""
+
+    def __init__(self, desk: Desk, metrics: Metrics, pause: float) -> None:
+        self.waiting = Waiting(self._open_tasks, pause)
+        self._metrics = metrics
+        self._desk = desk
+        self._threads = CapacityLimiter(THREADS)
+
+    async def enrol(self, request: Request) -> Response:
+        message = await message_in(request, EnrolRequest)
+        check_protocol(message.protocol)
+        return self._answer(request, await self._in_thread(self._desk.enrol, message))
+
+    async def certify(self, request: Request) -> Response:
+        credential = credential_in(request.headers.get("authorization"))
+        message = await message_in(request, CertificateRequest)
+        return self._answer(request, await self._in_thread(self._desk.certify, credential, message))
+
+    async def sync(self, request: Request) -> Response:
+        credential = credential_in(request.headers.get("authorization"))
+        message = await message_in(request, SyncRequest)
+        check_protocol(message.protocol)
+        instance_id, orders = await self._in_thread(self._desk.receive, credential, message)
+        for result in message.results:
+            self._metrics.results.labels("failed" if result.error else "succeeded").inc()
+        if not orders and message.hold > 0:
+            with self._metrics.held.track_inprogress():
+                orders = await self._hold(instance_id, message)
+        self._metrics.orders.inc(len(orders))
+        return self._answer(request, SyncAnswer(orders, self._desk.report_seconds))
+
+    async def healthcheck(self, _: Request) -> Response:
+        await self._in_thread(self._desk.check)
+        return JSONResponse({"status": "ok"})
+
+    async def metrics(self, _: Request) -> Response:
+        body, kind = self._metrics.exposition()
+        return Response(body, media_type=kind)
+
+    async def refuse(self, request: Request, error: Exception) -> Response:
+        """An error that was raised on purpose, as a status and a sentence."""
+        status = 413 if isinstance(error, TooLarge) else 500
+        for kind, number in STATUS.items():
+            if isinstance(error, kind):
+                status = number
+        log.info("%s answered %s: %s", request.url.path, status, error)
+        return self._answer(request, {"error": str(error)}, status)
+
+    async def be_unavailable(self, request: Request, error: Exception) -> Response:
+        log.warning("the metadata database does not answer: %s", error)
+        told = {"error": "The metadata database does not answer; try again."}
+        return self._answer(request, told, 503)
+
+    def _answer(self, request: Request, message: Any, status: int = 200) -> Response:
+        self._metrics.calls.labels(request.url.path.rpartition("/")[2], status).inc()
+        return Response(msgspec.json.encode(message), status, media_type="application/json")
+
+    async def _hold(self, instance_id: str, message: SyncRequest) -> list[TaskOrder]:
+        """A task may be withdrawn just when its agent is to be told: then the wait goes on."""
+        until = time.monotonic() + min(message.hold, LONGEST_HOLD)
+        orders: list[TaskOrder] = []
+        while not orders and (left := until - time.monotonic()) > 0:
+            if not await self.waiting.until_pending(instance_id, message.busy, left):
+                break
+            orders = await self._in_thread(self._desk.orders, instance_id, message.busy)
+        return orders
+
+    async def _open_tasks(self) -> Sequence[tuple[str, str]]:
+        return await self._in_thread(self._desk.open_tasks)
+
+    async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
+        return await to_thread.run_sync(function, *args, limiter=self._threads)
+
+
+async def message_in(request: Request, kind: type[M]) -> M:
+    """The message of a request; raises TooLarge or Invalid."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            raise TooLarge
+    try:
+        return msgspec.json.decode(bytes(body), type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise Invalid(f"The message can not be understood: {error}") from None
+
+
+def check_protocol(spoken: int) -> None:
+    """Raises NotSupported for an agent that is too old."""
+    if spoken < OLDEST_PROTOCOL:
+        raise NotSupported(
+            f"Protocol {spoken} is not spoken any more, {OLDEST_PROTOCOL} is the oldest: "
+            "upgrade the guest agent."
+        )

@@ -1,0 +1,111 @@
+"""Holds calls open until there is a task for their instance.
+
+Law: however many calls are held, one query at a time looks for all of them; while none is held,
+nobody looks. The only asynchronous code of Trove is here and in `app.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import SQLAlchemyError
+
+log = logging.getLogger(__name__)
+
+Look = Callable[[], Awaitable[Iterable[tuple[str, str]]]]
+"""Finds every (instance id, task id) that is to be done."""
+
+PAUSE = 0.075
+PAUSE_AFTER_ERROR = 1.0
+
+
+@dataclass(eq=False)
+class HeldCall:
+    """One call that is being held, and the tasks that its agent has already."""
+
+    busy: frozenset[str]
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Waiting:
+    """All the calls that one process holds. Belongs to one event loop."""
+
+    def __init__(self, look: Look, pause: float = PAUSE) -> None:
+        self._look = look
+        self._pause = pause
+        self._held: defaultdict[str, set[HeldCall]] = defaultdict(set)
+        self._nudged = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._poller: asyncio.Task[None] | None = None
+        self._released = False
+
+    async def until_pending(self, instance_id: str, busy: Collection[str], seconds: float) -> bool:
+        """Whether a task turned up that is not among the busy ones, within this time."""
+        if self._released:
+            return False
+        call = HeldCall(frozenset(busy))
+        self._held[instance_id].add(call)
+        self._ensure_poller()
+        try:
+            await asyncio.wait_for(call.woken.wait(), seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._let_go(instance_id, call)
+        return not self._released
+
+    def nudge(self) -> None:
+        """There may be a task now: look at once. From any thread."""
+        self._soon(self._nudged.set)
+
+    def release(self) -> None:
+        """Answer every held call now and hold no other: the process is about to stop. From any
+        thread."""
+        self._released = True
+        self._soon(self._wake_all)
+
+    def _soon(self, action: Callable[[], None]) -> None:
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(action)
+
+    def _let_go(self, instance_id: str, call: HeldCall) -> None:
+        self._held[instance_id].discard(call)
+        if not self._held[instance_id]:
+            del self._held[instance_id]
+
+    def _ensure_poller(self) -> None:
+        if self._poller is None or self._poller.done():
+            self._loop = asyncio.get_running_loop()
+            self._poller = self._loop.create_task(self._poll(), name="pending-tasks")
+
+    async def _poll(self) -> None:
+        while self._held:
+            pause = self._pause
+            try:
+                self._wake(await self._look())
+            except SQLAlchemyError as error:
+                log.warning("the metadata database does not answer, trying again: %s", error)
+                pause = PAUSE_AFTER_ERROR
+            await self._rest(pause)
+
+    def _wake(self, pending: Iterable[tuple[str, str]]) -> None:
+        for instance_id, task_id in pending:
+            for call in self._held.get(instance_id, ()):
+                if task_id not in call.busy:
+                    call.woken.set()
+
+    def _wake_all(self) -> None:
+        for calls in self._held.values():
+            for call in calls:
+                call.woken.set()
+
+    async def _rest(self, pause: float) -> None:
+        try:
+            await asyncio.wait_for(self._nudged.wait(), pause)
+        except TimeoutError:
+            return
+        self._nudged.clear()

@@ -1,0 +1,49 @@
+"""MariaDB 10.5 and newer."""
+
+from trove.datastores.base import Capability, Manifest, NameRules
+
+# fmt: off
+CHARACTER_SETS = frozenset(
+    {
+        "big5", "dec8", "cp850", "hp8", "koi8r", "latin1", "latin2", "swe7", "ascii", "ujis",
+        "sjis", "hebrew", "tis620", "euckr", "koi8u", "gb2312", "greek", "cp1250", "gbk",
+        "latin5", "armscii8", "utf8", "utf8mb3", "ucs2", "cp866", "keybcs2", "macce",
+        "macroman", "cp852", "latin7", "utf8mb4", "cp1251", "utf16", "utf16le", "cp1256",
+        "cp1257", "utf32", "binary", "geostd8", "cp932", "eucjpms",
+    }
+)
+# fmt: on
+"""SHOW CHARACTER SET, the same in every release since 10.0, and utf8's newer name."""
+
+MANIFEST = Manifest(
+    manager="mariadb",
+    title="MariaDB",
+    port=3306,
+    capabilities=frozenset(Capability),
+    database_names=NameRules(
+        longest=64,
+        forbidden="/\\",
+        reserved=frozenset(
+            {"mysql", "information_schema", "performance_schema", "sys", "lost+found"}
+        ),
+        # Names of directories and temporary tables that MariaDB does not encode as it does others.
+        reserved_prefixes=("#mysql50#", "#sql"),
+    ),
+    user_names=NameRules(
+        longest=80,
+        forbidden="/\\",
+        reserved=frozenset(
+            {"root", "os_admin", "mysql", "mariadb.sys", "mysql.sys", "mysql.session", "public"}
+        ),
+    ),
+    root_name="root",
+    program="mariadbd",
+    # No `sbin` is in the PATH of ordinary users.
+    search=("/usr/sbin", "/usr/libexec", "/usr/local/mysql/bin", "/opt/mariadb/*/bin"),
+    user_hosts=True,
+    smallest_memory=256,
+    longest_password=128,
+    character_sets=CHARACTER_SETS,
+    url_scheme="mysql",
+    client="mariadb",
+)

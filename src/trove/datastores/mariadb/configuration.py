@@ -1,0 +1,74 @@
+"""MariaDB's settings, computed from the size of its place."""
+
+from __future__ import annotations
+
+from trove.datastores import configuration
+from trove.datastores.base import Place
+
+OVERHEAD = 96
+"""MiB that the engine needs before any buffer."""
+
+
+def settings_of(place: Place) -> dict[str, str]:
+    """Every setting that differs from the engine's own, by name."""
+    return configuration.settings_of(place, sizes_of, _fixed(place))
+
+
+def sizes_of(usable: int, vcpus: int, volume: int) -> dict[str, str]:
+    """Settings that follow from MiB of memory, processors and MiB of volume."""
+    # The rest is for connections: sort and join buffers come on top, as they are used.
+    buffers = max(32, (usable - OVERHEAD) * 6 // 10)
+    # It has its full size from the start, on a volume that is the tenant's to fill.
+    log = min(1024, max(16, min(buffers // 4, volume // 16)))
+    connections = min(1000, max(25, usable // 8))
+    return {
+        "innodb_buffer_pool_size": f"{buffers}M",
+        "innodb_log_file_size": f"{log}M",
+        "innodb_read_io_threads": str(min(16, max(2, vcpus))),
+        "innodb_write_io_threads": str(min(16, max(2, vcpus))),
+        "max_connections": str(connections),
+        "thread_cache_size": str(min(100, max(8, connections // 8))),
+        "tmp_table_size": f"{max(4, min(64, usable // 64))}M",
+        "max_heap_table_size": f"{max(4, min(64, usable // 64))}M",
+        "key_buffer_size": f"{min(32, max(4, usable // 64))}M",
+        "aria_pagecache_buffer_size": f"{min(128, max(8, usable // 32))}M",
+        "table_open_cache": str(min(2000, max(200, usable // 2))),
+    }
+
+
+def render(settings: dict[str, str]) -> str:
+    """The text of the option file."""
+    lines = (f"{name} = {_quoted(value)}" for name, value in sorted(settings.items()))
+    return "# Written by the agent; changes are lost.\n[mariadbd]\n" + "\n".join(lines) + "\n"
+
+
+def _fixed(place: Place) -> dict[str, str]:
+    return {
+        "datadir": str(place.data / "mariadb"),
+        # On the volume: /tmp is in the server's memory, and counts as such.
+        "tmpdir": str(place.data / "mariadb-tmp"),
+        "socket": str(place.run / "mariadb.sock"),
+        "pid_file": str(place.run / "mariadb.pid"),
+        "log_error": str(place.logs / "mariadb.log"),
+        "bind_address": place.address,
+        "port": str(place.port),
+        # A Unix socket counts as secure, so the administrator needs no TLS.
+        "require_secure_transport": "ON",
+        "ssl_cert": str(place.certificate),
+        "ssl_key": str(place.private_key),
+        "tls_version": "TLSv1.2,TLSv1.3",
+        # Hosts of users are patterns of addresses: whoever answers DNS has no say in who gets in.
+        "skip_name_resolve": "ON",
+        "character_set_server": "utf8mb4",
+        "local_infile": "OFF",
+        "symbolic_links": "OFF",
+        # Or root, once enabled, reads the administrator's secret with LOAD_FILE.
+        "secure_file_priv": str(place.data / "mariadb-tmp"),
+        "general_log": "OFF",
+        "innodb_buffer_pool_dump_at_shutdown": "OFF",
+        "performance_schema": "OFF",
+    }
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

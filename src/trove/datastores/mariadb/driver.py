@@ -1,0 +1,194 @@
+"""MariaDB as a process, by its server alone: `mariadbd --bootstrap` makes the system tables."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+
+import pymysql
+from pymysql.constants import CR
+
+from trove.datastores import process
+from trove.datastores.base import Place
+from trove.datastores.mariadb.configuration import render, settings_of
+from trove.datastores.mariadb.session import (
+    ADMIN,
+    SOCKET,
+    ask,
+    connect,
+    secret_file,
+    session,
+    tell,
+    verifier,
+)
+from trove.datastores.server import Program, Server
+from trove.errors import Failed
+from trove.protocol import EngineState
+
+PING_SECONDS = 2
+# What mariadb-install-db feeds to the server, in its order; releases differ in the first word.
+SCRIPTS = (
+    "m*_system_tables.sql",
+    "m*_performance_tables.sql",
+    "m*_system_tables_data.sql",
+    "fill_help_tables.sql",
+    "maria_add_gis_sp_bootstrap.sql",
+    "m*_sys_schema.sql",
+)
+OPENING = "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n"
+# Nobody but the administrator and the locked root: no anonymous user, no password-less root.
+ACCOUNTS = """
+FLUSH PRIVILEGES;
+DELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys';
+DELETE FROM mysql.db;
+DELETE FROM mysql.proxies_priv;
+FLUSH PRIVILEGES;
+CREATE USER {admin}@localhost IDENTIFIED VIA mysql_native_password USING '{verifier}';
+GRANT ALL ON *.* TO {admin}@localhost WITH GRANT OPTION;
+CREATE USER root@`%` IDENTIFIED VIA mysql_native_password USING '{unknown}' ACCOUNT LOCK;
+GRANT ALL ON *.* TO root@`%` WITH GRANT OPTION;
+"""
+# Nothing is synced while the tables are made: `install` syncs all of it before it says complete.
+BOOTSTRAP = (
+    "--bootstrap",
+    "--silent-startup",
+    "--log-warnings=0",
+    "--enforce-storage-engine=",
+    "--max-allowed-packet=8M",
+    "--net-buffer-length=16K",
+    "--innodb-flush-method=nosync",
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-doublewrite=0",
+    "--innodb-log-file-size=16M",
+    "--innodb-buffer-pool-size=32M",
+    "--debug-no-sync",
+)
+
+
+def create_driver(place: Place) -> MariadbDriver:
+    """The driver of the MariaDB that lives there."""
+    return MariadbDriver(place)
+
+
+def program_at(place: Place) -> Program:
+    """One process with a thread for each connection."""
+    return Program(
+        title="MariaDB",
+        name="mariadbd",
+        directory="mariadb",
+        configuration=place.config / "mariadb.cnf",
+        pid_file=place.run / "mariadb.pid",
+        logs="mariadb.log",
+        # InnoDB writes its dirty pages on the way out.
+        endings=[(SIGTERM, 120.0), (SIGKILL, 10.0)],
+        stale=[place.run / SOCKET],
+        is_alone=True,
+    )
+
+
+class MariadbDriver:
+    """See `trove.datastores.base.Driver`."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.server = Server(place, program_at(place))
+        self._scratch = place.data / "mariadb-tmp"
+
+    def is_installed(self) -> bool:
+        return self.server.is_installed()
+
+    def install(self) -> None:
+        self.server.install(self._make)
+
+    def configure(self) -> None:
+        self.server.configure({"mariadb.cnf": render(settings_of(self.place))})
+
+    def start(self) -> None:
+        # First of all options, or mariadbd refuses it; nothing of the machine's /etc/mysql is read.
+        options = [f"--defaults-file={self.server.program.configuration}", self._basedir()]
+        self.server.start(options, self._is_ready)
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def reload(self) -> None:
+        """Use the certificate that lies there now; content if the engine does not run."""
+        if self.server.pid():
+            with session(self.place) as link:
+                tell(link, "FLUSH SSL")
+
+    def state(self) -> EngineState:
+        return self._ping() if self.server.pid() else EngineState.STOPPED
+
+    def is_alive(self) -> bool:
+        return self.server.pid() is not None
+
+    def tend(self) -> None:
+        self.server.trim_logs()
+
+    def version(self) -> str:
+        with session(self.place) as link:
+            # `10.11.19-MariaDB-0+deb12u1`.
+            return str(ask(link, "SELECT VERSION()")[0][0]).partition("-")[0]
+
+    def _make(self) -> None:
+        server = process.program_of(self.place.binaries, self.server.program.name)
+        for directory in (self.server.directory, self._scratch):
+            directory.mkdir(mode=0o700, exist_ok=True)
+        password = secrets.token_urlsafe(32)
+        process.write_private(secret_file(self.place), password)
+        places = [self._basedir(), f"--datadir={self.server.directory}"]
+        command = [str(server), "--no-defaults", *places, *BOOTSTRAP]
+        process.run(command, "mariadbd --bootstrap", feed=self._sql(password))
+
+    def _basedir(self) -> str:
+        # Programs know where they were built for, not where they have been unpacked.
+        return f"--basedir={self.place.binaries.resolve().parent}"
+
+    def _sql(self, password: str) -> str:
+        share = _share_directory(self.place.binaries)
+        scripts = "\n".join(_script(share, pattern) for pattern in SCRIPTS)
+        unknown = verifier(secrets.token_urlsafe(32))
+        accounts = ACCOUNTS.format(admin=ADMIN, verifier=verifier(password), unknown=unknown)
+        return OPENING + scripts + accounts
+
+    def _is_ready(self) -> bool:
+        # The pid file is written after recovery.
+        return self.server.program.pid_file.exists() and self._ping() is EngineState.RUNNING
+
+    def _ping(self) -> EngineState:
+        try:
+            # Not COM_PING on a kept connection: whether new ones are taken is the question.
+            connect(self.place, seconds=PING_SECONDS).close()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return EngineState.STARTING
+        except pymysql.OperationalError as error:
+            return _state_after(error.args[0])
+        except (OSError, pymysql.Error, Failed):
+            return EngineState.BLOCKED
+        return EngineState.RUNNING
+
+
+def _state_after(code: int) -> EngineState:
+    """A server that says something, such as `too many connections`, runs."""
+    # For a process that hangs the kernel still accepts; the greeting then never comes (2013).
+    return EngineState.BLOCKED if code == CR.CR_SERVER_LOST else EngineState.RUNNING
+
+
+def _share_directory(binaries: Path) -> Path:
+    """Where the SQL of the system tables is; raises Failed."""
+    root = binaries.resolve().parent
+    candidates = (root / "share" / "mysql", root / "share" / "mariadb", root / "share")
+    for directory in candidates:
+        if (directory / SCRIPTS[3]).is_file():
+            return directory
+    raise Failed(f"{SCRIPTS[3]} is not below {root / 'share'}; install the whole server package")
+
+
+def _script(share: Path, pattern: str) -> str:
+    """The text of one script; raises Failed."""
+    found = sorted(share.glob(pattern))
+    if not found:
+        raise Failed(f"{share / pattern} is missing; install the whole server package")
+    return found[0].read_text(errors="replace")

@@ -1,0 +1,108 @@
+"""What databases, users and grants a running PostgreSQL has."""
+
+from __future__ import annotations
+
+from trove.datastores.postgresql.session import Session, ask
+from trove.protocol import Account, DatabaseAccount
+
+
+def databases(link: Session) -> list[DatabaseAccount]:
+    """What tenants may see."""
+    rows = ask(
+        link,
+        "SELECT d.datname::text, pg_encoding_to_char(d.encoding)::text, d.datcollate::text "
+        "FROM pg_database d WHERE NOT d.datistemplate AND d.datname <> 'postgres' ORDER BY 1",
+    )
+    return [DatabaseAccount(name, character_set, collate) for name, character_set, collate in rows]
+
+
+def users(link: Session) -> list[Account]:
+    """What tenants may see, each with the databases whose group it is a member of.
+
+    A role with a password is a user even if it may not log in: perhaps its removal was cut short.
+    """
+    rows = ask(
+        link,
+        "SELECT DISTINCT r.rolname::text, d.datname::text FROM pg_authid r "
+        "LEFT JOIN (pg_auth_members m JOIN pg_authid g ON g.oid = m.roleid "
+        "  AND g.rolname LIKE 'os\\_db\\_%' JOIN pg_database d ON d.datdba = g.oid) "
+        "ON m.member = r.oid WHERE (r.rolcanlogin OR r.rolpassword IS NOT NULL) "
+        "AND r.rolname NOT IN ('os_admin', 'postgres') ORDER BY 1, 2",
+    )
+    found: dict[str, Account] = {}
+    for name, database in rows:
+        account = found.setdefault(name, Account(name))
+        account.databases.extend([database] if database else [])
+    return list(found.values())
+
+
+def root_enabled(link: Session) -> bool:
+    return bool(ask(link, "SELECT 'yes' FROM pg_roles WHERE rolname = 'postgres' AND rolcanlogin"))
+
+
+def owners(link: Session) -> dict[str, str]:
+    """The owner of each database that tenants may see."""
+    rows = ask(
+        link,
+        "SELECT d.datname::text, r.rolname::text FROM pg_database d JOIN pg_roles r "
+        "ON r.oid = d.datdba WHERE NOT d.datistemplate AND d.datname <> 'postgres'",
+    )
+    return {name: owner for name, owner in rows}
+
+
+def database_names(link: Session) -> set[str]:
+    """Every one, the engine's own too."""
+    return {name for (name,) in ask(link, "SELECT datname::text FROM pg_database")}
+
+
+def role_names(link: Session) -> set[str]:
+    """Every one, the engine's own too."""
+    return {name for (name,) in ask(link, "SELECT rolname::text FROM pg_roles")}
+
+
+def tenants_roles(link: Session) -> dict[str, bool]:
+    """Every role that is neither the engine's nor Trove's own, and whether it may log in."""
+    rows = ask(
+        link,
+        "SELECT rolname::text, rolcanlogin::text FROM pg_roles "
+        "WHERE rolname NOT IN ('os_admin', 'postgres') AND rolname !~ '^(pg_|os_db_)'",
+    )
+    return {name: can_login == "true" for name, can_login in rows}
+
+
+def unused_groups(link: Session) -> list[str]:
+    """Groups that have neither a database nor members, which a crash has left."""
+    rows = ask(
+        link,
+        "SELECT rolname::text FROM pg_roles r WHERE rolname LIKE 'os\\_db\\_%' "
+        "AND NOT EXISTS (SELECT FROM pg_database WHERE datdba = r.oid) "
+        "AND NOT EXISTS (SELECT FROM pg_auth_members WHERE roleid = r.oid)",
+    )
+    return [name for (name,) in rows]
+
+
+def user_names(link: Session) -> set[str]:
+    return {user.name for user in users(link)}
+
+
+def owned_databases(link: Session, user: str) -> list[str]:
+    rows = ask(
+        link,
+        "SELECT d.datname::text FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba "
+        "WHERE r.rolname = %s",
+        user,
+    )
+    return [name for (name,) in rows]
+
+
+def places_of(link: Session, user: str) -> list[tuple[str, str]]:
+    """The databases in which something depends on a user, and their owners."""
+    rows = ask(
+        link,
+        "SELECT DISTINCT d.datname::text, o.rolname::text FROM pg_shdepend s "
+        "JOIN pg_database d ON d.oid = s.dbid JOIN pg_roles o ON o.oid = d.datdba "
+        "JOIN pg_roles u ON u.oid = s.refobjid AND s.refclassid = 'pg_authid'::regclass "
+        "WHERE u.rolname = %s",
+        user,
+    )
+    return [(name, owner) for name, owner in rows]

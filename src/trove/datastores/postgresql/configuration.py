@@ -1,0 +1,84 @@
+"""PostgreSQL's settings, computed from the size of its place."""
+
+from __future__ import annotations
+
+from trove.datastores import configuration
+from trove.datastores.base import Place
+
+# The first line that fits decides. `all` does not mean replication: nobody streams the log.
+CLIENT_RULES = """\
+# Written by the agent: the administrator comes through the socket alone, everybody else with TLS.
+local    all  os_admin       scram-sha-256
+local    all  all            reject
+host     all  os_admin  all  reject
+hostssl  all  all       all  scram-sha-256
+"""
+
+
+def settings_of(place: Place) -> dict[str, str]:
+    """Every setting that differs from the engine's own, by name."""
+    return configuration.settings_of(place, sizes_of, _fixed(place))
+
+
+def sizes_of(usable: int, vcpus: int, volume: int) -> dict[str, str]:
+    """Settings that follow from MiB of memory, processors and MiB of volume."""
+    connections = min(500, max(25, usable // 8))
+    shared = usable // 4
+    wal = min(4096, max(64, volume // 10))
+    return {
+        "max_connections": str(connections),
+        "shared_buffers": f"{shared}MB",
+        "effective_cache_size": f"{usable * 3 // 4}MB",
+        # A query takes it once for each sort and hash, so a connection may have several.
+        "work_mem": f"{max(1024, (usable - shared) * 1024 // (connections * 3))}kB",
+        "maintenance_work_mem": f"{min(2048, max(16, usable // 16))}MB",
+        "max_wal_size": f"{wal}MB",
+        # At least 32 MB, two files of the log, or PostgreSQL does not start.
+        "min_wal_size": f"{min(80, wal // 2)}MB",
+        "max_worker_processes": str(max(8, vcpus)),
+        "max_parallel_workers": str(max(2, vcpus)),
+        "max_parallel_workers_per_gather": str(max(1, vcpus // 2)),
+        "max_parallel_maintenance_workers": str(max(1, vcpus // 2)),
+    }
+
+
+def render(settings: dict[str, str]) -> str:
+    """The text of postgresql.conf."""
+    lines = (f"{name} = {_quoted(value)}" for name, value in sorted(settings.items()))
+    return "# Written by the agent; changes are lost.\n" + "\n".join(lines) + "\n"
+
+
+def _fixed(place: Place) -> dict[str, str]:
+    return {
+        "data_directory": str(place.data / "postgresql"),
+        "hba_file": str(place.config / "pg_hba.conf"),
+        "ident_file": str(place.config / "pg_ident.conf"),
+        "listen_addresses": place.address,
+        "port": str(place.port),
+        "unix_socket_directories": str(place.run),
+        "unix_socket_permissions": "0700",
+        "password_encryption": "scram-sha-256",
+        "ssl": "on",
+        "ssl_cert_file": str(place.certificate),
+        "ssl_key_file": str(place.private_key),
+        "ssl_min_protocol_version": "TLSv1.2",
+        "row_security": "on",
+        "log_statement": "none",
+        "log_line_prefix": "%m [%p] %q%u@%d ",
+        "log_timezone": "UTC",
+        "timezone": "UTC",
+        # A file for each day of the week, begun anew after a week; the driver trims a long one.
+        "logging_collector": "on",
+        "log_directory": str(place.logs),
+        "log_filename": "postgresql-%a.log",
+        "log_file_mode": "0600",
+        "log_rotation_age": "1d",
+        "log_rotation_size": "0",
+        "log_truncate_on_rotation": "on",
+        # On by default since 15, a line every few minutes.
+        "log_checkpoints": "off",
+    }
+
+
+def _quoted(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -1,0 +1,153 @@
+"""PostgreSQL as a process, by the two programs that every distribution has: initdb and postgres."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from pathlib import Path
+from signal import SIGHUP, SIGINT, SIGKILL, SIGQUIT
+
+from psycopg import pq
+from psycopg.conninfo import make_conninfo
+
+from trove.datastores import process
+from trove.datastores.base import Place
+from trove.datastores.postgresql import cluster
+from trove.datastores.postgresql.configuration import CLIENT_RULES, render, settings_of
+from trove.datastores.postgresql.session import ask, secret_file, session, tell
+from trove.datastores.server import Program, Server
+from trove.errors import Failed
+from trove.protocol import EngineState
+
+log = logging.getLogger(__name__)
+
+PING_SECONDS = 2
+
+
+def create_driver(place: Place) -> PostgresDriver:
+    """The driver of the PostgreSQL that lives there."""
+    return PostgresDriver(place)
+
+
+def program_at(place: Place) -> Program:
+    """The postmaster, whose children serve a connection each."""
+    socket = place.run / f".s.PGSQL.{place.port}"
+    return Program(
+        title="PostgreSQL",
+        name="postgres",
+        directory="postgresql",
+        configuration=place.config / "postgresql.conf",
+        pid_file=place.data / "postgresql" / "postmaster.pid",
+        logs="postgresql-*.log",
+        # Fast, then immediate shutdown. Not SIGTERM: it waits until every client has left.
+        endings=[(SIGINT, 60.0), (SIGQUIT, 10.0), (SIGKILL, 10.0)],
+        # A lock names a pid, which in a new sandbox may be anybody's: PostgreSQL would not start.
+        stale=[socket, Path(f"{socket}.lock")],
+    )
+
+
+class PostgresDriver:
+    """See `trove.datastores.base.Driver`."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.server = Server(place, program_at(place))
+        # Inside, so that it goes when the data directory is made anew.
+        self._arranged = self.server.directory / "trove.arranged"
+
+    def is_installed(self) -> bool:
+        return self.server.is_installed()
+
+    def install(self) -> None:
+        self.server.install(self._make)
+
+    def configure(self) -> None:
+        settings = render(settings_of(self.place))
+        self.server.configure(
+            {"postgresql.conf": settings, "pg_hba.conf": CLIENT_RULES, "pg_ident.conf": ""}
+        )
+
+    def start(self) -> None:
+        program = self.server.program
+        options = ["-D", str(self.server.directory), f"--config-file={program.configuration}"]
+        self.server.start(options, self._is_ready)
+        if not self._arranged.exists():
+            self._arrange()
+
+    def stop(self) -> None:
+        self.server.stop()
+
+    def reload(self) -> None:
+        """Use the certificate and settings that lie there now; content if it does not run."""
+        pid = self.server.pid()
+        if pid:
+            os.kill(pid, SIGHUP)
+
+    def state(self) -> EngineState:
+        if not self.server.pid():
+            return EngineState.STOPPED
+        if self._status() != "ready":
+            return EngineState.STARTING
+        return self._ping()
+
+    def is_alive(self) -> bool:
+        return self.server.pid() is not None
+
+    def tend(self) -> None:
+        self.server.trim_logs()
+
+    def version(self) -> str:
+        with session(self.place) as connection:
+            return ask(connection, "SHOW server_version")[0][0].split()[0]
+
+    def _make(self) -> None:
+        """Not synced, which `install` does for all of it at once."""
+        binaries, directory, seed = self.place.binaries, self.server.directory, self.place.seed
+        password = secrets.token_urlsafe(32)
+        process.write_private(secret_file(self.place), password)
+        if seed is None or not self._copy(seed, password):
+            cluster.make(binaries, directory)
+            cluster.set_password(binaries, directory, password)
+
+    def _copy(self, seed: Path, password: str) -> bool:
+        """Whether that went well; if not, nothing is left of it."""
+        try:
+            cluster.copy(self.place.binaries, seed, self.server.directory)
+            cluster.set_password(self.place.binaries, self.server.directory, password)
+        except (Failed, OSError) as error:
+            log.warning("the seed %s is of no use, so initdb runs: %s", seed, error)
+            process.remove_tree(self.server.directory)
+            return False
+        return True
+
+    def _is_ready(self) -> bool:
+        return self._status() == "ready" and self.server.pid() is not None
+
+    def _arrange(self) -> None:
+        """Once, at the first start: the superuser for tenants, locked, and nobody let in."""
+        with session(self.place) as connection:
+            # Who is killed before the marker is written finds it here the next time.
+            if not ask(connection, "SELECT rolname::text FROM pg_roles WHERE rolname = 'postgres'"):
+                tell(connection, "CREATE ROLE postgres SUPERUSER CREATEDB CREATEROLE NOLOGIN")
+            for database in ("postgres", "template1"):
+                tell(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
+        with process.told(self.server.program.title):
+            process.write_private(self._arranged, "")
+
+    def _status(self) -> str:
+        """The eighth line of the pid file: starting, ready, standby or stopping."""
+        try:
+            lines = self.server.program.pid_file.read_text().splitlines()
+        except OSError:
+            return ""
+        return lines[7].strip() if len(lines) > 7 else ""
+
+    def _ping(self) -> EngineState:
+        host, port = str(self.place.run), self.place.port
+        target = make_conninfo(host=host, port=port, connect_timeout=PING_SECONDS)
+        # Needs no password, so that a server which turns us away counts as running.
+        answer = pq.PGconn.ping(target.encode())
+        if answer == pq.Ping.OK:
+            return EngineState.RUNNING
+        return EngineState.STARTING if answer == pq.Ping.REJECT else EngineState.BLOCKED

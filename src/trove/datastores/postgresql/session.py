@@ -1,0 +1,158 @@
+"""The administrator's way into a running PostgreSQL: its socket, with a generated password."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import LiteralString
+
+import psycopg
+from psycopg import errors, sql
+
+from trove.datastores.base import Place
+from trove.datastores.postgresql import ADMIN
+from trove.errors import AlreadyExists, Failed, Invalid, NotFound, Unavailable
+
+MAINTENANCE = "postgres"
+QUICK = 60
+"""Seconds for a statement; all of a session gets twice as many."""
+SLOW = 600
+"""The same, for what moves or removes as much as tenants have: large databases, many tables."""
+LOCK_SECONDS = 5
+"""So short that a tenant hears who is in the way while the API still waits for our answer."""
+# Statements with password verifiers must not reach the log, not even when they fail. What tenants
+# set for their database (ALTER DATABASE ... SET) is no concern of the administrator.
+# search_path: no function or operator of a tenant's is called by a superuser (CVE-2018-1058).
+OPTIONS = (
+    "-c log_min_error_statement=panic -c log_statement=none -c log_min_duration_statement=-1 "
+    "-c log_duration=off -c search_path=pg_catalog "
+    "-c default_transaction_read_only=off -c role=none"
+)
+
+IN_USE = (errors.LockNotAvailable, errors.ObjectInUse, errors.DeadlockDetected)
+
+Session = psycopg.Connection[tuple[str, ...]]
+
+
+def secret_file(place: Place) -> Path:
+    """Where the administrator's password is kept, mode 0600."""
+    return place.config / "os_admin.secret"
+
+
+@contextmanager
+def session(
+    place: Place, database: str = MAINTENANCE, *, seconds: float = QUICK
+) -> Iterator[Session]:
+    """A connection that commits every statement; foreign errors become Trove's.
+
+    A statement that takes longer than these seconds is ended, and after twice as many the session.
+    """
+    with (
+        translated(),
+        _connect(place, database, seconds) as connection,
+        _ended_after(connection, seconds * 2),
+    ):
+        yield connection
+
+
+def ask(connection: Session, text: LiteralString, *names: str | None) -> list[tuple[str, ...]]:
+    """The rows of a query whose values are passed apart from it."""
+    return connection.execute(text, names or None).fetchall()
+
+
+def tell(connection: Session, text: LiteralString, *parts: str | sql.Composable) -> None:
+    """Run a statement whose {} are identifiers (or ready-made parts)."""
+    composed = (
+        part if isinstance(part, sql.Composable) else sql.Identifier(part) for part in parts
+    )
+    connection.execute(sql.SQL(text).format(*composed))
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Errors of the engine become Invalid, AlreadyExists, NotFound, Unavailable or Failed."""
+    try:
+        yield
+    except (errors.DuplicateDatabase, errors.DuplicateObject) as error:
+        raise AlreadyExists(_said(error)) from None
+    except (errors.UndefinedObject, errors.InvalidCatalogName) as error:
+        raise NotFound(_said(error)) from None
+    # Before its parent, OperationalError: nothing gets better by trying again.
+    except errors.DiskFull as error:
+        raise Failed(f"the data volume is full: {_said(error)}") from None
+    except psycopg.OperationalError as error:
+        raise Unavailable(_hindrance(error)) from None
+    except (psycopg.DataError, psycopg.ProgrammingError) as error:
+        raise Invalid(_said(error)) from None
+    except psycopg.Error as error:
+        raise Failed(_said(error)) from None
+
+
+@contextmanager
+def _ended_after(connection: Session, seconds: float) -> Iterator[None]:
+    """The server's own limit is none when the server hangs: then we hang up.
+
+    Raises Unavailable.
+    """
+    late = threading.Event()
+    door = socket.socket(fileno=os.dup(connection.pgconn.socket))
+
+    def hang_up() -> None:
+        late.set()
+        with suppress(OSError):
+            door.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except psycopg.OperationalError:
+        if not late.is_set():
+            raise
+        told = f"PostgreSQL did not answer within {seconds / 60:g} minutes"
+        raise Unavailable(f"{told}; see whether its disk hangs, and try again") from None
+    finally:
+        timer.cancel()
+        timer.join()
+        door.close()
+
+
+def _connect(place: Place, database: str, seconds: float) -> Session:
+    limits = f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout={round(seconds * 1000)}"
+    return psycopg.connect(
+        host=str(place.run),
+        port=place.port,
+        user=ADMIN,
+        password=_secret(place),
+        dbname=database,
+        connect_timeout=5,
+        options=f"{OPTIONS} {limits}",
+        # CREATE and DROP DATABASE refuse to be part of a transaction.
+        autocommit=True,
+    )
+
+
+def _secret(place: Place) -> str:
+    try:
+        return secret_file(place).read_text()
+    except OSError as error:
+        raise Failed(f"the administrator's password can not be read: {error}") from None
+
+
+def _hindrance(error: psycopg.OperationalError) -> str:
+    if isinstance(error, IN_USE):
+        return f"in use by another session; end it and try again (PostgreSQL: {_said(error)})"
+    if isinstance(error, errors.QueryCanceled):
+        told = "PostgreSQL took too long; see whether its disk is overloaded, and try again"
+        return f"{told} ({_said(error)})"
+    return f"PostgreSQL does not answer: {_said(error)}"
+
+
+def _said(error: psycopg.Error) -> str:
+    """The first line only: what follows may quote the statement."""
+    return error.diag.message_primary or str(error).strip().partition("\n")[0]

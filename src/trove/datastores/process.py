@@ -1,0 +1,299 @@
+"""An engine as a process of its own: detached from the agent, known by pid file, program and place.
+
+Law: a pid counts only if that process runs the engine's program in the engine's directory, for
+pid files outlive crashes and pids are given again.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from trove.errors import Failed
+
+POLL_SECONDS = 0.01
+LAST_LINES = 15
+PATIENCE = 300.0
+"""Seconds for a program of an engine that is run to its end; a slow machine needs a tenth."""
+KEPT = 1 << 20
+"""Bytes that are left of a log that is cut."""
+SHELL_SECONDS = 60
+GIVE_UP_SECONDS = 5
+"""For a killed process to go; one that waits for a disk that hangs does not."""
+SYNC_SECONDS = 600.0
+"""Others' writes may have to reach the disk first."""
+# The engine becomes a child of pid 1, so that it outlives the agent and is nobody's zombie here.
+DETACH = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
+
+
+@contextmanager
+def told(title: str) -> Iterator[None]:
+    """What the machine refuses, such as a place on a full disk, becomes Failed."""
+    try:
+        yield
+    except (OSError, subprocess.SubprocessError) as error:
+        raise Failed(f"{title}: {error}") from error
+
+
+def refuse_root(title: str) -> None:
+    """Raises Failed for the superuser of the machine."""
+    if os.geteuid() == 0:
+        raise Failed(f"{title} must not run as root; run the agent as an unprivileged user")
+
+
+def program_of(binaries: Path, name: str) -> Path:
+    """A program of the engine; raises Failed when it is missing."""
+    path = binaries / name
+    if not os.access(path, os.X_OK):
+        raise Failed(f"{path} is missing or not executable; install the engine's server package")
+    return path
+
+
+def run(
+    command: Sequence[str],
+    what: str,
+    *,
+    feed: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    seconds: float = PATIENCE,
+) -> str:
+    """Run a program of the engine to its end, and all that it said.
+
+    Raises Failed with the last lines of it, or when it takes longer than these seconds: then it
+    is killed, and what it has started too.
+    """
+    child = subprocess.Popen(  # noqa: S603
+        command,
+        stdin=subprocess.DEVNULL if feed is None else subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, **(environment or {})},
+        process_group=0,
+    )
+    try:
+        said = "".join(child.communicate(feed, timeout=seconds)).strip()
+    except subprocess.TimeoutExpired:
+        told = f"{what} did not end within {seconds / 60:g} minutes"
+        raise Failed(f"{told}; see whether the disk hangs or the machine is overloaded") from None
+    finally:
+        _give_up(child)
+    if child.returncode:
+        last = "\n".join(said.splitlines()[-LAST_LINES:])
+        raise Failed(f"{what} failed with exit code {child.returncode}:\n{last}")
+    return said
+
+
+def start_detached(command: Sequence[str], log: Path) -> int:
+    """Start a program in a session of its own, its output appended to a file; its pid."""
+    done = subprocess.run(  # noqa: S603
+        ["/bin/sh", "-c", DETACH, "sh", str(log), *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        check=True,
+        start_new_session=True,
+        cwd="/",
+        timeout=SHELL_SECONDS,
+    )
+    return int(done.stdout)
+
+
+def running(pid_file: Path, program: str, directory: Path) -> int | None:
+    """The pid that a pid file names, if that is the engine of this directory."""
+    try:
+        # PostgreSQL's has more lines. Either may be empty: it is made before it is written.
+        pid = int(pid_file.read_text().split(maxsplit=1)[0])
+    except (OSError, ValueError, IndexError):
+        return None
+    return pid if is_engine(pid, program, directory) else None
+
+
+def is_engine(pid: int, program: str, directory: Path) -> bool:
+    """Whether this process is alive, runs this program, and lives in this directory."""
+    process = Path("/proc") / str(pid)
+    try:
+        return (
+            _is_alive(process)
+            # The kernel's word for a program that an upgrade has replaced while it runs.
+            and (process / "exe").readlink().name.removesuffix(" (deleted)") == program
+            # Engines go into their data directory; those of other instances are elsewhere.
+            and (process / "cwd").readlink() == directory.resolve()
+        )
+    except OSError:
+        return False
+
+
+def engine_processes(program: str, directory: Path) -> list[int]:
+    """Every process of the engine of this directory, orphans of a killed one included."""
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return [pid for pid in pids if is_engine(pid, program, directory)]
+
+
+def stranger(program: str, configuration: Path) -> int | None:
+    """A process of another user that runs this program with this configuration.
+
+    Such a process hides its directory, not its name and command line.
+    """
+    for entry in Path("/proc").iterdir():
+        if (
+            entry.name.isdigit()
+            and _is_hidden(entry)
+            and _was_called(entry, program, configuration)
+        ):
+            return int(entry.name)
+    return None
+
+
+def exists(pid: int) -> bool:
+    """Whether a process is there, and not merely unburied."""
+    try:
+        return _is_alive(Path("/proc") / str(pid))
+    except OSError:
+        return False
+
+
+def end(pid: int, signals: Iterable[tuple[signal.Signals, float]]) -> None:
+    """Send each signal, and wait so many seconds, until the process has gone.
+
+    A stopped process is continued, for it could not hear otherwise. Raises Failed if it stays, or
+    belongs to another user.
+    """
+    for number, seconds in signals:
+        try:
+            os.kill(pid, number)
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            return
+        except PermissionError as error:
+            raise Failed(f"process {pid} belongs to another user; end it as that user") from error
+        if wait_until(lambda: not exists(pid), seconds):
+            return
+    raise Failed(f"process {pid} does not end; see whether its disk hangs")
+
+
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Look again and again; False when the time was up first."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def last_lines(logs: Iterable[Path], known: Mapping[Path, int]) -> str:
+    """The end of these files, without the bytes that each had when it was `known`."""
+    lines = [line for path in logs for line in _tail(path, known.get(path, 0))]
+    return "\n".join(lines[-LAST_LINES:])
+
+
+def trim(path: Path, longest: int) -> None:
+    """Keep the end of a log of more bytes than that, which may be open for appending elsewhere."""
+    with suppress(OSError):
+        if path.stat().st_size <= longest:
+            return
+        with path.open("r+b") as file:
+            file.seek(-KEPT, os.SEEK_END)
+            # Cut in its place: the engine has the file open for appending, and would go on writing
+            # into one that was renamed.
+            end = file.read(KEPT)
+            file.truncate(0)
+        with path.open("ab") as file:  # a full disk has room by now
+            file.write(end.partition(b"\n")[2])
+
+
+def write_private(path: Path, text: str) -> None:
+    """A file that only its owner reads, whole or not at all."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    # Private from the start, not made so later: a descriptor that is open by then stays open.
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        # Or a power cut leaves the new name with nothing in it.
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def remove_tree(path: Path) -> None:
+    """Content if it has gone."""
+    if path.exists():
+        shutil.rmtree(path)
+
+
+def sync_tree(path: Path) -> None:
+    """Bring a whole directory onto the disk, so that a marker may say that it is complete.
+
+    One syncfs of the volume is many times faster than an fsync of each of a thousand files.
+    """
+    program = shutil.which("sync")
+    if program:
+        run([program, "-f", str(path)], f"writing {path} to the disk", seconds=SYNC_SECONDS)
+        return
+    for folder, _, files in os.walk(path):
+        for name in (*files, "."):
+            _sync(Path(folder) / name)
+
+
+def _give_up(child: subprocess.Popen[str]) -> None:
+    """Kill it and its children, unless it has ended; never wait for long."""
+    if child.returncode is not None:
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        child.wait(GIVE_UP_SECONDS)
+    for pipe in (child.stdin, child.stdout, child.stderr):
+        if pipe:
+            with suppress(OSError):
+                pipe.close()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _is_alive(process: Path) -> bool:
+    # The last one: a process may have parentheses in its name.
+    return (process / "stat").read_text().rpartition(") ")[2][0] not in "ZX"
+
+
+def _is_hidden(process: Path) -> bool:
+    try:
+        # The kernel shows it to whoever may trace the process: its user, and root (proc(5)).
+        (process / "exe").readlink()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _was_called(process: Path, program: str, configuration: Path) -> bool:
+    ending = f"={configuration}".encode()
+    try:
+        name = (process / "comm").read_text().strip()
+        words = (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    # The kernel keeps 15 bytes of a name (TASK_COMM_LEN).
+    return name == program[:15] and any(word.endswith(ending) for word in words)
+
+
+def _tail(path: Path, known: int) -> list[str]:
+    if not path.is_file():
+        return []
+    with path.open("rb") as file:
+        file.seek(max(known, path.stat().st_size - 8192))
+        return file.read().decode(errors="replace").splitlines()[-LAST_LINES:]

@@ -1,0 +1,155 @@
+"""An engine's server from installation to end: what is the same whichever engine it is.
+
+A driver has one of these; a `Program` tells it what is peculiar to the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from signal import Signals
+
+from trove.datastores import process
+from trove.datastores.base import Place
+from trove.errors import Failed
+
+START_SECONDS = 300.0
+"""Recovery after a crash may take long; a dead process is noticed at once."""
+LEAVE_SECONDS = 2.0
+"""The process that writes an engine's log is the last to go."""
+LONGEST_LOG = 8 << 20
+"""Bytes: logs lie on the tenant's volume, and tenants can make an engine talkative."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is peculiar to the process of an engine."""
+
+    title: str
+    name: str
+    """Of the program, as the engine's process runs it."""
+    directory: str
+    """The engine's own, below the data volume; the process works in it."""
+    configuration: Path
+    """A word of the command line ends with this path."""
+    pid_file: Path
+    logs: str
+    """A pattern below the place's directory of logs."""
+    endings: Sequence[tuple[Signals, float]]
+    """Signals that end it, the gentlest first, and the seconds that each is given."""
+    stale: Sequence[Path] = ()
+    """Sockets and locks that a crash leaves behind and that hinder a start."""
+    is_alone: bool = False
+    """One process without children: it is known before its pid file is written."""
+
+
+class Server:
+    """The process of one engine, the directory that it works in, and its logs."""
+
+    def __init__(self, place: Place, program: Program) -> None:
+        self.place = place
+        self.program = program
+        self.directory = place.data / program.directory
+        self._complete = place.data / f"{program.directory}.complete"
+        self._output = place.logs / "start.log"
+
+    def is_installed(self) -> bool:
+        return self._complete.exists()
+
+    def install(self, make: Callable[[], None]) -> None:
+        """Make the data directory and say on disk that it is complete, unless it is."""
+        process.refuse_root(self.program.title)
+        if self.is_installed():
+            return
+        with process.told(self.program.title):
+            # First the children of an agent that was killed here: they would go on writing.
+            self._end_orphans()
+            process.remove_tree(self.directory)
+            make()
+            process.sync_tree(self.directory)
+            # Last, and once all of it is on the disk: until then the next try begins anew.
+            process.write_private(self._complete, "")
+
+    def configure(self, files: dict[str, str]) -> None:
+        """Write these files of the engine's user, by name, into the place's `config`."""
+        with process.told(self.program.title):
+            for name, text in files.items():
+                process.write_private(self.place.config / name, text)
+
+    def start(self, arguments: Sequence[str], is_ready: Callable[[], bool]) -> None:
+        """Adopt it or launch it, and return when it is ready; Failed with its last lines."""
+        process.refuse_root(self.program.title)
+        self._refuse_stranger()
+        with process.told(self.program.title):
+            # What is there already is of the life before. `start.log` is begun anew by each launch.
+            known = {path: path.stat().st_size for path in self._logs() if path != self._output}
+            pid = self.pid() or self._launch(arguments)
+            process.wait_until(lambda: is_ready() or not process.exists(pid), START_SECONDS)
+            if not (is_ready() and process.exists(pid)):
+                process.wait_until(lambda: not self._processes(), LEAVE_SECONDS)
+                said = process.last_lines(self._logs(), known)
+                raise Failed(f"{self.program.title} does not come up:\n{said}")
+
+    def stop(self) -> None:
+        """Return when neither it nor a process of its making is left."""
+        self._refuse_stranger()
+        pid = self.pid()
+        if pid:
+            process.end(pid, self.program.endings)
+        self._end_orphans()
+
+    def pid(self) -> int | None:
+        """The server's process, if it is there."""
+        pid = process.running(self.program.pid_file, self.program.name, self.directory)
+        # A child has the same program and directory, and is not to be taken for the server.
+        if pid or not self.program.is_alone:
+            return pid
+        return next(iter(self._processes()), None)
+
+    def trim_logs(self) -> None:
+        """Cut off the beginning of logs that have grown long, the engine's hand on them or not."""
+        for path in self._logs():
+            process.trim(path, LONGEST_LOG)
+
+    def _launch(self, arguments: Sequence[str]) -> int:
+        if not self.is_installed():
+            raise Failed(f"{self.directory} is not complete; install first")
+        path = process.program_of(self.place.binaries, self.program.name)
+        self._check_certificate()
+        # Before the pid file goes, by which PostgreSQL knows of children that use its memory still.
+        self._end_orphans()
+        # Pid files outlive a crash, and their pids may be other processes' by now.
+        for stale in (self.program.pid_file, *self.program.stale):
+            stale.unlink(missing_ok=True)
+        self._output.write_bytes(b"")
+        return process.start_detached([str(path), *arguments], self._output)
+
+    def _end_orphans(self) -> None:
+        """Children outlive a killed server for a moment, and hold its memory."""
+        for pid in self._processes():
+            # Not PostgreSQL's gentlest: without its postmaster nobody shuts down in good order.
+            process.end(pid, self.program.endings[-2:])
+
+    def _processes(self) -> list[int]:
+        return process.engine_processes(self.program.name, self.directory)
+
+    def _refuse_stranger(self) -> None:
+        """Raises Failed when another user runs it, which this user neither sees into nor ends."""
+        pid = process.stranger(self.program.name, self.program.configuration)
+        if pid:
+            raise Failed(
+                f"{self.program.title} runs as another user (process {pid}); "
+                "run the agent as the user that started it, or end that process"
+            )
+
+    def _check_certificate(self) -> None:
+        for path in (self.place.certificate, self.place.private_key):
+            if not path.is_file():
+                raise Failed(f"{path} is missing; TLS is not optional")
+        # PostgreSQL refuses a key that its group or others may read.
+        self.place.private_key.chmod(0o600)
+
+    def _logs(self) -> list[Path]:
+        """Every one, with what was said before the engine opened its own."""
+        return [self._output, *sorted(self.place.logs.glob(self.program.logs))]

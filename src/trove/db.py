@@ -1,0 +1,288 @@
+"""The metadata database: one declarative base, one way to make a session, one clock.
+
+The law: every transaction is READ COMMITTED, on SQLite too. There a transaction takes the write
+lock with its first write and not before, so that a reader, or a step at work, blocks nobody.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated, Any, Protocol
+
+import orjson
+from sqlalchemy import (
+    JSON,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    String,
+    Text,
+    TypeDecorator,
+    create_engine,
+    event,
+    select,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, sessionmaker
+from sqlalchemy.sql.functions import FunctionElement
+
+TOPICS = "topics"
+MYSQL_OPTIONS: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+"""Of every table: names that differ in case differ there too, as in the other databases."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+CONNECTING = 10
+"""Seconds that a server may take to let us in."""
+SILENCE = 60
+"""Seconds without a word after which a server is given up: more than InnoDB waits for a lock."""
+
+DEADLOCKS = frozenset({"40P01", 1213})
+"""PostgreSQL's and MariaDB's words to the transaction that they chose in a deadlock."""
+
+Id = Annotated[str, mapped_column(String(36))]
+Name = Annotated[str, mapped_column(String(255))]
+Word = Annotated[str, mapped_column(String(64))]
+Prose = Annotated[str, mapped_column(Text)]
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment in UTC, to the microsecond, the same in every database."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(DateTime(timezone=dialect.name == "postgresql"))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """SQLite's text at one go: a page of instances has a hundred of them."""
+        if dialect.name == "sqlite":
+            return _moment_of
+        return super().result_processor(dialect, coltype)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _moment_of(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(f"{text}+00:00")
+
+
+class Base(DeclarativeBase):
+    type_annotation_map = {datetime: Instant, dict[str, Any]: JSON, list[str]: JSON}
+
+
+class DatabaseNow(FunctionElement[datetime]):
+    """The moment by the database's own clock."""
+
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(DatabaseNow, "sqlite")
+def _sqlite_now(*_: Any, **__: Any) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f', 'now')"
+
+
+@compiles(DatabaseNow, "postgresql")
+def _postgresql_now(*_: Any, **__: Any) -> str:
+    return "clock_timestamp()"
+
+
+@compiles(DatabaseNow, "mysql", "mariadb")
+def _mysql_now(*_: Any, **__: Any) -> str:
+    return "utc_timestamp(6)"
+
+
+Reader = Session | Connection
+"""What carries a SELECT out; a connection costs less than a session."""
+
+
+class Clock(Protocol):
+    """Says what time it is; tests bring their own."""
+
+    def now(self, session: Reader) -> datetime: ...
+
+
+NOW = select(DatabaseNow())
+
+
+class DatabaseClock:
+    """The database's clock: the only one that all processes share."""
+
+    def now(self, session: Reader) -> datetime:
+        return session.execute(NOW).scalar_one()
+
+
+class Database:
+    """One metadata database, given by its SQLAlchemy URL.
+
+    `silence` is how many seconds MariaDB may take over one statement; PostgreSQL may take any
+    time over one as long as its machine can be reached.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, silence: int = SILENCE) -> None:
+        self.engine = _engine_of(url, pool_size, silence)
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
+        self._listeners: dict[str, list[Callable[[], None]]] = {}
+        event.listen(self._sessions, "after_commit", self._dispatch)
+        event.listen(self._sessions, "after_soft_rollback", _forget)
+
+    @property
+    def skips_locked(self) -> bool:
+        """Whether it understands FOR UPDATE SKIP LOCKED; known after the first connection."""
+        dialect: Any = self.engine.dialect
+        if dialect.name != "mysql":
+            return bool(dialect.name == "postgresql")
+        since = (10, 6) if dialect.is_mariadb else (8,)
+        return (dialect.server_version_info or ()) >= since
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it answers within this process: then a short read waits for nobody."""
+        return self.engine.dialect.name == "sqlite"
+
+    def session(self) -> Session:
+        """A session that the caller closes."""
+        return self._sessions()
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A session that commits at the end of the block, or rolls back on any error."""
+        with self._sessions.begin() as session:
+            yield session
+
+    def on_commit(self, topic: str, listener: Callable[[], None]) -> None:
+        """Call this after each commit, by this process, of a session that announced the topic."""
+        self._listeners.setdefault(topic, []).append(listener)
+
+    def _dispatch(self, session: Session) -> None:
+        for topic in session.info.pop(TOPICS, ()):
+            for listener in self._listeners.get(topic, ()):
+                listener()
+
+    def create_all(self) -> None:
+        """Make the tables without migrations: for tests."""
+        for table in Base.metadata.tables.values():
+            table.kwargs.update(MYSQL_OPTIONS)
+        Base.metadata.create_all(self.engine)
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+def was_beaten(error: DBAPIError) -> bool:
+    """Whether another transaction was in the way, so that a second try may go well.
+
+    It took a unique value first, or the database chose it in a deadlock.
+    """
+    if isinstance(error, IntegrityError):
+        return True
+    said = {getattr(error.orig, "sqlstate", None), *getattr(error.orig, "args", ())[:1]}
+    return not DEADLOCKS.isdisjoint(said)
+
+
+def announce(session: Session, topic: str) -> None:
+    """Tell this process's listeners, once this transaction is kept: a hint, never relied upon."""
+    session.info.setdefault(TOPICS, set()).add(topic)
+
+
+def _forget(session: Session, *_: Any) -> None:
+    session.info.pop(TOPICS, None)
+
+
+def utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def new_hex_id() -> str:
+    """An id as Keystone makes them: 32 hex digits, no dashes."""
+    return uuid.uuid4().hex
+
+
+def _engine_of(url: str, pool_size: int, silence: int) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _sqlite_engine(url, pool_size)
+    if parsed.drivername in {"mysql", "mariadb", "mariadb+pymysql"}:
+        parsed = parsed.set(drivername="mysql+pymysql")
+    if parsed.drivername in {"postgres", "postgresql"}:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    deadlines = _deadlines_of(parsed.drivername, silence)
+    return create_engine(
+        parsed,
+        connect_args={name: n for name, n in deadlines.items() if name not in parsed.query},
+        isolation_level="READ COMMITTED",
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        hide_parameters=True,
+        json_deserializer=orjson.loads,
+    )
+
+
+def _deadlines_of(drivername: str, silence: int) -> dict[str, int]:
+    """What keeps a driver from waiting for ever on a server that is gone without a farewell.
+
+    PyMySQL is deaf to `connect_timeout` once the socket is open: the greeting may take `silence`.
+    """
+    probes = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    known = {
+        "postgresql+psycopg": probes | {"tcp_user_timeout": SILENCE * 1000},
+        "mysql+pymysql": {"read_timeout": silence, "write_timeout": silence},
+    }
+    return known[drivername] | {"connect_timeout": CONNECTING} if drivername in known else {}
+
+
+def _sqlite_engine(url: str, pool_size: int) -> Engine:
+    options = {"isolation_level": None, "check_same_thread": False}
+    patience = {} if "timeout" in make_url(url).query else {"timeout": 30}
+    engine = create_engine(
+        url,
+        connect_args=options | patience,
+        pool_size=pool_size,
+        max_overflow=50,
+        hide_parameters=True,
+        json_deserializer=orjson.loads,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _lock_before_the_first_write(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        raw = connection.connection.dbapi_connection
+        reads = statement.lstrip()[:6].upper() in {"SELECT", "PRAGMA"}
+        if reads or raw.in_transaction:
+            return
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            raise OperationalError("BEGIN IMMEDIATE", None, error) from error
+
+    return engine

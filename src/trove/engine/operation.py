@@ -1,0 +1,74 @@
+"""The row that remembers how far a workflow has come."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trove.db import EPOCH, Base, Id, Prose, Word, new_id, utcnow
+
+
+class State(enum.StrEnum):
+    """Where an operation stands; the first two are still going on."""
+
+    RUNNING = "running"
+    UNDOING = "undoing"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+
+
+ACTIVE = (State.RUNNING, State.UNDOING)
+ENDED = tuple(state for state in State if state not in ACTIVE)
+
+
+class Operation(Base):
+    """One run of one workflow on one subject.
+
+    `active_subject_id` is the subject while the operation goes on and NULL afterwards; being
+    unique, it keeps two operations off one subject in every database. `due_at` is NULL once
+    there is nothing left to do.
+    """
+
+    __tablename__ = "operations"
+    __table_args__ = (
+        Index("operations_due", "due_at"),
+        Index("operations_of_subject", "subject_id", "created_at"),
+        Index("operations_of_project", "project_id", "created_at"),
+        Index("operations_of_parent", "parent_id"),
+    )
+
+    id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
+    workflow: Mapped[Word]
+    subject_id: Mapped[Id]
+    active_subject_id: Mapped[str | None] = mapped_column(String(36), unique=True)
+    parent_id: Mapped[str | None] = mapped_column(String(36))
+    """No foreign key: its check would lock the parent while a step at work starts children."""
+    project_id: Mapped[str | None] = mapped_column(String(64))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    args: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    state: Mapped[str] = mapped_column(String(16), default=State.RUNNING)
+    step: Mapped[Word]
+    step_since: Mapped[datetime] = mapped_column(default=utcnow)
+    attempt: Mapped[int] = mapped_column(default=0)
+    progress: Mapped[int] = mapped_column(default=0)
+    """Per cent of the whole."""
+    note: Mapped[Prose | None]
+    """What is being done or waited for right now."""
+    error: Mapped[Prose | None]
+    cancelled: Mapped[bool] = mapped_column(default=False)
+    wakeups: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime | None] = mapped_column(default=utcnow)
+    lease_until: Mapped[datetime] = mapped_column(default=EPOCH)
+    lease_token: Mapped[str | None] = mapped_column(String(36))
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    updated_at: Mapped[datetime] = mapped_column(default=utcnow)
+
+    @property
+    def is_active(self) -> bool:
+        return self.state in ACTIVE

@@ -1,0 +1,91 @@
+"""Every error that Trove raises on purpose.
+
+TroveError
+├── Invalid              the request is wrong; names the field
+│   ├── Reserved         a name that the engine keeps to itself
+│   └── AlreadyExists    a second one of something that must be unique
+├── Unauthenticated      nobody, or nobody we know
+├── Forbidden            somebody who may not
+├── NotFound             not there, or another project's
+├── Conflict             contradicts something that stands
+├── NotReady             the instance is not in a state for this
+├── OverQuota            more than the project may have
+├── RateLimited          more often than the project may ask
+├── NotSupported         this datastore or this installation can not
+├── Unavailable          try again: something that we need does not answer now
+└── Failed               trying again can not help: turn back
+
+An error's docstring is its default message. HTTP numbers stand in `api/errors.py` alone.
+"""
+
+from __future__ import annotations
+
+
+class TroveError(Exception):
+    """Something went wrong."""
+
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message or (type(self).__doc__ or "").strip()
+        super().__init__(self.message)
+
+
+class Invalid(TroveError):
+    """The request is not valid."""
+
+    def __init__(self, message: str | None = None, *, field: str | None = None) -> None:
+        # Before the message, so that every way in, API or command, names it alike.
+        super().__init__(f"{field}: {message}" if field and message else message)
+        self.field = field
+
+
+class Reserved(Invalid):
+    """This name is reserved by the database engine or the operator."""
+
+
+class AlreadyExists(Invalid):
+    """Something of this name exists already."""
+
+
+class Unauthenticated(TroveError):
+    """The request you have made requires authentication."""
+
+
+class Forbidden(TroveError):
+    """You are not authorized to perform this action."""
+
+
+class NotFound(TroveError):
+    """The resource could not be found."""
+
+
+class Conflict(TroveError):
+    """The request contradicts the present state of the resource."""
+
+
+class NotReady(TroveError):
+    """The instance is not in a state in which this can be done; wait and try again."""
+
+
+class OverQuota(TroveError):
+    """Quota exceeded."""
+
+
+class RateLimited(TroveError):
+    """Too many requests; try again later."""
+
+    def __init__(self, message: str | None = None, *, retry_after: float = 1.0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        """Seconds until the next request will be let through."""
+
+
+class NotSupported(TroveError):
+    """This datastore does not support the operation."""
+
+
+class Unavailable(TroveError):
+    """Something that is needed does not answer; the same call may succeed later."""
+
+
+class Failed(TroveError):
+    """This can not succeed, however often it is tried."""

@@ -1,0 +1,7 @@
+"""`python -m trove.guestagent --directory DIR`."""
+
+import sys
+
+from trove.guestagent.main import main
+
+sys.exit(main())

@@ -1,0 +1,222 @@
+"""Keeps the engine as it should be: running or stopped, in its present size.
+
+Law: whoever changes the engine holds its lock, so the watch never starts what a task is stopping;
+what should be is on disk before it is done, so a restart of agent or machine brings it about.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from trove.datastores import part_of
+from trove.datastores.base import Driver, Reloads
+from trove.errors import TroveError, Unavailable
+from trove.guestagent.state import Home
+from trove.protocol import EngineState
+
+log = logging.getLogger(__name__)
+
+RUNNING, STOPPED = str(EngineState.RUNNING), str(EngineState.STOPPED)
+TRIES_UNTIL_FAILED = 3
+LONGEST_PAUSE = 30.0
+ASK_EVERY = 10.0
+"""Seconds for which a running engine is not asked again, while its process is there."""
+DOWN = {EngineState.CRASHED, EngineState.FAILED}
+UP = {EngineState.RUNNING, EngineState.BLOCKED, EngineState.RESTART_REQUIRED}
+
+
+class Engine:
+    """The engine of this guest, and what is known of it."""
+
+    def __init__(
+        self,
+        home: Home,
+        changed: Callable[[], None],
+        *,
+        driver_of: Callable[[Home], Driver] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.state = EngineState.NEW if home.state.desired is None else EngineState.STARTING
+        self.version: str | None = None
+        self.error: str | None = None
+        self._home = home
+        self._changed = changed
+        self._driver_of = driver_of or _driver_of
+        self._clock = clock
+        self._driver: Driver | None = None
+        self._lock = threading.RLock()
+        self._closed = False
+        self._failures = 0
+        self._not_before = 0.0
+        self._asked_at = -ASK_EVERY
+        self._was_up = False
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it takes connections, by the last look."""
+        return self.state in UP
+
+    @property
+    def can_not_start(self) -> bool:
+        """Whether it should run and does not, by the last try."""
+        return self.state in DOWN
+
+    def install(self) -> None:
+        with self._at_work():
+            self._get_driver().install()
+
+    def bring_up(self) -> None:
+        """Configure and start it, now and whenever it is found dead; raises Failed."""
+        with self._at_work():
+            self._home.remember(desired=RUNNING)
+            self._start_or_fail()
+
+    def halt(self) -> None:
+        """Stop it, and keep it stopped."""
+        with self._at_work():
+            self._home.remember(desired=STOPPED)
+            self._get_driver().stop()
+            self._publish(EngineState.STOPPED)
+
+    def restart(self) -> None:
+        with self._at_work():
+            self._home.remember(desired=RUNNING)
+            self._get_driver().stop()
+            self._start_or_fail()
+
+    def resize(self, memory: int, vcpus: int) -> None:
+        """Take this size (MiB, processors); an engine that should run is restarted."""
+        self.set_size(memory, vcpus)
+        if self._home.state.desired == RUNNING:
+            self.restart()
+
+    def set_size(self, memory: int, vcpus: int) -> None:
+        """The size that it will have when it is configured next."""
+        with self._at_work():
+            self._home.remember(memory=memory, vcpus=vcpus)
+            self._driver = None
+
+    def take_up_certificate(self) -> None:
+        """Let a running engine use what now lies in the certificate's place."""
+        with self._at_work():
+            driver = self._get_driver()
+            if isinstance(driver, Reloads):
+                driver.reload()
+            else:
+                self.restart()
+
+    def check(self) -> None:
+        """Look how it is, and start it when it should run and does not.
+
+        Returns at once while a task is at work on it.
+        """
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            if not self._closed:
+                self._look()
+        finally:
+            self._lock.release()
+
+    def close(self, patience: float = 10.0) -> None:
+        """Stop the engine because the agent stops; it should still run when that comes back."""
+        self._closed = True
+        had_lock = self._lock.acquire(timeout=patience)
+        try:
+            if self._home.state.desired is not None:
+                self._get_driver().stop()
+        finally:
+            if had_lock:
+                self._lock.release()
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        with self._lock:
+            if self._closed:
+                raise Unavailable("the agent is stopping")
+            yield
+
+    def _look(self) -> None:
+        desired = self._home.state.desired
+        if desired is None:
+            return
+        driver = self._get_driver()
+        driver.tend()
+        if self._was_asked_just_now() and driver.is_alive():
+            return
+        self._asked_at = self._clock()
+        seen = driver.state()
+        if seen is EngineState.STOPPED and desired == RUNNING:
+            self._revive()
+            return
+        if seen in UP:
+            self._failures = 0
+        self._publish(seen)
+
+    def _was_asked_just_now(self) -> bool:
+        """A question costs the engine a connection, which it can not do without end."""
+        is_recent = self._clock() - self._asked_at < ASK_EVERY
+        return is_recent and self.state is EngineState.RUNNING and self.version is not None
+
+    def _revive(self) -> None:
+        """The first tries follow at once; later ones leave the machine time for others."""
+        if self._clock() < self._not_before:
+            return
+        if self._was_up:
+            log.warning("the engine has died; starting it again")
+            self._was_up = False
+            self._publish(EngineState.CRASHED)
+        try:
+            self._start()
+        except TroveError as error:
+            self._failures += 1
+            self._not_before = self._clock() + min(2.0**self._failures, LONGEST_PAUSE)
+            given_up = self._failures >= TRIES_UNTIL_FAILED
+            log.warning("the engine does not start (try %d): %s", self._failures, error)
+            self._publish(EngineState.FAILED if given_up else EngineState.CRASHED, str(error))
+
+    def _start_or_fail(self) -> None:
+        try:
+            self._start()
+        except TroveError as error:
+            self._publish(EngineState.FAILED, str(error))
+            raise
+
+    def _start(self) -> None:
+        """A reboot may have emptied the directories of sockets and logs, and taken them along."""
+        place, driver = self._home.place, self._get_driver()
+        for directory in (place.run, place.logs):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        driver.configure()
+        driver.start()
+        self.version = driver.version()
+        self._asked_at = self._clock()
+        self._failures = 0
+        self._publish(EngineState.RUNNING)
+
+    def _publish(self, state: EngineState, error: str | None = None) -> None:
+        if state in UP:
+            self._was_up = True
+            self.version = self.version or self._version()
+        if (state, error) != (self.state, self.error):
+            self.state, self.error = state, error
+            self._changed()
+
+    def _version(self) -> str | None:
+        with suppress(TroveError):
+            return self._get_driver().version()
+        return None
+
+    def _get_driver(self) -> Driver:
+        if self._driver is None:
+            self._driver = self._driver_of(self._home)
+        return self._driver
+
+
+def _driver_of(home: Home) -> Driver:
+    driver: Driver = part_of(home.manager, "driver").create_driver(home.place)
+    return driver

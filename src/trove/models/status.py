@@ -1,0 +1,56 @@
+"""Nobody sets a status: it follows from the last operation and from the last report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from trove.engine import ACTIVE
+from trove.protocol import EngineState
+
+OPERATING_WORDS: Mapping[str, str] = {
+    EngineState.RUNNING: "HEALTHY",
+    EngineState.STARTING: "BUILD",
+    EngineState.NEW: "BUILD",
+    EngineState.STOPPED: "SHUTDOWN",
+    EngineState.CRASHED: "SHUTDOWN",
+    EngineState.BLOCKED: "BLOCKED",
+    EngineState.FAILED: "FAILED",
+    EngineState.RESTART_REQUIRED: "RESTART_REQUIRED",
+}
+
+
+class Status(NamedTuple):
+    """What clients see: two words of the Trove API."""
+
+    status: str
+    operating_status: str
+
+
+def status_of(
+    *,
+    has_server: bool,
+    workflow_status: str | None,
+    operation_state: str | None,
+    engine_state: str | None,
+    silent: bool,
+) -> Status:
+    """Derive the status of an instance.
+
+    While its last operation goes on, that workflow's word (an empty one shows nothing); without a
+    server, ERROR; otherwise ACTIVE, and how the engine is by its agent's last report, which is
+    worth nothing once the agent has been silent for too long.
+    """
+    if operation_state in ACTIVE and workflow_status:
+        return Status(workflow_status, "")
+    if not has_server:
+        return Status("ERROR", "")
+    if silent:
+        return Status("ACTIVE", "ERROR")
+    return Status("ACTIVE", OPERATING_WORDS.get(engine_state or EngineState.NEW, "ERROR"))
+
+
+def is_silent(reported_at: datetime | None, now: datetime, expiry: timedelta) -> bool:
+    """Whether an agent has not been heard of for too long."""
+    return reported_at is None or now - reported_at > expiry

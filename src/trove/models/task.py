@@ -1,0 +1,90 @@
+"""A piece of work for the agent of one instance, asked for once and answered once."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from trove.db import Base, Id, Prose, Word, announce, new_id, utcnow
+from trove.vault import Vault
+
+FORGOTTEN = ""
+"""In the place of sealed arguments that nobody will open any more."""
+ORDERED = "tasks ordered"
+"""Announced to this process when there may be a task to hand out."""
+
+
+class Task(Base):
+    """Pending until `answered`; then it has a result, or an error."""
+
+    __tablename__ = "tasks"
+    __table_args__ = (
+        Index("tasks_pending", "instance_id", "answered", "created_at"),
+        Index("tasks_open", "answered", "created_at"),
+    )
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    instance_id: Mapped[str] = mapped_column(String(36), ForeignKey("instances.id"))
+    operation_id: Mapped[str | None] = mapped_column(String(36))
+    """Whom the answer wakes."""
+    kind: Mapped[Word]
+    sealed_args: Mapped[Prose]
+    """`Vault.seal` of the arguments, for they may hold passwords; forgotten with the answer."""
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    answered: Mapped[bool] = mapped_column(Boolean, default=False)
+    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    error: Mapped[Prose | None]
+    error_kind: Mapped[str | None] = mapped_column(String(32))
+    """A `protocol.ErrorKind` word."""
+    progress: Mapped[float] = mapped_column(default=0.0)
+    note: Mapped[Prose | None]
+    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    answered_at: Mapped[datetime | None]
+
+
+def task_id_of(operation_id: str, instance_id: str, key: str) -> str:
+    """The same step asking the same thing again finds the task that it asked for before."""
+    return str(uuid.uuid5(uuid.UUID(operation_id), f"{instance_id}:{key}"))
+
+
+def order(  # noqa: PLR0913 - one keyword per column that a caller sets
+    session: Session,
+    vault: Vault,
+    instance_id: str,
+    kind: str,
+    args: dict[str, Any],
+    *,
+    operation_id: str | None = None,
+    key: str | None = None,
+    request_id: str | None = None,
+) -> Task:
+    """Ask the agent of this instance for something, in the caller's transaction.
+
+    With an operation, asking again (under the same `key`, by default the kind) finds the task
+    that was asked for before; without one, each call is another task.
+    """
+    task_id = task_id_of(operation_id, instance_id, key or kind) if operation_id else new_id()
+    task = session.get(Task, task_id) if operation_id else None
+    if task is None:
+        task = Task(
+            id=task_id,
+            instance_id=instance_id,
+            operation_id=operation_id,
+            kind=kind,
+            sealed_args=vault.seal(args),
+            request_id=request_id,
+            answered=False,
+            progress=0.0,
+        )
+        session.add(task)
+        announce(session, ORDERED)
+    return task
+
+
+def find_task(session: Session, task_id: str) -> Task | None:
+    """The task with this id, if there is one."""
+    return session.get(Task, task_id)

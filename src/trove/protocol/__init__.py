@@ -1,0 +1,43 @@
+"""Every message between conductor and agent. Read `messages.py`; it is all there is."""
+
+from trove.protocol.messages import (
+    OLDEST_PROTOCOL,
+    PROTOCOL,
+    Account,
+    Accounts,
+    CertificateAnswer,
+    CertificateRequest,
+    DatabaseAccount,
+    EngineState,
+    EnrolAnswer,
+    EnrolRequest,
+    ErrorKind,
+    Report,
+    SyncAnswer,
+    SyncRequest,
+    TaskKind,
+    TaskOrder,
+    TaskProgress,
+    TaskResult,
+)
+
+__all__ = [
+    "OLDEST_PROTOCOL",
+    "PROTOCOL",
+    "Account",
+    "Accounts",
+    "CertificateAnswer",
+    "CertificateRequest",
+    "DatabaseAccount",
+    "EngineState",
+    "EnrolAnswer",
+    "EnrolRequest",
+    "ErrorKind",
+    "Report",
+    "SyncAnswer",
+    "SyncRequest",
+    "TaskKind",
+    "TaskOrder",
+    "TaskProgress",
+    "TaskResult",
+]

@@ -1,0 +1,219 @@
+"""The messages between conductor and agent, as JSON over HTTP(S).
+
+Law: unknown fields are ignored and every field added after protocol 1 has a default, so that an
+agent one release older, or newer, than the conductor works. A field is never given a new meaning.
+
+| call (agent -> conductor)    | request            | answer            | authorised by          |
+|------------------------------|--------------------|-------------------|------------------------|
+| `POST /v1/enrol`             | EnrolRequest       | EnrolAnswer       | the one-time token     |
+| `POST /v1/certificate`       | CertificateRequest | CertificateAnswer | `Authorization: Bearer`|
+| `POST /v1/sync`              | SyncRequest        | SyncAnswer        | `Authorization: Bearer`|
+
+`sync` is held open by the conductor for up to `SyncRequest.hold` seconds while it has no task to
+give; results are acknowledged by the answer. 401 means: enrol again. 410 means: the instance was
+deleted, stop for good. 426 means: this protocol is not spoken any more.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import msgspec
+
+PROTOCOL = 1
+OLDEST_PROTOCOL = 1
+
+
+class EngineState(enum.StrEnum):
+    """What an agent sees of its engine."""
+
+    NEW = "new"
+    """Nothing is installed yet."""
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPED = "stopped"
+    """Stopped on purpose."""
+    CRASHED = "crashed"
+    """Died, and is being restarted."""
+    FAILED = "failed"
+    """Does not come up."""
+    BLOCKED = "blocked"
+    """Runs, but takes no new connections."""
+    RESTART_REQUIRED = "restart_required"
+
+
+class ErrorKind(enum.StrEnum):
+    """Why a task failed, so that the API can answer with the right error."""
+
+    INVALID = "invalid"
+    EXISTS = "exists"
+    NOT_FOUND = "not_found"
+    UNAVAILABLE = "unavailable"
+    FAILED = "failed"
+
+
+class TaskKind(enum.StrEnum):
+    """What an agent may be asked for; in brackets the arguments -> the result."""
+
+    PREPARE = "prepare"
+    """Make and start the engine. {datastore, version, binaries, address, port, memory (MiB), vcpus,
+    databases: [DatabaseAccount], users: [Account with password], root_password?} -> {accounts}"""
+    RESTART = "restart"
+    """Stop and start the engine. {} -> {}"""
+    STOP = "stop"
+    """Stop the engine and keep it stopped. {} -> {}"""
+    # No workflow of this release orders it, for a restart starts as well; but agents of protocol 1
+    # know the word, and those that are older than the next conductor will be asked with it.
+    START = "start"
+    """Start the engine. {} -> {}"""
+    RESIZE = "resize"
+    """Compute the configuration anew and restart. {memory (MiB), vcpus} -> {}"""
+    CREATE_DATABASES = "create_databases"
+    """{databases: [DatabaseAccount]} -> {accounts}"""
+    DELETE_DATABASE = "delete_database"
+    """{name} -> {accounts}"""
+    CREATE_USERS = "create_users"
+    """{users: [Account with password]} -> {accounts}"""
+    UPDATE_USER = "update_user"
+    """{name, host, new_name?, new_password?, new_host?} -> {accounts}"""
+    CHANGE_PASSWORDS = "change_passwords"
+    """{users: [Account with password]} -> {accounts}"""
+    DELETE_USER = "delete_user"
+    """{name, host} -> {accounts}"""
+    GRANT = "grant"
+    """{name, host, databases: [str]} -> {accounts}"""
+    REVOKE = "revoke"
+    """{name, host, database} -> {accounts}"""
+    ENABLE_ROOT = "enable_root"
+    """{password} -> {name, accounts}"""
+    DISABLE_ROOT = "disable_root"
+    """{} -> {accounts}"""
+    DIAGNOSE = "diagnose"
+    """{} -> {hwinfo: {..}, diagnostics: {..}}"""
+
+
+class DatabaseAccount(msgspec.Struct, omit_defaults=True):
+    """A database in an engine."""
+
+    name: str
+    character_set: str | None = None
+    collate: str | None = None
+
+
+class Account(msgspec.Struct, omit_defaults=True):
+    """A user in an engine; the password travels to the agent only, never back."""
+
+    name: str
+    host: str | None = None
+    # msgspec gives each struct a list of its own.
+    databases: list[str] = []
+    password: str | None = None
+
+
+class Accounts(msgspec.Struct):
+    """Every database and user that tenants may see."""
+
+    databases: list[DatabaseAccount] = []
+    users: list[Account] = []
+    root_enabled: bool = False
+
+
+class Report(msgspec.Struct, omit_defaults=True):
+    """What is: sent with every sync, at least every ten seconds."""
+
+    # Not EngineState: a state that an older conductor does not know must not hide all else.
+    engine: str = EngineState.NEW
+    engine_version: str | None = None
+    volume_used: float | None = None
+    """GiB of the data volume."""
+    volume_total: float | None = None
+    accounts: Accounts | None = None
+    """Only when they changed since the last answered report."""
+    error: str | None = None
+    """Why the engine does not run, when it should."""
+    details: dict[str, Any] = {}
+
+
+class TaskOrder(msgspec.Struct, omit_defaults=True):
+    """A task that is to be done; an agent that has done it already answers from its journal."""
+
+    id: str
+    # Not TaskKind: an order that an older agent does not know must fail alone, not with all others.
+    kind: str
+    args: dict[str, Any] = {}
+    request_id: str | None = None
+
+
+class TaskResult(msgspec.Struct, omit_defaults=True):
+    """How a task ended: with a result, or with an error."""
+
+    id: str
+    result: dict[str, Any] | None = None
+    error: str | None = None
+    # Not ErrorKind, for the same reason the other way round.
+    error_kind: str | None = None
+
+
+class TaskProgress(msgspec.Struct, omit_defaults=True):
+    """How far a task has come that is not done."""
+
+    id: str
+    progress: float = 0.0
+    note: str | None = None
+
+
+class EnrolRequest(msgspec.Struct, omit_defaults=True):
+    """Trade the one-time token for a credential."""
+
+    token: str
+    protocol: int = PROTOCOL
+    agent_version: str | None = None
+    credential: str | None = None
+    """What the agent made up and wrote down before it asked, so that a lost answer costs nothing:
+    the same request is answered again. At least 32 characters; None asks the conductor for one."""
+
+
+class EnrolAnswer(msgspec.Struct, omit_defaults=True):
+    """Who the agent is, and the credential that it shows from now on."""
+
+    instance_id: str
+    credential: str
+    report_seconds: float = 10.0
+
+
+class CertificateRequest(msgspec.Struct):
+    """Ask for a server certificate; the private key stays where it was made."""
+
+    csr: str
+    """PEM. The conductor takes the public key only; names and addresses are the instance's."""
+
+
+class CertificateAnswer(msgspec.Struct):
+    """PEM each."""
+
+    certificate: str
+    authority: str
+    renew_seconds: float = 30 * 86400.0
+    """After how long the agent asks for the next one."""
+
+
+class SyncRequest(msgspec.Struct, omit_defaults=True):
+    """Here is what is, and what was done: what is to be done?"""
+
+    report: Report
+    protocol: int = PROTOCOL
+    agent_version: str | None = None
+    results: list[TaskResult] = []
+    progress: list[TaskProgress] = []
+    busy: list[str] = []
+    """Ids of tasks that the agent has and works on: they need not be given again."""
+    hold: float = 10.0
+    """How many seconds the answer may take; 0 asks for an answer at once."""
+
+
+class SyncAnswer(msgspec.Struct, omit_defaults=True):
+    """What is to be done. Having it means that the results of the request are kept."""
+
+    tasks: list[TaskOrder] = []
+    report_seconds: float = 10.0

@@ -1,0 +1,33 @@
+"""This machine: every instance is an agent and an engine of its own, with its own address.
+
+Law: all state is in files and in the kernel, found by derived name; any process may make any call
+at any moment, and may be killed in the middle of it.
+"""
+
+from __future__ import annotations
+
+from trove.providers.base import Provider
+from trove.providers.local.catalog import LocalCatalog
+from trove.providers.local.compute import LocalCompute
+from trove.providers.local.identities import Identities
+from trove.providers.local.launch import AgentCommand, agent_command
+from trove.providers.local.layout import Layout
+from trove.providers.local.machine import Machine
+from trove.providers.local.network import LocalNetwork
+from trove.providers.local.volumes import LocalVolumes
+from trove.settings import Settings
+
+
+def create_provider(settings: Settings, agent: AgentCommand = agent_command) -> Provider:
+    """The provider of this machine; it touches nothing until it is asked for something."""
+    local = settings.local
+    layout, machine = Layout(local.directory), Machine(local.isolation)
+    volumes = LocalVolumes(layout, machine)
+    identities = Identities(layout, local.first_uid)
+    return Provider(
+        name="local",
+        compute=LocalCompute(layout, machine, volumes, identities, agent),
+        volumes=volumes,
+        network=LocalNetwork(layout, local.address_pool),
+        catalog=LocalCatalog(local.flavors),
+    )

@@ -1,0 +1,51 @@
+"""What this machine offers: a list of flavors, one zone, one kind of volume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trove.errors import Invalid
+from trove.providers.base import Flavor, VolumeType
+
+FLAVORS = (
+    "1:db.tiny:256:1",
+    "2:db.small:512:1",
+    "3:db.medium:1024:1",
+    "4:db.large:2048:2",
+    "5:db.xlarge:4096:2",
+    "6:db.2xlarge:8192:4",
+    "7:db.4xlarge:16384:8",
+)
+ZONE = "local"
+VOLUME_TYPE = VolumeType("local", "local", "A file system of its own on this machine")
+
+
+class LocalCatalog:
+    """The flavors of the settings, `id:name:memory MiB:vcpus` each, or a useful list."""
+
+    def __init__(self, flavors: Sequence[str] = ()) -> None:
+        self._flavors = tuple(flavor_from(text) for text in flavors or FLAVORS)
+
+    def flavors(self) -> Sequence[Flavor]:
+        return self._flavors
+
+    def volume_types(self) -> Sequence[VolumeType]:
+        return (VOLUME_TYPE,)
+
+    def availability_zones(self) -> Sequence[str]:
+        return (ZONE,)
+
+
+def flavor_from(text: str) -> Flavor:
+    """Read `id:name:memory MiB:vcpus`; raises Invalid."""
+    parts = [part.strip() for part in text.split(":")]
+    try:
+        flavor_id, name, memory, vcpus = parts
+        flavor = Flavor(flavor_id, name, memory=int(memory), vcpus=int(vcpus))
+    except ValueError:
+        message = f"{text!r} is not of the form id:name:memory in MiB:vcpus, as 2:small:512:1 is."
+        raise Invalid(message, field="flavors") from None
+    if not flavor.id or flavor.memory < 1 or flavor.vcpus < 1:
+        message = f"{text!r} needs an id, and memory and vcpus of at least 1."
+        raise Invalid(message, field="flavors")
+    return flavor

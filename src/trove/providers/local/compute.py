@@ -1,0 +1,192 @@
+"""Servers on this machine: a sandbox with an agent and its engine, apart from the control plane.
+
+A server lives for as long as its first process does, which holds a lock on its `alive` file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from trove.errors import Failed, NotFound, Unavailable
+from trove.providers.base import Flavor, ServerSpec, ServerState, ServerView
+from trove.providers.local import places, processes
+from trove.providers.local.identities import Identities
+from trove.providers.local.images import Image, unmount
+from trove.providers.local.launch import AgentCommand, Launch, agent_command
+from trove.providers.local.layout import Layout, ServerFiles, make_folder, remove_folder
+from trove.providers.local.locks import has_life, hold, take_life
+from trove.providers.local.machine import Machine
+from trove.providers.local.places import Owner, Record
+from trove.providers.local.sandbox import RUN
+from trove.providers.local.seeds import Seeds
+from trove.providers.local.volumes import LocalVolumes
+
+PATIENCE_DELETE = 2.0
+"""Seconds for an engine to stop before it is killed, when nobody needs its data any more."""
+PATIENCE_STOP = 15.0
+GRACE = 10.0
+"""Seconds for what has just been started to come to where it can be found."""
+
+
+class LocalCompute:
+    """All state is in files and in the kernel; any process may do any call at any time."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        machine: Machine,
+        volumes: LocalVolumes,
+        identities: Identities,
+        agent: AgentCommand = agent_command,
+    ) -> None:
+        self._seeds = Seeds(layout, machine, identities)
+        self._layout = layout
+        self._machine = machine
+        self._volumes = volumes
+        self._identities = identities
+        self._agent = agent
+
+    def ensure_server(self, spec: ServerSpec) -> str:
+        """Raises Failed when its volume or engine has gone, or nothing may run here."""
+        if spec.image and not Path(spec.image).is_dir():
+            # Said here, for the sandbox would only say that it can not show what is not there.
+            raise Failed(
+                f"The programs of {spec.manager} {spec.version} are not in {spec.image} any more;"
+                " install them there, or have trove-manage register where they are."
+            )
+        with self._held(spec.name) as files:
+            volume = self._volumes.attach(spec.volume)
+            make_folder(make_folder(self._layout.servers) / spec.name)
+            # Mounted before it is furnished, or its files would lie hidden below the mount.
+            self._volumes.attach_small(_agent_image(files))
+            record = self._record(spec, files, volume)
+            places.furnish(files, volume, record, spec.agent_files)
+            self._launch(spec.name, files, record)
+        return spec.name
+
+    def start_server(self, spec: ServerSpec) -> None:
+        self.ensure_server(spec)
+
+    def server_view(self, name: str) -> ServerView:
+        files = self._layout.server(name)
+        try:
+            return _view(files)
+        except OSError as error:
+            raise Unavailable(f"The server {name} can not be looked at: {error}") from error
+
+    def stop_server(self, name: str) -> None:
+        with self._held(name) as files:
+            self._end(name, files, PATIENCE_STOP)
+
+    def resize_server(self, name: str, flavor: Flavor) -> None:
+        """Raises NotFound; Unavailable while the engine uses more than the new limit."""
+        with self._held(name) as files:
+            record = places.read_record(files)
+            if record is None:
+                raise NotFound(f"There is no server {name}.")
+            # The record first: who is killed in between leaves the size that the next start takes.
+            places.write_record(files, record.resized(flavor))
+            self._machine.control_groups.ensure(name, flavor)
+
+    def delete_server(self, name: str) -> None:
+        with self._held(name) as files:
+            self._end(name, files, PATIENCE_DELETE)
+            self._machine.control_groups.remove(name)
+            unmount(files.agent)
+            # `run` may lie elsewhere; first, for without the directory nobody looks for it again.
+            for folder in (files.run, files.directory):
+                remove_folder(folder)
+            # Last: a number that is given again while a file still bears it would own that file.
+            self._identities.release(name)
+
+    def _record(self, spec: ServerSpec, files: ServerFiles, volume: Path) -> Record:
+        machine = self._machine
+        # Without root everybody is the caller, and there is nobody else to become.
+        owner = None
+        if machine.is_root:
+            number = self._identities.ensure(spec.name)
+            owner = Owner(number, number)
+        run = files.run if machine.no_sandbox else RUN
+        isolation = (f"isolation: {machine.no_sandbox}",) if machine.no_sandbox else ()
+        missing = (
+            *machine.control_groups.missing,
+            *self._volumes.unenforced(spec.volume, _agent_image(files)),
+        )
+        place = places.place_of(spec, files, volume, run, self._seeds.ensure(spec))
+        return Record(owner, place, (*missing, *isolation))
+
+    def _launch(self, name: str, files: ServerFiles, record: Record) -> None:
+        """Start the first process with the lock on `alive`, unless somebody has it."""
+        life = take_life(files.alive)
+        if life is None:
+            return
+        try:
+            # Where no PID namespace died with the supervisor, its agent and engine are left from
+            # the life before, and two agents would work against each other.
+            processes.end(lambda: self._processes(name), 0)
+            groups = self._machine.control_groups.ensure(name, record.flavor)
+            Launch(name, files, record, self._machine, self._agent).run(groups, life)
+        finally:
+            os.close(life)
+
+    def _end(self, name: str, files: ServerFiles, patience: float) -> None:
+        """End every process, also one that has been started and is on its way to its group."""
+        deadline = time.monotonic() + patience + GRACE
+        processes.end(lambda: self._processes(name), patience)
+        # A launch whose caller was killed has the lock before it is in its group.
+        while has_life(files.alive):
+            if time.monotonic() > deadline:
+                raise Unavailable(f"The server {name} lives, but none of its processes is found.")
+            time.sleep(processes.LOOK_EVERY)
+            processes.end(lambda: self._processes(name), 0)
+
+    def _processes(self, name: str) -> set[int]:
+        """Every process of this server."""
+        # Nothing leaves a control group by forking, which can not be said of any mark.
+        if self._machine.control_groups.parents:
+            return self._machine.control_groups.members(name)
+        files = self._layout.server(name)
+        if not files.directory.is_dir():
+            return set()
+        folders = (files.directory, files.run, self._layout.volume(name))
+        return processes.marked(name, folders, self._identities.of(name))
+
+    @contextlib.contextmanager
+    def _held(self, name: str) -> Iterator[ServerFiles]:
+        files = self._layout.server(name)
+        # Against other threads and services: a delete must not meet a start half way.
+        with hold(self._layout.locks, f"server.{name}"):
+            try:
+                yield files
+            except (OSError, subprocess.SubprocessError) as error:
+                raise Unavailable(f"The server {name} can not be worked on: {error}") from error
+
+
+def _view(files: ServerFiles) -> ServerView:
+    record = places.read_record(files)
+    if record is None:
+        # The record is written when all else is there, so without one nothing has run.
+        there = files.directory.is_dir()
+        state = ServerState.DOWN if there else ServerState.ABSENT
+        return ServerView(state, "its creation was interrupted" if there else "")
+    if has_life(files.alive):
+        return ServerView(ServerState.UP, unenforced=record.unenforced)
+    return ServerView(ServerState.DOWN, _last_words(files), record.unenforced)
+
+
+def _agent_image(files: ServerFiles) -> Image:
+    return Image(files.agent_image, files.agent, "ext4")
+
+
+def _last_words(files: ServerFiles) -> str:
+    """Why it does not run, as far as the launch has said."""
+    try:
+        lines = files.log.read_text(errors="replace").strip().splitlines()
+    except FileNotFoundError:
+        lines = []
+    return lines[-1][-500:] if lines else "none of its processes runs"

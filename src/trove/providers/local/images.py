@@ -1,0 +1,112 @@
+"""A file with a file system in it, mounted where it is wanted: how space is limited, as root.
+
+Law: the file bears its name only once its file system is whole; whether it is mounted is the
+kernel's word, for a file system that has given up does not answer for itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from trove.errors import Failed, Unavailable
+from trove.providers.local import programs
+from trove.providers.local.layout import make_folder
+
+# With `loop` the device goes when the last mount does; nodev and nosuid, for tenants write there.
+OPTIONS = "loop,noatime,nodev,nosuid"
+# Nothing is discarded: a new sparse file has no block to give back. No blocks for root (-m 0),
+# which the server's user could never have.
+MAKE = {
+    "xfs": ("mkfs.xfs", "-q", "-f", "-K"),
+    "ext4": ("mkfs.ext4", "-q", "-F", "-m", "0", "-E", "nodiscard"),
+}
+
+
+@dataclass(frozen=True)
+class Image:
+    """One such file, and where it is mounted; every call may be repeated."""
+
+    file: Path
+    point: Path
+    # XFS alone would not do: mkfs.xfs refuses less than 300 MB (xfsprogs 6.1). Nor would ext4: it
+    # grows while mounted only with CAP_SYS_RESOURCE, which containers often lack.
+    kind: str
+    """`xfs`, which grows while it is in use, or `ext4`, which may be small."""
+
+    @property
+    def unfinished(self) -> Path:
+        """Where it is until it has a file system."""
+        return self.file.with_suffix(".img.new")
+
+    def exists(self) -> bool:
+        return self.file.exists()
+
+    def reserve(self, size: int) -> None:
+        """So many bytes, which are taken from the disk as they are written."""
+        with self.unfinished.open("wb") as file:
+            self.unfinished.chmod(0o600)
+            file.truncate(size)
+
+    def format(self) -> None:
+        """Make the file system; raises Failed, and nothing is left."""
+        complaint = programs.run(*MAKE[self.kind], str(self.unfinished))
+        if complaint:
+            self.unfinished.unlink()
+            raise Failed(f"No file system could be made in {self.file}: {complaint}")
+        self.unfinished.rename(self.file)
+
+    def attach(self) -> None:
+        """Mount it unless it is, and mount it anew when it has given up; raises Unavailable."""
+        if is_mounted(self.point) and _is_sound(self.point):
+            return
+        unmount(self.point)
+        make_folder(self.point, 0o700)
+        complaint = programs.run(
+            "mount", "-t", self.kind, "-o", OPTIONS, str(self.file), str(self.point)
+        )
+        if complaint:
+            raise Unavailable(f"{self.file} can not be mounted: {complaint}")
+
+    def remove(self) -> None:
+        """The file; its point is unmounted before."""
+        self.unfinished.unlink(missing_ok=True)
+        self.file.unlink(missing_ok=True)
+
+
+def promised(file: Path) -> int:
+    """The bytes that a sparse file may still come to take."""
+    with contextlib.suppress(FileNotFoundError):
+        status = file.stat()
+        # In units of 512 bytes, whatever the file system's blocks are (stat(2)).
+        return max(0, status.st_size - status.st_blocks * 512)
+    return 0
+
+
+def unmount(point: Path) -> None:
+    """Also when it is in use: it goes out of sight now, and for good with its last user."""
+    while is_mounted(point):
+        complaint = programs.run("umount", str(point)) and programs.run("umount", "-l", str(point))
+        if complaint:
+            raise Unavailable(f"{point} can not be unmounted: {complaint}")
+
+
+def is_mounted(point: Path) -> bool:
+    """By the kernel's list."""
+    # The point itself is not resolved: to look at it fails when its file system has given up.
+    seen = str(point.parent.resolve() / point.name)
+    # As the kernel writes them in mountinfo (proc(5)); the backslash before those it brings.
+    for character in "\\ \t\n":
+        seen = seen.replace(character, f"\\{ord(character):03o}")
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    return any(line.split(" ", 5)[4] == seen for line in lines)
+
+
+def _is_sound(point: Path) -> bool:
+    """XFS gives up when the disk below it is full or fails; mounted anew, it repairs itself."""
+    try:
+        point.stat()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,14 @@
+#!/bin/sh
+# launch.sh GROUP... -- COMMAND...
+# Join the control groups, then become the command, which is in them from the start. Standard
+# input is the lock by which others see that this server lives; the command inherits it.
+set -eu
+while [ "$1" != -- ]; do
+    echo $$ >"$1/cgroup.procs"
+    shift
+done
+shift
+umask 022
+ulimit -c 0
+ulimit -n 65536 2>/dev/null || ulimit -Sn "$(ulimit -Hn)"
+exec "$@"

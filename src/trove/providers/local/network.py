@@ -1,0 +1,93 @@
+"""Addresses of this machine, out of a pool that belongs to this installation alone."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from trove.errors import Failed, Invalid
+from trove.providers.local import ports
+from trove.providers.local.layout import Layout, checked
+from trove.providers.local.locks import hold
+from trove.providers.local.reservations import Reservations
+
+
+class LocalNetwork:
+    """One loopback address for each server, so that every engine has its standard port."""
+
+    def __init__(self, layout: Layout, pool: str) -> None:
+        self._layout = layout
+        self._taken = Reservations(layout.addresses)
+        try:
+            self._pool = ipaddress.ip_network(pool)
+        except ValueError as error:
+            raise Invalid(f"{error}.", field="address_pool") from None
+
+    def ensure_address(self, name: str, port: int, nics: Sequence[Mapping[str, str]] = ()) -> str:
+        with hold(self._layout.locks, f"address.{checked(name)}"):
+            # Links keep an address from two names; the lock keeps a name from two addresses.
+            return self._taken.of(name) or self._reserve(name, port, nics)
+
+    def delete_address(self, name: str) -> None:
+        with hold(self._layout.locks, f"address.{checked(name)}"):
+            self._taken.release(name)
+
+    def _reserve(self, name: str, port: int, nics: Sequence[Mapping[str, str]]) -> str:
+        """An address of the pool, or the one that was asked for; raises Failed or Invalid."""
+        wanted = self._wanted(nics)
+        for address in [wanted] if wanted else self._candidates(name):
+            if self._is_free(address, port) and self._taken.take(address, name):
+                return address
+        if wanted:
+            raise Failed(f"The address {wanted} is taken, or its port {port} is.")
+        raise Failed(
+            f"None of the addresses of {self._pool} has port {port} free: each belongs to an"
+            " instance or to another program. Set address_pool to a larger one."
+        )
+
+    def _wanted(self, nics: Sequence[Mapping[str, str]]) -> str | None:
+        """There is one network here, and nothing of it to choose but the address."""
+        asked = {key: value for nic in nics for key, value in nic.items()}
+        address = asked.pop("ip_address", None)
+        if asked:
+            told = f"there are no networks to choose from here; leave {', '.join(asked)} out"
+            raise Invalid(told, field="nics")
+        if address and ipaddress.ip_address(address) not in self._pool:
+            raise Invalid(f"{address} is not in the pool {self._pool}", field="nics.ip_address")
+        return address
+
+    def _candidates(self, name: str) -> Iterator[str]:
+        """Every address of the pool once, beginning where this name falls.
+
+        So an address that has just been given back is not at once somebody else's.
+        """
+        size = self._pool.num_addresses
+        first = zlib.crc32(name.encode())
+        for number in range(size):
+            address = self._pool[(first + number) % size]
+            if size < 4 or address.packed[-1] not in {0, 255}:
+                yield str(address)
+
+    def _is_free(self, address: str, port: int) -> bool:
+        try:
+            ports.try_to_bind(address, port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                self._refuse_wildcard(port)
+                return False
+            raise Failed(
+                f"Port {port} of {address} can not be used: {error.strerror}. Set address_pool to"
+                f" addresses of this machine, for example in 127.0.0.0/8 (it is {self._pool})."
+            ) from error
+        return True
+
+    def _refuse_wildcard(self, port: int) -> None:
+        """Whoever listens on every address leaves none for an instance."""
+        holder = ports.holder_of_all(port)
+        if holder is not None:
+            raise Failed(
+                f"Port {port} is taken on every address of this machine by {holder}."
+                " Stop it, or let it listen on 127.0.0.1 only, and try again."
+            )

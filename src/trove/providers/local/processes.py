@@ -1,0 +1,126 @@
+"""Finding and ending every process of a server, whatever has become of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from trove.errors import Unavailable
+
+MARK = "TROVE_SERVER"
+"""The variable in the environment of a server's processes that holds its name."""
+LAST_CHANCE = 10.0
+"""Seconds in which a process must be gone after SIGKILL."""
+LOOK_EVERY = 0.01
+ASK_EVERY = 0.5
+
+Find = Callable[[], set[int]]
+
+
+def end(find: Find, patience: float) -> None:
+    """Ask all to end, and make them after `patience` seconds; raises Unavailable.
+
+    They are asked again and again: who has only just started may not have listened.
+    """
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        _signal(find, signal.SIGTERM)
+        if _are_gone(find, min(ASK_EVERY, patience)):
+            return
+    _kill(find)
+
+
+def _kill(find: Find) -> None:
+    deadline = time.monotonic() + LAST_CHANCE
+    # Again until nothing is found: between the look and the signal somebody may have forked.
+    # cgroup.kill would take all at once, but only in version 2 and from Linux 5.14 on.
+    while found := find():
+        if time.monotonic() > deadline:
+            raise Unavailable(f"The processes {sorted(found)} do not end.")
+        _signal(find, signal.SIGKILL)
+        _are_gone(find, 10 * LOOK_EVERY)
+
+
+def _are_gone(find: Find, patience: float) -> bool:
+    deadline = time.monotonic() + patience
+    while find():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(LOOK_EVERY)
+    return True
+
+
+def _signal(find: Find, number: signal.Signals) -> None:
+    """Signal those that are found again once their number can not pass to another process."""
+    handles = {}
+    for process in find():
+        with contextlib.suppress(OSError):
+            handles[process] = os.pidfd_open(process)
+    # Whoever is found now still is the one that the handle was opened for.
+    still = find() if handles else set()
+    for process, handle in handles.items():
+        with contextlib.suppress(OSError):
+            if process in still:
+                signal.pidfd_send_signal(handle, number)
+        os.close(handle)
+
+
+def marked(
+    name: str, folders: Iterable[Path], uid: int | None, proc: Path = Path("/proc")
+) -> set[int]:
+    """Processes that bear the server's mark, work in its folders, or descend from such ones.
+
+    With a number of the server's own, its processes are also known by that. For machines where
+    no control group holds them together; it reads all of /proc.
+    """
+    # The mark alone would not do: PostgreSQL writes its title over its environment (ps_status.c).
+    inside = tuple(f"{folder}/" for folder in folders)
+    mark = f"{MARK}={name}".encode()
+    parents: dict[int, int] = {}
+    found: set[int] = set()
+    for entry in proc.glob("[0-9]*"):
+        with contextlib.suppress(OSError, ValueError):
+            process = int(entry.name)
+            parents[process] = _parent_of(entry)
+            if _owner_is(entry, uid) or _is_inside(entry, inside) or _has_mark(entry, mark):
+                found.add(process)
+    return _with_descendants(found, parents) - {os.getpid()}
+
+
+def _parent_of(entry: Path) -> int:
+    """Field 4 of stat; the second, a name in parentheses, may hold anything. No zombies."""
+    state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+    # Only its parent can bury it, so waiting for it would be in vain.
+    if state in {"Z", "X"}:
+        raise ValueError(f"{entry.name} has ended")
+    return int(parent)
+
+
+def _owner_is(entry: Path, uid: int | None) -> bool:
+    return uid is not None and entry.stat().st_uid == uid
+
+
+def _is_inside(entry: Path, folders: tuple[str, ...]) -> bool:
+    try:
+        return f"{(entry / 'cwd').readlink()}/".startswith(folders)
+    except OSError:
+        return False
+
+
+def _has_mark(entry: Path, mark: bytes) -> bool:
+    try:
+        return mark in (entry / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def _with_descendants(found: set[int], parents: dict[int, int]) -> set[int]:
+    while True:
+        more = {p for p, parent in parents.items() if parent in found} - found
+        if not more:
+            return found
+        found |= more

@@ -1,0 +1,148 @@
+"""What an engine allows databases and users to be called, checked before anything is written."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import msgspec
+
+from trove.datastores import manifest_of
+from trove.datastores.base import Manifest, NameRules
+from trove.errors import Invalid, Reserved
+from trove.protocol import Account, Accounts, DatabaseAccount
+from trove.settings import Settings
+
+HOST_PATTERN = re.compile(r"[0-9a-fA-F.:%_/]{1,60}")
+ANY_HOST = "%"
+FREE_COLLATIONS = frozenset({"uca1400"})
+"""First words of collations that go with several character sets."""
+
+
+def rules_of(settings: Settings, manager: str) -> Manifest:
+    """The engine's manifest, with what the operator keeps from tenants among the reserved names:
+    `ignore_dbs` and `ignore_users`, for every engine and in the engine's own section."""
+    manifest, own = manifest_of(manager), settings.datastores.get(manager, {})
+    databases = (*settings.api.ignore_dbs, *own.get("ignore_dbs", "").split(","))
+    users = (*settings.api.ignore_users, *own.get("ignore_users", "").split(","))
+    return replace(
+        manifest,
+        database_names=_reserving(manifest.database_names, databases),
+        user_names=_reserving(manifest.user_names, users),
+    )
+
+
+def visible(manifest: Manifest, told: Accounts) -> Accounts:
+    """What tenants may see of what an agent told of."""
+    databases, users = manifest.database_names.reserved, manifest.user_names.reserved
+    return Accounts(
+        databases=[each for each in told.databases if each.name.lower() not in databases],
+        users=[
+            msgspec.structs.replace(
+                each, databases=[name for name in each.databases if name.lower() not in databases]
+            )
+            for each in told.users
+            if each.name.lower() not in users
+        ],
+        root_enabled=told.root_enabled,
+    )
+
+
+def check_databases(manifest: Manifest, databases: Sequence[DatabaseAccount]) -> None:
+    """Raises Invalid or Reserved, naming `databases`."""
+    for database in databases:
+        check_name(manifest.database_names, database.name, "databases.name")
+        _check_character_set(manifest, database)
+    _check_unique((database.name for database in databases), "databases.name")
+
+
+def check_users(manifest: Manifest, users: Sequence[Account], *, valid_ip: bool = True) -> None:
+    """Raises Invalid or Reserved, naming `users`; every user needs a password here."""
+    for user in users:
+        check_name(manifest.user_names, user.name, "users.name")
+        check_password(manifest, user.password)
+        check_host(manifest, user.host, valid_ip=valid_ip)
+    _check_unique((f"{u.name}@{u.host or ANY_HOST}" for u in users), "users.name")
+
+
+def check_name(rules: NameRules, name: str, field: str) -> None:
+    """Raises Invalid or Reserved."""
+    if not name or name != name.strip():
+        raise Invalid("a name is not empty, and has no spaces around it", field=field)
+    if len(name.encode()) > rules.longest:
+        raise Invalid(f"{name[:16]!r}... is longer than {rules.longest} bytes", field=field)
+    wrong = sorted({c for c in name if c in rules.forbidden or not c.isprintable()})
+    if wrong:
+        raise Invalid(f"{name!r} has {wrong[0]!r}, which is not allowed", field=field)
+    low = name.lower()
+    if low in rules.reserved or low.startswith(rules.reserved_prefixes):
+        raise Reserved(f"{name!r} is reserved; choose another name", field=field)
+
+
+def check_password(manifest: Manifest, password: str | None, field: str = "users.password") -> None:
+    """Raises Invalid; the message never shows the password."""
+    if not password:
+        raise Invalid("a password is needed", field=field)
+    if len(password.encode()) > manifest.longest_password:
+        raise Invalid(f"at most {manifest.longest_password} bytes", field=field)
+    if "\0" in password or "\n" in password:
+        raise Invalid("a password has no line breaks and no NUL", field=field)
+
+
+def check_host(
+    manifest: Manifest, host: str | None, *, valid_ip: bool = True, field: str = "users.host"
+) -> None:
+    """Raises Invalid; a host is an address, or a pattern of one with % and _."""
+    if host is None or host == ANY_HOST:
+        return
+    if not manifest.user_hosts:
+        raise Invalid(f"{manifest.title} has no hosts for users; leave it out", field=field)
+    if not valid_ip:
+        if len(host) > manifest.user_names.longest or not host.isprintable() or " " in host:
+            raise Invalid(f"{host!r} is not a host name", field=field)
+        return
+    if "%" not in host and "_" not in host and not _is_address(host):
+        raise Invalid(f"{host!r} is neither an address nor a pattern with %", field=field)
+    if host.partition("/")[2].isdigit():
+        told = "a range is written with its mask, as in 10.0.0.0/255.255.255.0"
+        raise Invalid(f"{host!r} would never match: {told}", field=field)
+    if not HOST_PATTERN.fullmatch(host):
+        raise Invalid(f"{host!r} is not a pattern of an address", field=field)
+
+
+def _reserving(rules: NameRules, names: Iterable[str]) -> NameRules:
+    words = {name.strip().lower() for name in names} - {""}
+    return replace(rules, reserved=rules.reserved | words)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_network(host, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_character_set(manifest: Manifest, database: DatabaseAccount) -> None:
+    """A collation begins with the character set that it orders, save those of Unicode at large."""
+    known = manifest.character_sets
+    if known is None:
+        return
+    character_set, collation = database.character_set, database.collate
+    if character_set and character_set.lower() not in known:
+        raise Invalid(
+            f"{manifest.title} has no character set {character_set!r}",
+            field="databases.character_set",
+        )
+    if collation and collation.lower().partition("_")[0] not in known | FREE_COLLATIONS:
+        raise Invalid(f"{manifest.title} has no collation {collation!r}", field="databases.collate")
+
+
+def _check_unique(names: Iterable[str], field: str) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise Invalid(f"{name!r} is there twice", field=field)
+        seen.add(name)

@@ -1,0 +1,316 @@
+"""What agents are told and what they tell: enrolment, reports, tasks and their answers.
+
+Law: an agent is known by its credential alone, and the credential leads to one instance; nothing
+that an agent says can name another. A task is answered once, the first answer stands, and the
+operation that waits for it is woken in the same transaction.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from trove.db import Clock, Database, DatabaseNow
+from trove.engine import ACTIVE, Operation, wake
+from trove.errors import (
+    AlreadyExists,
+    Failed,
+    Invalid,
+    NotFound,
+    TroveError,
+    Unauthenticated,
+    Unavailable,
+)
+from trove.models import Agent, Instance, Task
+from trove.models.agent import digest_of
+from trove.models.task import FORGOTTEN, find_task, order
+from trove.protocol import (
+    Accounts,
+    EnrolRequest,
+    ErrorKind,
+    Report,
+    SyncRequest,
+    TaskOrder,
+    TaskProgress,
+    TaskResult,
+)
+from trove.vault import Vault
+
+SHORTEST_CREDENTIAL = 32
+LONGEST_TEXT = 4000
+LONGEST_DETAILS = 16_384
+"""Bytes of JSON; a guest that is taken over must not fill the metadata database."""
+DELETION = "instance.delete"
+SHORTEST_NAP = 0.01
+LONGEST_NAP = 0.5
+
+ERRORS: dict[str, type[TroveError]] = {
+    ErrorKind.INVALID: Invalid,
+    ErrorKind.EXISTS: AlreadyExists,
+    ErrorKind.NOT_FOUND: NotFound,
+    ErrorKind.UNAVAILABLE: Unavailable,
+    ErrorKind.FAILED: Failed,
+}
+
+
+__all__ = [
+    "Enrolled",
+    "await_answer",
+    "enrol",
+    "identify",
+    "open_tasks",
+    "order",
+    "orders_of",
+    "raise_for",
+    "receive",
+]
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """Who the agent is, and what it shows from now on."""
+
+    instance_id: str
+    credential: str
+
+
+def enrol(session: Session, request: EnrolRequest, clock: Clock) -> Enrolled:
+    """Trade the one-time token for a credential, once.
+
+    An agent that names its own credential may repeat the request: whoever knows the credential
+    that was accepted is answered again. Raises Unauthenticated, Invalid, and NotFound when the
+    instance has been deleted.
+    """
+    credential = request.credential or secrets.token_urlsafe(32)
+    if len(credential) < SHORTEST_CREDENTIAL:
+        raise Invalid("must have at least 32 characters", field="credential")
+    if request.credential and _is_known(session, credential):
+        return Enrolled(identify(session, credential), credential)
+    instance_id = session.scalar(
+        select(Agent.instance_id).where(
+            Agent.enrolment_digest == digest_of(request.token),
+            Agent.enrolment_expires_at > clock.now(session),
+        )
+    )
+    if instance_id is None or not _spend(session, instance_id, request, credential):
+        raise Unauthenticated("This enrolment token is unknown, used or too old.")
+    return Enrolled(identify(session, credential), credential)
+
+
+def identify(session: Session, credential: str) -> str:
+    """The id of the instance that this credential belongs to.
+
+    Raises Unauthenticated, or NotFound when the instance is being, or has been deleted.
+    """
+    goes = exists().where(
+        Operation.active_subject_id == Instance.id, Operation.workflow == DELETION
+    )
+    found = session.execute(
+        select(Agent.instance_id, or_(Instance.deleted_at.is_not(None), goes).label("is_gone"))
+        .join(Instance, Instance.id == Agent.instance_id)
+        .where(Agent.credential_digest == digest_of(credential))
+    ).first()
+    if found is None:
+        raise Unauthenticated("This credential is not known.")
+    if found.is_gone:
+        raise NotFound(f"Instance {found.instance_id} is deleted: stop for good.")
+    return str(found.instance_id)
+
+
+def receive(session: Session, instance_id: str, request: SyncRequest, clock: Clock) -> None:
+    """Keep what an agent tells: its report, how far its tasks are, and what came of them."""
+    _keep_report(session, instance_id, request)
+    if not request.progress and not request.results:
+        return
+    pending = set(session.scalars(_pending(instance_id)))  # all else is not worth a statement
+    for task_id, progress in {p.id: p for p in request.progress}.items():
+        if task_id in pending:
+            _keep_progress(session, instance_id, progress)
+    for result in request.results:
+        if result.id in pending:
+            pending.remove(result.id)
+            _keep_result(session, instance_id, result, clock)
+
+
+def open_tasks(session: Session) -> Sequence[tuple[str, str]]:
+    """(instance id, task id) of every task that is to be done, of all instances."""
+    return [(row.instance_id, row.id) for row in session.execute(_open(Task.instance_id, Task.id))]
+
+
+def orders_of(
+    session: Session, vault: Vault, instance_id: str, *, busy: Collection[str] = ()
+) -> list[TaskOrder]:
+    """What one agent is to do, the oldest first, save what it is at already."""
+    wanted = _open(Task).where(Task.instance_id == instance_id)
+    tasks = session.scalars(wanted.order_by(Task.created_at, Task.id)).all()
+    return [
+        TaskOrder(
+            id=task.id,
+            kind=task.kind,
+            args=vault.open(task.sealed_args),
+            request_id=task.request_id,
+        )
+        for task in tasks
+        if task.id not in busy
+    ]
+
+
+def await_answer(database: Database, task_id: str, timeout: float) -> Task:
+    """The answered task; waits for up to `timeout` seconds.
+
+    A task that is not answered in time is withdrawn, so that nothing happens hours later which
+    nobody expects any more: it then bears an error of the kind `unavailable`.
+    """
+    deadline = time.monotonic() + timeout
+    nap = SHORTEST_NAP
+    while True:
+        with database.session() as session:
+            task = find_task(session, task_id)
+        if task is None:
+            raise NotFound(f"There is no task {task_id}.")
+        if task.answered:
+            return task
+        if time.monotonic() + nap > deadline:
+            return _withdraw(database, task_id, timeout)
+        time.sleep(nap)
+        nap = min(nap * 1.5, LONGEST_NAP)
+
+
+def raise_for(task: Task) -> None:
+    """Raise the error that a task was answered with, if it was."""
+    if task.error is not None:
+        raise ERRORS.get(task.error_kind or ErrorKind.FAILED, Failed)(task.error)
+
+
+def _is_known(session: Session, credential: str) -> bool:
+    known = select(Agent.instance_id).where(Agent.credential_digest == digest_of(credential))
+    return session.scalar(known) is not None
+
+
+def _spend(session: Session, instance_id: str, request: EnrolRequest, credential: str) -> bool:
+    """Use the token up; of two who try at the same moment, one succeeds."""
+    spent = session.execute(
+        update(Agent)
+        .where(
+            Agent.instance_id == instance_id,
+            Agent.enrolment_digest == digest_of(request.token),
+        )
+        .values(
+            enrolment_digest=None,
+            enrolment_expires_at=None,
+            credential_digest=digest_of(credential),
+            protocol=request.protocol,
+            version=_cut(request.agent_version, 64),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return bool(spent.rowcount)  # type: ignore[attr-defined]
+
+
+def _keep_report(session: Session, instance_id: str, request: SyncRequest) -> None:
+    """One UPDATE, for it is by far the most frequent write of all."""
+    report = request.report
+    values: dict[str, Any] = {
+        "reported_at": DatabaseNow(),
+        "protocol": request.protocol,
+        "version": _cut(request.agent_version, 64),
+        "engine_state": _cut(report.engine, 32),
+        "engine_version": _cut(report.engine_version, 64),
+        "volume_used": report.volume_used,
+        "details": _details_of(report),
+    }
+    if report.accounts is not None:
+        values["accounts"] = _without_passwords(report.accounts)
+    session.execute(
+        update(Agent)
+        .where(Agent.instance_id == instance_id)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _details_of(report: Report) -> dict[str, Any]:
+    known = {"volume_total": report.volume_total, "error": _cut(report.error, LONGEST_TEXT)}
+    told = report.details if len(msgspec.json.encode(report.details)) <= LONGEST_DETAILS else {}
+    return told | {key: value for key, value in known.items() if value is not None}
+
+
+def _without_passwords(accounts: Accounts) -> Any:
+    for user in accounts.users:
+        user.password = None
+    return msgspec.to_builtins(accounts)
+
+
+def _keep_progress(session: Session, instance_id: str, progress: TaskProgress) -> None:
+    session.execute(
+        _unanswered(instance_id, progress.id).values(
+            progress=min(max(progress.progress, 0.0), 1.0), note=_cut(progress.note, LONGEST_TEXT)
+        )
+    )
+
+
+def _keep_result(session: Session, instance_id: str, result: TaskResult, clock: Clock) -> None:
+    """The first answer stands; an operation that has ended since then is left in peace."""
+    kept = session.execute(
+        _unanswered(instance_id, result.id).values(
+            answered=True,
+            sealed_args=FORGOTTEN,
+            result=result.result,
+            error=_cut(result.error, LONGEST_TEXT),
+            error_kind=_cut(result.error_kind, 32),
+            progress=1.0,
+            note=None,
+            answered_at=DatabaseNow(),
+        )
+    )
+    if not kept.rowcount:  # type: ignore[attr-defined]
+        return
+    waiting = session.scalar(select(Task.operation_id).where(Task.id == result.id))
+    if waiting is not None:
+        wake(session, waiting, clock=clock)
+
+
+def _pending(instance_id: str) -> Select[str]:
+    return select(Task.id).where(Task.instance_id == instance_id, Task.answered.is_(False))
+
+
+def _unanswered(instance_id: str, task_id: str) -> Any:
+    return (
+        update(Task)
+        .where(Task.id == task_id, Task.instance_id == instance_id, Task.answered.is_(False))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _open(*what: Any) -> Select[Any]:
+    """Unanswered tasks that nobody, or an operation that still goes on, waits for."""
+    goes_on = exists().where(Operation.id == Task.operation_id, Operation.state.in_(ACTIVE))
+    return select(*what).where(Task.answered.is_(False), or_(Task.operation_id.is_(None), goes_on))
+
+
+def _withdraw(database: Database, task_id: str, timeout: float) -> Task:
+    with database.begin() as session:
+        task = session.get_one(Task, task_id)
+        session.execute(
+            _unanswered(task.instance_id, task_id).values(
+                answered=True,
+                sealed_args=FORGOTTEN,
+                error=f"The instance's agent did not answer within {timeout:g} seconds; "
+                "look at the instance, and try again.",
+                error_kind=ErrorKind.UNAVAILABLE,
+                answered_at=DatabaseNow(),
+            )
+        )
+        session.refresh(task)
+    return task
+
+
+def _cut(text: str | None, longest: int) -> str | None:
+    return text[:longest] if text is not None else None

@@ -1,0 +1,221 @@
+"""The installation's certificate authority: it vouches for the servers of its instances.
+
+Law: the authority's key never leaves its file, an instance's key never leaves the instance; of a
+signing request only the public key is taken, the names are what Trove knows.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from trove.errors import Failed, Invalid
+
+SUFFIX = "trove.internal"
+AUTHORITY_LIFETIME = timedelta(days=20 * 365)
+CERTIFICATE_LIFETIME = timedelta(days=365)
+DOOR_LIFETIME = timedelta(days=5 * 365)
+"""Of the conductor's own certificate, which is made anew with each start."""
+RENEW_AFTER = timedelta(days=240)
+CLOCK_SKEW = timedelta(hours=1)
+SMALLEST_RSA_KEY = 2048
+
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A key and its self-signed certificate."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def pem(self) -> str:
+        """The certificate that clients check servers against."""
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    def sign(self, request: str, instance_id: str, address: str | None, *, now: datetime) -> str:
+        """A server certificate (PEM) for the key in this request (a CSR in PEM).
+
+        Its names are the instance's, whatever the request says. Raises Invalid.
+        """
+        name = host_name_of(instance_id)
+        key = _public_key_in(request)
+        return self._issue(key, name, _names(name, address), (now, now + CERTIFICATE_LIFETIME))
+
+    def ensure_door(self, path: Path, host: str, *, now: datetime) -> None:
+        """Have in this file, which nobody else reads, a new key and certificate for a conductor
+        at this host: by them its agents know it from whoever else may listen there."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        span = (now, now + DOOR_LIFETIME)
+        certificate = self._issue(key.public_key(), "Trove conductor", [_host_in(host)], span)
+        mine = _write_beside(path, _pem_of(key) + certificate.encode())
+        mine.replace(path)
+
+    def _issue(
+        self,
+        key: PublicKey,
+        common: str,
+        names: list[x509.GeneralName],
+        span: tuple[datetime, datetime],
+    ) -> str:
+        unsigned = (
+            x509.CertificateBuilder()
+            .subject_name(_name(common))
+            .issuer_name(self.certificate.subject)
+            .public_key(key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(span[0] - CLOCK_SKEW)
+            .not_valid_after(span[1])
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+                critical=False,
+            )
+        )
+        signed = unsigned.sign(self.key, hashes.SHA256())
+        return signed.public_bytes(Encoding.PEM).decode()
+
+
+def load_authority(directory: Path) -> Authority:
+    """The authority whose key and certificate lie here, made on first use.
+
+    Several processes may try at once: the first link of each file wins and all read the same.
+    """
+    key = load_pem_private_key(_ensure_file(directory / "ca.key", _new_key), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise Failed(f"{directory / 'ca.key'} is not an elliptic-curve key; put one there.")
+    pem = _ensure_file(directory / "ca.crt", lambda: _new_certificate(key))
+    certificate = x509.load_pem_x509_certificate(pem)
+    if certificate.public_key() != key.public_key():
+        raise Failed(f"ca.key and ca.crt in {directory} do not belong together.")
+    return Authority(key, certificate)
+
+
+def door_of(directory: Path, host: str) -> Path:
+    """Where the conductor at this host has its own key and certificate."""
+    return directory / f"conductor-{host.replace(':', '_')}.pem"
+
+
+def host_name_of(instance_id: str) -> str:
+    """The DNS name that stands in the certificate of an instance."""
+    return f"{instance_id}.{SUFFIX}"
+
+
+def _ensure_file(path: Path, make: Callable[[], bytes]) -> bytes:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _link(_write_beside(path, make()), path)
+    return path.read_bytes()
+
+
+def _write_beside(path: Path, content: bytes) -> Path:
+    """On the disk before it has its name: an empty key after a power cut would open nothing."""
+    mine = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return mine
+
+
+def _link(mine: Path, path: Path) -> None:
+    try:
+        os.link(mine, path)
+    except FileExistsError:
+        return
+    finally:
+        mine.unlink()
+
+
+def _new_key() -> bytes:
+    return _pem_of(ec.generate_private_key(ec.SECP256R1()))
+
+
+def _pem_of(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _new_certificate(key: ec.EllipticCurvePrivateKey) -> bytes:
+    now = datetime.now(UTC)
+    name = _name(f"Trove authority {secrets.token_hex(4)}")
+    signs = dict.fromkeys(("key_cert_sign", "crl_sign"), True)
+    signs_not = dict.fromkeys(
+        (
+            "digital_signature",
+            "content_commitment",
+            "key_encipherment",
+            "data_encipherment",
+            "key_agreement",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(now + AUTHORITY_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.KeyUsage(**signs, **signs_not), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+        .public_bytes(Encoding.PEM)
+    )
+
+
+def _public_key_in(request: str) -> PublicKey:
+    try:
+        asked = x509.load_pem_x509_csr(request.encode())
+        genuine, key = asked.is_signature_valid, asked.public_key()
+    except (ValueError, InvalidSignature) as error:
+        raise Invalid(f"not a signing request in PEM: {error}", field="csr") from None
+    if not genuine:
+        raise Invalid("the request is not signed with its own key", field="csr")
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size < SMALLEST_RSA_KEY:
+        raise Invalid(f"an RSA key needs {SMALLEST_RSA_KEY} bits", field="csr")
+    if not isinstance(key, PublicKey):
+        raise Invalid("keys are elliptic-curve, Ed25519 or RSA", field="csr")
+    return key
+
+
+def _names(name: str, address: str | None) -> list[x509.GeneralName]:
+    names: list[x509.GeneralName] = [x509.DNSName(name)]
+    if address:
+        names.append(x509.IPAddress(ipaddress.ip_address(address)))
+    return names
+
+
+def _host_in(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _name(common: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])

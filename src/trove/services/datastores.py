@@ -1,0 +1,240 @@
+"""The engines that tenants may order, and what operators do with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from trove.datastores import manifest_of
+from trove.db import new_id
+from trove.errors import AlreadyExists, Invalid, NotFound
+from trove.models.datastore import Datastore, DatastoreVersion
+from trove.models.instance import Instance
+from trove.services.installation import Caller, Installation
+
+
+@dataclass(frozen=True)
+class DatastoreView:
+    """A datastore with those of its versions that the caller may see."""
+
+    row: Datastore
+    versions: Sequence[DatastoreVersion]
+
+    @property
+    def default_version(self) -> str | None:
+        """The default's id, unless the caller may not see it."""
+        seen = {version.id for version in self.versions}
+        return self.row.default_version_id if self.row.default_version_id in seen else None
+
+
+@dataclass(frozen=True)
+class VersionOrder:
+    """A new version, as an operator describes it."""
+
+    name: str
+    datastore_name: str
+    manager: str
+    image: str | None = None
+    image_tags: Sequence[str] = ()
+    packages: Sequence[str] = ()
+    registry_ext: str | None = None
+    repl_strategy: str | None = None
+    active: bool = True
+    default: bool = False
+    number: str | None = None
+
+
+@dataclass(frozen=True)
+class VersionChange:
+    """What is to be different; None stays as it is."""
+
+    name: str | None = None
+    manager: str | None = None
+    image: str | None = None
+    image_tags: Sequence[str] | None = None
+    packages: Sequence[str] | None = None
+    registry_ext: str | None = None
+    repl_strategy: str | None = None
+    active: bool | None = None
+    default: bool | None = None
+
+
+def list_all(inst: Installation, caller: Caller) -> list[DatastoreView]:
+    """Datastores by name; those without an active version are for administrators."""
+    with inst.database.session() as session:
+        rows = session.scalars(select(Datastore).order_by(Datastore.name)).all()
+    views = [_view_of(row, caller) for row in rows]
+    return [view for view in views if caller.is_admin or view.versions]
+
+
+def show(inst: Installation, caller: Caller, name: str) -> DatastoreView:
+    """One datastore by id or name; raises NotFound."""
+    with inst.database.session() as session:
+        view = _view_of(_find(session, name), caller)
+    if not (caller.is_admin or view.versions):
+        raise _unknown(name)
+    return view
+
+
+def version_of(
+    inst: Installation, caller: Caller, datastore: str | None, version: str
+) -> DatastoreVersion:
+    """One version by id, name or number; without a datastore, by id alone.
+
+    Raises NotFound for the datastore, and Invalid for the version, as clients expect.
+    """
+    if datastore is None:
+        with inst.database.session() as session:
+            found = session.get(DatastoreVersion, version)
+        return _seen([found] if found else [], caller, version)
+    fitting = show(inst, caller, datastore).versions
+    return _seen([v for v in fitting if version in {v.id, v.name, v.number}], caller, version)
+
+
+def all_versions(inst: Installation, caller: Caller) -> Sequence[DatastoreVersion]:
+    """Every version of every datastore, for administrators."""
+    caller.must_be_admin()
+    with inst.database.session() as session:
+        query = select(DatastoreVersion).join(Datastore).order_by(Datastore.name)
+        return session.scalars(query.order_by(Datastore.name, DatastoreVersion.name)).all()
+
+
+def create_version(inst: Installation, caller: Caller, order: VersionOrder) -> DatastoreVersion:
+    """Register a version, and its datastore if it is the first; raises Invalid."""
+    caller.must_be_admin()
+    _check_manager(order.manager)
+    if not (order.image or order.image_tags):
+        raise Invalid("an image or image_tags are needed", field="version.image")
+    with inst.database.begin() as session:
+        datastore = _ensure_datastore(session, order.datastore_name)
+        number = order.number or order.name
+        _must_be_new(datastore, order.name, number)
+        version = DatastoreVersion(
+            id=new_id(),
+            datastore_id=datastore.id,
+            name=order.name,
+            number=number,
+            manager=order.manager,
+            image=order.image,
+            image_tags=list(order.image_tags),
+            packages=list(order.packages),
+            registry_ext=order.registry_ext,
+            repl_strategy=order.repl_strategy,
+            active=order.active,
+        )
+        session.add(version)
+        if order.default:
+            datastore.default_version_id = version.id
+    return version
+
+
+def change_version(
+    inst: Installation, caller: Caller, version_id: str, change: VersionChange
+) -> None:
+    """Change a version; raises Invalid."""
+    caller.must_be_admin()
+    if change.manager is not None:
+        _check_manager(change.manager)
+    with inst.database.begin() as session:
+        version = _find_version(session, version_id)
+        if change.name not in {None, version.name}:
+            _must_be_new(version.datastore, change.name, version.number)
+        for column, value in _values_of(change).items():
+            setattr(version, column, value)
+        _set_default(version, change.default)
+
+
+def delete_version(inst: Installation, caller: Caller, version_id: str) -> None:
+    """Remove a version; raises Invalid while an instance, even a deleted one, is of it."""
+    caller.must_be_admin()
+    with inst.database.begin() as session:
+        version = _find_version(session, version_id)
+        used = select(Instance.id).where(Instance.datastore_version_id == version.id)
+        if session.execute(used.limit(1)).first():
+            raise Invalid(f"datastore version {version.name} is used by instances; disable it")
+        _set_default(version, False)
+        session.delete(version)
+
+
+def delete(inst: Installation, caller: Caller, name: str) -> None:
+    """Remove a datastore that has no versions; raises NotFound, Invalid."""
+    caller.must_be_admin()
+    with inst.database.begin() as session:
+        datastore = _find(session, name)
+        if datastore.versions:
+            raise Invalid(f"datastore {datastore.name} has versions; delete them first")
+        session.delete(datastore)
+
+
+def _view_of(row: Datastore, caller: Caller) -> DatastoreView:
+    versions = [v for v in row.versions if v.active or caller.is_admin]
+    return DatastoreView(row, sorted(versions, key=lambda v: (v.name, v.number)))
+
+
+def _find(session: Session, name: str) -> Datastore:
+    query = select(Datastore).where(or_(Datastore.id == name, Datastore.name == name))
+    found = session.scalars(query).first()
+    if found is None:
+        raise _unknown(name)
+    return found
+
+
+def _unknown(name: str) -> NotFound:
+    return NotFound(f"Datastore {name!r} could not be found.")
+
+
+def _find_version(session: Session, version_id: str) -> DatastoreVersion:
+    found = session.get(DatastoreVersion, version_id)
+    if found is None:
+        raise _unknown_version(version_id)
+    return found
+
+
+def _seen(found: Sequence[DatastoreVersion], caller: Caller, version: str) -> DatastoreVersion:
+    for each in found:
+        if each.active or caller.is_admin:
+            return each
+    raise _unknown_version(version)
+
+
+def _unknown_version(version: str) -> Invalid:
+    return Invalid(f"Datastore version {version!r} could not be found.")
+
+
+def _check_manager(manager: str) -> None:
+    try:
+        manifest_of(manager)
+    except NotFound as error:
+        raise Invalid(error.message, field="datastore_manager") from None
+
+
+def _ensure_datastore(session: Session, name: str) -> Datastore:
+    found = session.scalars(select(Datastore).where(Datastore.name == name)).first()
+    if found is not None:
+        return found
+    datastore = Datastore(id=new_id(), name=name)
+    session.add(datastore)
+    session.flush()
+    return datastore
+
+
+def _must_be_new(datastore: Datastore, name: str | None, number: str) -> None:
+    if any((v.name, v.number) == (name, number) for v in datastore.versions):
+        raise AlreadyExists(f"datastore {datastore.name} has a version {name} already")
+
+
+def _values_of(change: VersionChange) -> dict[str, Any]:
+    given = {f.name: getattr(change, f.name) for f in fields(change) if f.name != "default"}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _set_default(version: DatastoreVersion, default: bool | None) -> None:
+    datastore = version.datastore
+    if default:
+        datastore.default_version_id = version.id
+    elif default is False and datastore.default_version_id == version.id:
+        datastore.default_version_id = None

@@ -1,0 +1,76 @@
+"""The built-in identity, for installations without Keystone.
+
+`directory.py` knows users, projects and roles, `credentials.py` application credentials,
+`passwords.py` hashes, `throttle.py` slows guessing down, `proofs.py` tells who somebody is,
+`tokens.py` issues and checks tokens.
+Law: whoever asks learns nothing of who exists: one answer, and one time, for every wrong login.
+"""
+
+from trove.services.identity.credentials import (
+    NewCredential,
+    create_credential,
+    delete_credential,
+    list_credentials,
+)
+from trove.services.identity.directory import (
+    DOMAIN_ID,
+    DOMAIN_NAME,
+    ROLES,
+    Identifier,
+    create_project,
+    create_user,
+    grant_role,
+    list_projects,
+    list_users,
+    new_password,
+    project_of,
+    revoke_role,
+    roles_of,
+    set_password,
+    set_user_enabled,
+    user_of,
+)
+from trove.services.identity.proofs import CredentialProof, PasswordProof, Proof, TokenProof
+from trove.services.identity.tokens import (
+    IssuedToken,
+    Scope,
+    change_password,
+    issue,
+    issue_static,
+    revoke,
+    validate,
+)
+
+__all__ = [
+    "DOMAIN_ID",
+    "DOMAIN_NAME",
+    "ROLES",
+    "CredentialProof",
+    "Identifier",
+    "IssuedToken",
+    "NewCredential",
+    "PasswordProof",
+    "Proof",
+    "Scope",
+    "TokenProof",
+    "change_password",
+    "create_credential",
+    "create_project",
+    "create_user",
+    "delete_credential",
+    "grant_role",
+    "issue",
+    "issue_static",
+    "list_credentials",
+    "list_projects",
+    "list_users",
+    "new_password",
+    "project_of",
+    "revoke",
+    "revoke_role",
+    "roles_of",
+    "set_password",
+    "set_user_enabled",
+    "user_of",
+    "validate",
+]

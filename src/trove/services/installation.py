@@ -1,0 +1,39 @@
+"""What one process works with: built once in `main`, passed down, never a global."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from trove.db import Clock, Database, DatabaseClock
+from trove.errors import Forbidden
+from trove.providers.base import Catalog
+from trove.settings import Settings
+from trove.vault import Vault
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The services' surroundings."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    catalog: Catalog
+    clock: Clock = field(default_factory=DatabaseClock)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """On whose behalf something is done."""
+
+    project_id: str
+    user_id: str
+    roles: frozenset[str] = frozenset()
+    is_admin: bool = False
+    request_id: str = ""
+    user_name: str = ""
+
+    def must_be_admin(self) -> None:
+        """Raises Forbidden."""
+        if not self.is_admin:
+            raise Forbidden

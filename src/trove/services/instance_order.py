@@ -1,0 +1,107 @@
+"""What somebody orders when he asks for an instance, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from trove.datastores.base import Capability, Manifest
+from trove.errors import Invalid, OverQuota
+from trove.models.datastore import DatastoreVersion
+from trove.protocol import Account, DatabaseAccount
+from trove.providers.base import Flavor
+from trove.services.account_rules import check_databases, check_users, rules_of
+from trove.settings import Settings
+
+LONGEST_NAME = 255
+
+
+@dataclass(frozen=True)
+class InstanceOrder:
+    """An order as it was given, parsed but not yet believed."""
+
+    name: str
+    flavor_id: str
+    volume_size: int | None = None
+    """GiB."""
+    volume_type: str | None = None
+    datastore: str | None = None
+    """Name or id; the default one otherwise."""
+    datastore_version: str | None = None
+    """Name, number or id; the datastore's default otherwise."""
+    databases: Sequence[DatabaseAccount] = ()
+    users: Sequence[Account] = ()
+    availability_zone: str | None = None
+    nics: Sequence[dict[str, str]] = ()
+    region: str | None = None
+    locality: str | None = None
+    access: dict[str, Any] = field(default_factory=dict)
+    id: str = ""
+    """What the instance is to be called by; whoever orders it again is shown the first one."""
+
+    def secrets(self) -> dict[str, Any]:
+        """What the engine is to be prepared with; it holds passwords."""
+        found: dict[str, Any] = msgspec.to_builtins(
+            {"databases": list(self.databases), "users": list(self.users)}
+        )
+        return found
+
+
+def check_order(
+    settings: Settings, order: InstanceOrder, version: DatastoreVersion, flavor: Flavor
+) -> None:
+    """Raises Invalid (or OverQuota for too large a volume), naming the field."""
+    check_instance_name(order.name)
+    if order.volume_size is None:
+        raise Invalid("a volume is needed: give its size in GB", field="volume.size")
+    check_volume_size(settings, order.volume_size)
+    manifest = rules_of(settings, version.manager)
+    check_flavor(manifest, flavor)
+    _check_accounts(manifest, order, settings.api.hostname_require_valid_ip)
+
+
+def check_instance_name(name: str) -> None:
+    """Raises Invalid naming `name`."""
+    if not any(c.isalnum() for c in name) or len(name) > LONGEST_NAME:
+        raise Invalid(
+            f"1 to {LONGEST_NAME} characters, one of them a letter or digit", field="name"
+        )
+
+
+def check_flavor(manifest: Manifest, flavor: Flavor) -> None:
+    """Whether the engine fits into it; raises Invalid naming `flavorRef`."""
+    if flavor.memory < manifest.smallest_memory:
+        raise Invalid(
+            f"{manifest.title} needs {manifest.smallest_memory} MB of memory at least; "
+            f"flavor {flavor.id} has {flavor.memory}",
+            field="flavorRef",
+        )
+
+
+def check_volume_size(settings: Settings, size: int) -> None:
+    """Raises Invalid naming `volume.size`."""
+    largest = settings.limits.max_accepted_volume_size
+    if size < 1:
+        raise Invalid(f"at least 1 GB, not {size}", field="volume.size")
+    if 0 <= largest < size:
+        raise OverQuota(f"volume.size: at most {largest} GB here, not {size}")
+
+
+def _check_accounts(manifest: Manifest, order: InstanceOrder, valid_ip: bool) -> None:
+    if order.databases and Capability.DATABASES not in manifest.capabilities:
+        raise Invalid(f"{manifest.title} has no databases to create", field="databases")
+    if order.users and Capability.USERS not in manifest.capabilities:
+        raise Invalid(f"{manifest.title} has no users to create", field="users")
+    check_databases(manifest, order.databases)
+    check_users(manifest, order.users, valid_ip=valid_ip)
+    known = {database.name for database in order.databases}
+    for user in order.users:
+        missing = sorted(set(user.databases) - known)
+        if missing:
+            raise Invalid(
+                f"user {user.name} is to have {missing[0]!r}, which is not among the databases",
+                field="users.databases",
+            )

@@ -1,0 +1,268 @@
+"""Instances: order, look at, change, delete.
+
+A change is refused while another operation goes on; deletion never is.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, bindparam, or_, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from trove.db import Instant, new_id, was_beaten
+from trove.engine import active_of
+from trove.errors import Forbidden, Invalid, NotFound
+from trove.models.datastore import DatastoreVersion
+from trove.models.instance import Instance
+from trove.models.quota import take
+from trove.services.account_rules import rules_of
+from trove.services.changes import begin, changing, find, give_up, note
+from trove.services.installation import Caller, Installation
+from trove.services.instance_order import (
+    InstanceOrder,
+    check_flavor,
+    check_instance_name,
+    check_order,
+    check_volume_size,
+)
+from trove.services.instance_view import (
+    INSTANCES,
+    InstanceView,
+    expiry_of,
+    query,
+    view_of,
+    views_of,
+)
+from trove.services.paging import Page, page_of
+from trove.services.selection import choose_flavor, choose_version, choose_zone
+from trove.workflows.ending import RESERVED
+
+TURNS = 8
+"""How often a deletion gives way to what begins or ends at the same moment."""
+
+
+def create(inst: Installation, caller: Caller, order: InstanceOrder) -> InstanceView:
+    """Order an instance; it is being built when this returns.
+
+    Raises Invalid naming the field, NotFound, OverQuota.
+    """
+    with inst.database.begin() as session:
+        if order.id and session.get(Instance, order.id) is not None:
+            return view_of(inst, session, order.id)
+        version = choose_version(session, inst.settings, order.datastore, order.datastore_version)
+        flavor = choose_flavor(inst.catalog, order.flavor_id)
+        zone = choose_zone(inst.catalog, order.availability_zone)
+        check_order(inst.settings, order, version, flavor)
+        size = order.volume_size or 0
+        used = {"instances": 1, "ram": flavor.memory, "volumes": size}
+        row = Instance(
+            id=order.id or new_id(),
+            project_id=caller.project_id,
+            name=order.name,
+            datastore_version_id=version.id,
+            flavor_id=flavor.id,
+            memory=flavor.memory,
+            vcpus=flavor.vcpus,
+            volume_size=size,
+            volume_type=order.volume_type,
+            availability_zone=zone,
+            region=order.region or inst.settings.api.region,
+            locality=order.locality,
+            nics=list(order.nics),
+            access=order.access or {"is_public": False},
+            created_at=inst.clock.now(session),
+        )
+        session.add(row)
+        session.flush()
+        begin(inst, caller, session, row, "instance.create", args=_sealed(inst, order))
+        take(session, caller.project_id, used, inst.settings.limits.quotas)
+        session.flush()
+        return view_of(inst, session, row.id)
+
+
+def show(
+    inst: Installation, caller: Caller, instance_id: str, *, deleted: bool = False
+) -> InstanceView:
+    """One instance of the caller's project; an administrator sees every project's.
+
+    With `deleted`, also one that is no more.
+    """
+    with inst.database.session() as session:
+        find(session, caller, instance_id, deleted=deleted)
+        return view_of(inst, session, instance_id)
+
+
+def list_page(  # noqa: PLR0913 - the filters of the wire
+    inst: Installation,
+    caller: Caller,
+    *,
+    limit: int,
+    marker: str | None = None,
+    all_projects: bool = False,
+    project_id: str | None = None,
+    deleted: bool = False,
+) -> Page[InstanceView]:
+    """Instances, newest first; `marker` is the id of the last one of the page before."""
+    project = project_id if all_projects else caller.project_id
+    values = {"project": project, "size": limit + 1}
+    with inst.database.engine.connect() as connection:
+        if marker is not None:
+            values |= _after(connection, marker, project)
+        chosen = _page_query(project is not None, marker is not None, deleted)
+        rows = connection.execute(chosen, values).all()
+        views = views_of(connection, rows, inst.clock.now(connection), expiry_of(inst.settings))
+    return page_of(views, limit, lambda view: view.id)
+
+
+def rename(inst: Installation, caller: Caller, instance_id: str, name: str) -> None:
+    """Give the instance another name; raises Invalid, as an order with that name does."""
+    check_instance_name(name)
+    _update(inst, caller, instance_id, "name", name)
+
+
+def update_access(
+    inst: Installation, caller: Caller, instance_id: str, access: dict[str, Any]
+) -> None:
+    """Say who may reach the instance: {"is_public", "allowed_cidrs"}."""
+    _update(inst, caller, instance_id, "access", access)
+
+
+def delete(inst: Installation, caller: Caller, instance_id: str) -> None:
+    """Delete at any moment, whatever else goes on; content if it is being deleted."""
+    _delete(inst, caller, instance_id, turns=TURNS)
+
+
+def reset_status(inst: Installation, caller: Caller, instance_id: str) -> None:
+    """Give up whatever goes on, and forget the last fault: the status is what the agent says."""
+    with inst.database.begin() as session:
+        row = find(session, caller, instance_id)
+        active = active_of(session, row.id)
+        if active is not None:
+            give_up(inst, session, active)
+        row.last_operation_id = None
+        note(caller, session, row, "instance.reset_status")
+
+
+def force_delete(inst: Installation, caller: Caller, instance_id: str) -> None:
+    """Deletion never waits for anything, so there is nothing to force; kept for old clients."""
+    delete(inst, caller, instance_id)
+
+
+def restart(inst: Installation, caller: Caller, instance_id: str) -> None:
+    """Stop and start the engine."""
+    with changing(inst, caller, instance_id, "instance.restart"):
+        pass
+
+
+def stop(inst: Installation, caller: Caller, instance_id: str) -> None:
+    """Stop the engine, and keep it stopped until a restart."""
+    with changing(inst, caller, instance_id, "instance.stop"):
+        pass
+
+
+def reboot(inst: Installation, caller: Caller, instance_id: str) -> None:
+    """Stop and start the server with all that is in it."""
+    with changing(inst, caller, instance_id, "instance.reboot", silent=True):
+        pass
+
+
+def resize_flavor(inst: Installation, caller: Caller, instance_id: str, flavor_id: str) -> None:
+    """Give the instance another flavor; its engine restarts."""
+    flavor = choose_flavor(inst.catalog, flavor_id)
+    with changing(inst, caller, instance_id, "instance.resize_flavor") as change:
+        session, row, operation = change
+        if flavor.id == row.flavor_id:
+            raise Invalid(f"the instance has flavor {flavor.id} already", field="flavorRef")
+        version = session.get_one(DatastoreVersion, row.datastore_version_id)
+        check_flavor(rules_of(inst.settings, version.manager), flavor)
+        more = {"ram": max(flavor.memory - row.memory, 0)}
+        take(session, row.project_id, more, inst.settings.limits.quotas)
+        args = {"flavor_id": flavor.id, "memory": flavor.memory, "vcpus": flavor.vcpus}
+        operation.args = args | {RESERVED: more}
+
+
+def resize_volume(inst: Installation, caller: Caller, instance_id: str, size: int) -> None:
+    """Grow the data volume to this many GiB while the engine runs."""
+    with changing(inst, caller, instance_id, "instance.resize_volume") as change:
+        session, row, operation = change
+        if size <= row.volume_size:
+            raise Invalid(
+                f"the volume has {row.volume_size} GB and can only grow; {size} asked for",
+                field="volume.size",
+            )
+        check_volume_size(inst.settings, size)
+        more = {"volumes": size - row.volume_size}
+        take(session, row.project_id, more, inst.settings.limits.quotas)
+        operation.args = {"size": size, RESERVED: more}
+
+
+def _delete(inst: Installation, caller: Caller, instance_id: str, *, turns: int) -> None:
+    try:
+        _begin_deletion(inst, caller, instance_id)
+    except DBAPIError as error:
+        if turns == 1 or not was_beaten(error):
+            raise
+        # Something began, or was deleted, between our look and our word: look again.
+        _delete(inst, caller, instance_id, turns=turns - 1)
+
+
+def _begin_deletion(inst: Installation, caller: Caller, instance_id: str) -> None:
+    with inst.database.begin() as session:
+        row = find(session, caller, instance_id)
+        _must_not_have_replicas(session, row)
+        active = active_of(session, row.id)
+        if active is not None and active.workflow == "instance.delete":
+            return
+        if active is not None:
+            give_up(inst, session, active)
+        begin(inst, caller, session, row, "instance.delete")
+
+
+def _sealed(inst: Installation, order: InstanceOrder) -> dict[str, Any]:
+    return {"sealed": inst.vault.seal(order.secrets())}
+
+
+def _update(inst: Installation, caller: Caller, instance_id: str, column: str, value: Any) -> None:
+    with inst.database.begin() as session:
+        row = find(session, caller, instance_id)
+        setattr(row, column, value)
+        note(caller, session, row, "instance.update", **{column: value})
+
+
+@cache
+def _page_query(of_project: bool, after: bool, deleted: bool) -> Select[Any]:
+    """Made once: to put a statement together takes longer than to carry it out."""
+    chosen = query().where(
+        INSTANCES.deleted_at.is_not(None) if deleted else INSTANCES.deleted_at.is_(None)
+    )
+    if of_project:
+        chosen = chosen.where(INSTANCES.project_id == bindparam("project"))
+    if after:
+        created, same = INSTANCES.created_at, bindparam("created", type_=Instant)
+        older = and_(created == same, INSTANCES.id < bindparam("marker"))
+        chosen = chosen.where(or_(created < same, older))
+    ordered = chosen.order_by(INSTANCES.created_at.desc(), INSTANCES.id.desc())
+    return ordered.limit(bindparam("size"))
+
+
+def _after(connection: Connection, marker: str, project: str | None) -> dict[str, Any]:
+    """What `_page_query` is to be told of the last instance of the page before."""
+    last = select(INSTANCES.created_at).where(INSTANCES.id == marker)
+    # Otherwise the marker would tell of an instance of another project that it is there.
+    if project is not None:
+        last = last.where(INSTANCES.project_id == project)
+    created = connection.execute(last).scalar_one_or_none()
+    if created is None:
+        raise NotFound(f"marker: no instance has the id {marker!r}.")
+    return {"created": created, "marker": marker}
+
+
+def _must_not_have_replicas(session: Session, row: Instance) -> None:
+    replicas = select(Instance.id).where(
+        Instance.replica_of == row.id, Instance.deleted_at.is_(None)
+    )
+    if session.execute(replicas).first():
+        raise Forbidden(f"Instance {row.id} has replicas; delete or detach them first.")

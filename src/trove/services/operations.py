@@ -1,0 +1,143 @@
+"""What goes on, and what went on: the operations of a project."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.orm import Session
+
+from trove.engine import ACTIVE, Operation, State, cancel
+from trove.errors import Conflict, Invalid, NotFound
+from trove.models.event import tell
+from trove.services.installation import Caller, Installation
+from trove.services.paging import Page, page_of
+from trove.workflows import WORKFLOWS
+
+
+@dataclass(frozen=True)
+class StepView:
+    """One step of an operation."""
+
+    name: str
+    state: str
+    """`done`, `running`, `pending`, `undoing`, `undone` or `superseded`."""
+
+
+@dataclass(frozen=True)
+class OperationView:
+    """An operation with its steps."""
+
+    row: Operation
+    steps: Sequence[StepView]
+    can_be_cancelled: bool
+
+
+@dataclass(frozen=True)
+class OperationFilter:
+    """Which operations are wanted; None is any."""
+
+    subject_id: str | None = None
+    state: str | None = None
+    """A state, or `active` for those that go on."""
+    workflow: str | None = None
+
+
+def list_page(
+    inst: Installation, caller: Caller, wanted: OperationFilter, *, limit: int, marker: str | None
+) -> Page[OperationView]:
+    """Operations of the caller's project, newest first; `marker` is an operation's id."""
+    query = _matching(select(Operation), wanted).where(Operation.project_id == caller.project_id)
+    query = query.order_by(Operation.created_at.desc(), Operation.id.desc()).limit(limit + 1)
+    with inst.database.session() as session:
+        if marker is not None:
+            query = _after(query, find(session, caller, marker))
+        rows = [_view_of(row) for row in session.scalars(query).all()]
+    return page_of(rows, limit, lambda view: view.row.id)
+
+
+def show(inst: Installation, caller: Caller, operation_id: str) -> OperationView:
+    """One operation; raises NotFound."""
+    with inst.database.session() as session:
+        return _view_of(find(session, caller, operation_id))
+
+
+def cancel_one(inst: Installation, caller: Caller, operation_id: str) -> None:
+    """Turn an operation back; raises NotFound, or Conflict when there is no way back."""
+    with inst.database.begin() as session:
+        row = find(session, caller, operation_id)
+        workflow = WORKFLOWS.get(row.workflow)
+        if workflow is None:
+            raise Conflict(f"{row.workflow} is not known to this release and can not be cancelled.")
+        cancel(session, row, workflow, clock=inst.clock)
+        tell(
+            session,
+            "operation.cancel",
+            project_id=row.project_id,
+            subject_id=row.subject_id,
+            operation_id=row.id,
+            user_id=caller.user_id,
+            request_id=caller.request_id,
+            payload={"workflow": row.workflow},
+        )
+
+
+def find(session: Session, caller: Caller, operation_id: str) -> Operation:
+    """The operation, if the caller may know of it; raises NotFound."""
+    row = session.get(Operation, operation_id)
+    if row is None or not (caller.is_admin or row.project_id == caller.project_id):
+        raise NotFound(f"Operation {operation_id!r} could not be found.")
+    return row
+
+
+def _matching(query: Select[Any], wanted: OperationFilter) -> Select[Any]:
+    if wanted.subject_id is not None:
+        query = query.where(Operation.subject_id == wanted.subject_id)
+    if wanted.workflow is not None:
+        query = query.where(Operation.workflow == wanted.workflow)
+    if wanted.state == "active":
+        return query.where(Operation.state.in_(ACTIVE))
+    if wanted.state is not None:
+        return query.where(Operation.state == _state_of(wanted.state))
+    return query
+
+
+def _state_of(word: str) -> State:
+    try:
+        return State(word)
+    except ValueError:
+        known = ", ".join(["active", *State])
+        raise Invalid(f"{word!r} is none of: {known}", field="state") from None
+
+
+def _after(query: Select[Any], last: Operation) -> Select[Any]:
+    older = Operation.created_at < last.created_at
+    same = and_(Operation.created_at == last.created_at, Operation.id < last.id)
+    return query.where(or_(older, same))
+
+
+def _view_of(row: Operation) -> OperationView:
+    workflow = WORKFLOWS.get(row.workflow)
+    if workflow is None or row.step not in workflow.index:
+        return OperationView(row, [], can_be_cancelled=False)
+    at = workflow.index[row.step]
+    steps = [StepView(step.name, _step_state(row, n, at)) for n, step in enumerate(workflow.steps)]
+    free = row.state == State.RUNNING and workflow.can_be_cancelled(at)
+    return OperationView(row, steps, can_be_cancelled=free)
+
+
+def _step_state(row: Operation, number: int, at: int) -> str:
+    """What became of a step, from where the operation stands."""
+    if row.state == State.SUCCEEDED:
+        return "done"
+    if row.state in {State.FAILED, State.CANCELLED}:
+        return "undone"
+    if number < at:
+        return "done"
+    if number > at:
+        return "undone" if row.state == State.UNDOING else "pending"
+    return {State.UNDOING: "undoing", State.SUPERSEDED: "superseded"}.get(
+        State(row.state), "running"
+    )

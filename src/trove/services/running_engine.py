@@ -1,0 +1,115 @@
+"""The running engine of an instance, and what its agent last told of it.
+
+Law: nothing here asks an engine; a change is ordered as a task in the caller's transaction, and
+its answer is awaited for no longer than `agent_call_low_timeout`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from trove.datastores.base import Capability, Manifest
+from trove.engine import active_of
+from trove.errors import Invalid, NotFound, NotReady, NotSupported
+from trove.models.datastore import DatastoreVersion
+from trove.models.instance import Instance
+from trove.protocol import Account, Accounts, EngineState, TaskKind
+from trove.services import agents
+from trove.services.account_rules import ANY_HOST, check_name, rules_of, visible
+from trove.services.changes import find, must_answer
+from trove.services.installation import Caller, Installation
+
+RUNNING = frozenset({EngineState.RUNNING, EngineState.RESTART_REQUIRED})
+HARMLESS = frozenset({"instance.resize_volume"})
+"""Workflows beside which accounts may change: the engine runs on."""
+
+
+@dataclass(frozen=True)
+class RunningEngine:
+    """A running engine and what is in it."""
+
+    session: Session
+    row: Instance
+    manifest: Manifest
+    accounts: Accounts
+
+    def has_database(self, name: str) -> bool:
+        return any(each.name == name for each in self.accounts.databases)
+
+    def require_database(self, name: str) -> None:
+        if not self.has_database(name):
+            raise NotFound(f"Database {name!r} could not be found on instance {self.row.id}.")
+
+    def user(self, text: str) -> Account:
+        """The user that `name` or `name@host` means; raises Invalid when it is reserved."""
+        meant = parse_user(self.manifest, text)
+        check_name(self.manifest.user_names, meant.name, "user")
+        found = self.find_user(meant)
+        if found is None:
+            raise NotFound(f"User {text!r} could not be found on instance {self.row.id}.")
+        return found
+
+    def find_user(self, meant: Account) -> Account | None:
+        same = (u for u in self.accounts.users if label_of(u) == label_of(meant))
+        return next(same, None)
+
+
+def running_engine(
+    inst: Installation, session: Session, caller: Caller, instance_id: str, needed: Capability
+) -> RunningEngine:
+    """The engine of an instance; raises NotFound, NotSupported, or NotReady unless it runs."""
+    row = find(session, caller, instance_id)
+    version = session.get_one(DatastoreVersion, row.datastore_version_id)
+    manifest = rules_of(inst.settings, version.manager)
+    if needed not in manifest.capabilities:
+        raise NotSupported(f"{manifest.title} has no {needed} that Trove could manage.")
+    active = active_of(session, row.id)
+    if active is not None and active.workflow not in HARMLESS:
+        raise NotReady(f"Instance {row.id} is busy with {active.workflow}; wait for it to end.")
+    agent = must_answer(inst, session, row)
+    if agent.engine_state not in RUNNING:
+        raise NotReady(f"The database server of instance {row.id} is {agent.engine_state}.")
+    accounts = visible(manifest, msgspec.convert(agent.accounts, Accounts))
+    return RunningEngine(session, row, manifest, accounts)
+
+
+def order_task(
+    inst: Installation, caller: Caller, engine: RunningEngine, kind: TaskKind, args: dict[str, Any]
+) -> str:
+    task = agents.order(
+        engine.session, inst.vault, engine.row.id, kind, args, request_id=caller.request_id
+    )
+    return task.id
+
+
+def answer_of(inst: Installation, task_id: str, field: str | None = None) -> dict[str, Any]:
+    """What the agent answered.
+
+    Raises what the engine refused it with: when that is Invalid, naming `field`.
+    """
+    timeout = inst.settings.timing.agent_call_low_timeout
+    task = agents.await_answer(inst.database, task_id, timeout)
+    try:
+        agents.raise_for(task)
+    except Invalid as error:
+        raise type(error)(error.message, field=field) from None
+    # The accounts in the answer are let be: a report told of them no later, in the agent's order.
+    # If they were written from here, the slower of two readers would bring older ones back.
+    return task.result or {}
+
+
+def parse_user(manifest: Manifest, text: str) -> Account:
+    """`name` or `name@host`; the last @ parts them where the engine knows hosts."""
+    name, at, host = text.rpartition("@")
+    if at and (manifest.user_hosts or host == ANY_HOST):
+        return Account(name=name, host=host or ANY_HOST)
+    return Account(name=text, host=ANY_HOST)
+
+
+def label_of(user: Account) -> str:
+    """`name@host`, by which users are ordered and pages marked."""
+    return f"{user.name}@{user.host or ANY_HOST}"

@@ -1,0 +1,87 @@
+"""What an order names: a datastore version, a flavor, a zone."""
+
+from __future__ import annotations
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from trove.errors import Invalid
+from trove.models.datastore import Datastore, DatastoreVersion
+from trove.providers.base import Catalog, Flavor, flavor_of
+from trove.settings import Settings
+
+
+def choose_version(
+    session: Session, settings: Settings, datastore: str | None, version: str | None
+) -> DatastoreVersion:
+    """The version that was asked for by id, name or number, or the datastore's default.
+
+    Raises Invalid naming `datastore.type` or `datastore.version` and what there is.
+    """
+    chosen = _datastore(session, settings, datastore)
+    active = [v for v in chosen.versions if v.active]
+    if version is not None:
+        fitting = [v for v in active if version in {v.id, v.name, v.number}]
+        if not fitting:
+            raise Invalid(
+                f"datastore {chosen.name} has no active version {version!r}; "
+                f"there are: {_names([v.name for v in active])}",
+                field="datastore.version",
+            )
+        return fitting[0]
+    default = [v for v in active if v.id == chosen.default_version_id] or active
+    if not default:
+        raise Invalid(f"datastore {chosen.name} has no active version", field="datastore.type")
+    return default[0]
+
+
+def choose_flavor(catalog: Catalog, flavor_id: str) -> Flavor:
+    """The flavor with this id; raises Invalid naming `flavorRef`."""
+    flavor = flavor_of(catalog, flavor_id)
+    if flavor is None:
+        known = _names([f.id for f in catalog.flavors()])
+        raise Invalid(f"no flavor has the id {flavor_id!r}; there are: {known}", field="flavorRef")
+    return flavor
+
+
+def choose_zone(catalog: Catalog, zone: str | None) -> str | None:
+    """The zone, if one was asked for; raises Invalid naming `availability_zone`."""
+    if zone is None:
+        return None
+    known = catalog.availability_zones()
+    if zone not in known:
+        raise Invalid(
+            f"there is no zone {zone!r}; there are: {_names(list(known))}",
+            field="availability_zone",
+        )
+    return zone
+
+
+def _datastore(session: Session, settings: Settings, wanted: str | None) -> Datastore:
+    name = wanted or settings.default_datastore
+    if name is None:
+        return _only_or_first(session)
+    by_name = select(Datastore).where(or_(Datastore.id == name, Datastore.name == name))
+    found = session.scalars(by_name).first()
+    if found is None:
+        known = _names(list(session.scalars(select(Datastore.name))))
+        raise Invalid(
+            f"no datastore is called {name!r}; there are: {known}", field="datastore.type"
+        )
+    return found
+
+
+def _only_or_first(session: Session) -> Datastore:
+    """Without any word of what is wanted: the datastore that was registered first."""
+    found = session.scalars(select(Datastore).order_by(Datastore.created_at).limit(1)).first()
+    if found is None:
+        raise Invalid(
+            "no datastore is registered; an operator registers those that this machine has "
+            "with `trove-manage datastore_discover`",
+            field="datastore",
+        )
+    return found
+
+
+def _names(names: list[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,0 +1,123 @@
+"""Under which section and name operators write each setting, and which names are only history.
+
+Law: a name that operators already have in their files keeps its meaning and its default.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_type_hints
+
+from trove.settings.groups import Settings
+
+
+@dataclass(frozen=True)
+class Option:
+    """One setting as operators see it."""
+
+    section: str
+    name: str
+    path: tuple[str, ...]
+    """Where its value goes: the fields from `Settings` downward."""
+    kind: Any
+    """The field's type."""
+    default: Any
+
+
+SECTION_OF_GROUP = {
+    # Where older files have them; only groups that are new have a section of their own.
+    "api": "DEFAULT",
+    "limits": "DEFAULT",
+    "timing": "DEFAULT",
+    "conductor": "conductor",
+    "local": "local",
+}
+
+NAMES: Mapping[tuple[str, ...], tuple[str, str]] = {
+    # Short names in the code, the long ones of older files for operators.
+    ("api", "workers"): ("DEFAULT", "trove_api_workers"),
+    ("api", "page_size"): ("DEFAULT", "instances_page_size"),
+    ("api", "auth"): ("api", "auth"),
+    ("api", "token_seconds"): ("api", "token_seconds"),
+    ("api", "token_cache_seconds"): ("api", "token_cache_seconds"),
+    ("api", "region"): ("DEFAULT", "os_region_name"),
+    ("timing", "enrolment_seconds"): ("conductor", "enrolment_seconds"),
+    ("database_url",): ("database", "connection"),
+    ("taskmanager_threads",): ("taskmanager", "threads"),
+    ("metrics_host",): ("taskmanager", "metrics_host"),
+    ("metrics_port",): ("taskmanager", "metrics_port"),
+    ("secret_key_file",): ("secrets", "key_file"),
+    ("authority_directory",): ("secrets", "authority_directory"),
+}
+"""Those that do not simply stand under the name of their field."""
+
+CHOICES: Mapping[tuple[str, ...], tuple[str, ...]] = {
+    ("api", "auth"): ("builtin", "keystone"),
+    ("log_format",): ("auto", "text", "json"),
+    ("local", "isolation"): ("auto", "none"),
+}
+
+RANGES: Mapping[tuple[str, ...], tuple[float, float]] = {
+    ("api", "bind_port"): (1, 65535),
+    ("api", "workers"): (1, 1024),
+    ("api", "page_size"): (1, 10000),
+    ("api", "databases_page_size"): (1, 10000),
+    ("api", "users_page_size"): (1, 10000),
+    ("api", "token_seconds"): (1, 10**9),
+    # A token that was revoked works for as long: more than a minute would surprise an operator.
+    ("api", "token_cache_seconds"): (0, 60),
+    ("conductor", "bind_port"): (1, 65535),
+    ("metrics_port",): (1, 65535),
+    ("taskmanager_threads",): (1, 1024),
+    # Below 1000 are the system's own users, whose files an engine must not own.
+    ("local", "first_uid"): (1000, 2**31),
+}
+"""From, to; every other number may be any."""
+
+ALIASES: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("DEFAULT", "sql_connection"): ("database", "connection"),
+    # What tenants were called before.
+    ("DEFAULT", "max_instances_per_user"): ("DEFAULT", "max_instances_per_tenant"),
+    ("DEFAULT", "max_volumes_per_user"): ("DEFAULT", "max_volumes_per_tenant"),
+    ("DEFAULT", "region"): ("DEFAULT", "os_region_name"),
+    ("database", "sql_connection"): ("database", "connection"),
+}
+"""Older names that still set the newer one."""
+
+# Sections that older files have, of engines that this release does not all serve: their lines are
+# known, so that a misspelt one is found.
+_ENGINES = """
+cassandra couchbase couchdb db2 mariadb memcached mongodb mysql percona postgresql pxc redis
+valkey vertica"""
+ENGINE_SECTIONS = tuple(_ENGINES.split())
+_ENGINE_OPTIONS = """
+tcp_ports udp_ports volume_support device_path mount_point root_on_create usage_timeout
+ignore_users ignore_dbs backup_strategy replication_strategy guest_log_exposed_logs
+default_password_length docker_image backup_docker_image database_service_uid
+database_service_gid database_service_uname"""
+ENGINE_OPTIONS = tuple(_ENGINE_OPTIONS.split())
+
+# Its options are keystonemiddleware's own, and differ from release to release.
+PASSED_ON = ("keystone_authtoken",)
+"""Sections whose options are handed to a library as they are."""
+
+
+@cache
+def options() -> dict[tuple[str, str], Option]:
+    """Every option by its section and name."""
+    return {(option.section, option.name): option for option in _walk(Settings, ())}
+
+
+def _walk(group: type, above: tuple[str, ...]) -> Iterator[Option]:
+    hints = get_type_hints(group)
+    for field in dataclasses.fields(group):
+        kind, path = hints[field.name], (*above, field.name)
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            yield from _walk(kind, path)
+        elif field.default is not dataclasses.MISSING:
+            section = SECTION_OF_GROUP[above[0]] if above else "DEFAULT"
+            section, name = NAMES.get(path, (section, field.name))
+            yield Option(section, name, path, kind, field.default)

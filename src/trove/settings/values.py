@@ -1,0 +1,59 @@
+"""Turns what an operator wrote into the value of a setting."""
+
+from __future__ import annotations
+
+import types
+from pathlib import Path
+from typing import Any, get_args, get_origin
+
+from trove.errors import Invalid
+from trove.settings.ini import Entry
+from trove.settings.options import CHOICES, RANGES, Option
+
+# The words that oslo.config takes.
+WORDS = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
+EXPECTED = {int: "a whole number", float: "a number of seconds", bool: "true or false"}
+
+
+def value_of(option: Option, entry: Entry) -> Any:
+    """The value; raises Invalid that names the place, what stands there, and what should."""
+    kind = _kind_of(option)
+    # An empty line unsets what may be unset: so an environment can take back what a file says.
+    if not entry.value and option.default is None:
+        return None
+    try:
+        value = _convert(kind, entry.value)
+    except (ValueError, KeyError):
+        # Without its cause: Python's words about it add nothing for an operator.
+        raise Invalid(_complaint(entry, EXPECTED[kind])) from None
+    choices = CHOICES.get(option.path)
+    if choices and value not in choices:
+        raise Invalid(_complaint(entry, f"one of {', '.join(choices)}"))
+    low, high = RANGES.get(option.path, (value, value))
+    if value is not None and option.path in RANGES and not low <= value <= high:
+        raise Invalid(_complaint(entry, f"between {low} and {high}"))
+    return value
+
+
+def _kind_of(option: Option) -> Any:
+    """The type without `| None`; a tuple of words is `tuple`."""
+    if isinstance(option.kind, types.UnionType):
+        return next(kind for kind in get_args(option.kind) if kind is not types.NoneType)
+    return get_origin(option.kind) or option.kind
+
+
+def _convert(kind: Any, text: str) -> Any:
+    if kind is bool:
+        return WORDS[text.strip().lower()]
+    if kind is tuple:
+        return tuple(word.strip() for word in text.split(",") if word.strip())
+    if kind is Path:
+        return Path(text).expanduser()
+    return kind(text)
+
+
+def _complaint(entry: Entry, expected: str) -> str:
+    return f"{entry.place} = {entry.value!r}: must be {expected}"

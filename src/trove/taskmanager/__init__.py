@@ -1,0 +1,1 @@
+"""Runs operations: the process that carries out what the API has written down."""

@@ -1,0 +1,124 @@
+"""A task manager: a pool of runners over every recipe, and the rounds that always go on.
+
+Law: it keeps nothing in memory that another one could not find in the metadata database.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from trove import logs
+from trove.engine import Operation, Pool, Runner, State, ensure_periodic
+from trove.engine.control import DUE
+from trove.engine.runner import StepDone
+from trove.models.event import tell
+from trove.models.instance import Instance
+from trove.providers.base import Provider
+from trove.services.authority import door_of, load_authority
+from trove.services.installation import Installation
+from trove.settings import Settings
+from trove.workflows import PERIODIC, WORKFLOWS
+from trove.workflows.context import Context, Surroundings, forget_secrets
+from trove.workflows.ending import conclude
+
+log = logging.getLogger(__name__)
+
+ENDINGS = {
+    State.SUCCEEDED: "end",
+    State.FAILED: "error",
+    State.CANCELLED: "cancelled",
+}
+
+
+class TaskManager:
+    """Start it, and it works until it is stopped; any number may share one database."""
+
+    def __init__(
+        self,
+        installation: Installation,
+        provider: Provider,
+        observe: Callable[[StepDone], None] = lambda done: None,
+    ) -> None:
+        self._installation = installation
+        self._around = surroundings_of(installation, provider)
+        self.runner = Runner(
+            installation.database,
+            WORKFLOWS,
+            self._context,
+            clock=installation.clock,
+            observe=observe,
+            on_end=tell_of_the_end,
+        )
+        self._pool = Pool(self.runner, installation.settings.taskmanager_threads)
+        installation.database.on_commit(DUE, self._pool.nudge)
+
+    def start(self) -> None:
+        for name in PERIODIC:
+            ensure_periodic(
+                self._installation.database, WORKFLOWS[name], clock=self._installation.clock
+            )
+        self._pool.start()
+        log.info("task manager started")
+
+    def stop(self) -> None:
+        """Let each step that is at work end; what is not done, another process takes up."""
+        self._pool.stop()
+        log.info("task manager stopped")
+
+    def _context(self, session: Session, operation: Operation) -> Context:
+        logs.bind(
+            request_id=operation.request_id, project=operation.project_id, operation=operation.id
+        )
+        return Context(session, operation, self._around)
+
+
+def surroundings_of(installation: Installation, provider: Provider) -> Surroundings:
+    """What the steps of this installation share."""
+
+    def agent_files(instance: Instance, token: str) -> dict[str, str]:
+        start = {
+            "instance_id": instance.id,
+            "conductor_url": installation.settings.conductor.url,
+            "token": token,
+        }
+        start |= _trust_of(installation.settings)
+        return {"agent.json": json.dumps(start)}
+
+    return Surroundings(
+        settings=installation.settings,
+        provider=provider,
+        vault=installation.vault,
+        clock=installation.clock,
+        agent_files=agent_files,
+        workflows=WORKFLOWS,
+    )
+
+
+def _trust_of(settings: Settings) -> dict[str, Any]:
+    """By what an agent knows the conductor: our authority alone where that has made its
+    certificate, and the system's as well where an operator brought one."""
+    at = settings.conductor
+    if at.tls_certificate == door_of(settings.authority, at.bind_host):
+        return {"authority": load_authority(settings.authority).pem, "only_authority": True}
+    authority = settings.authority / "ca.crt"
+    return {"authority": authority.read_text() if authority.is_file() else None}
+
+
+def tell_of_the_end(session: Session, operation: Operation, state: str) -> None:
+    """The event of an operation's end, in the transaction that ends it and forgets its secrets."""
+    conclude(session, operation, state)
+    forget_secrets(operation)
+    tell(
+        session,
+        f"{operation.workflow}.{ENDINGS[State(state)]}",
+        project_id=operation.project_id,
+        subject_id=operation.subject_id,
+        operation_id=operation.id,
+        request_id=operation.request_id,
+        payload={"error": operation.error} if state != State.SUCCEEDED else {},
+    )

@@ -1,0 +1,38 @@
+"""The agent's right to enrol."""
+
+from sqlalchemy import update
+
+from trove.engine import step
+from trove.models.agent import Agent
+from trove.models.agent import invite as invite_agent
+from trove.workflows.context import Context
+
+
+@step
+def invite(ctx: Context) -> None:
+    """Kept before the server starts, for its agent may be here sooner than the next commit."""
+    timing = ctx.around.settings.timing
+    invite_agent(
+        ctx.session,
+        ctx.around.vault,
+        ctx.instance.id,
+        clock=ctx.around.clock,
+        seconds=timing.enrolment_seconds,
+    )
+
+
+@invite.undone_by
+def forget(ctx: Context) -> None:
+    _change(ctx, enrolment_digest=None, credential_digest=None)
+
+
+@step
+def dismiss(ctx: Context) -> None:
+    """No agent enrols from here on; one that has is known by its credential, and told to stop."""
+    _change(ctx, enrolment_digest=None)
+
+
+def _change(ctx: Context, **columns: None) -> None:
+    """Of the agent that the instance may have."""
+    own = update(Agent).where(Agent.instance_id == ctx.operation.subject_id)
+    ctx.session.execute(own.values(**columns))

@@ -1,0 +1,68 @@
+"""What the metadata database keeps, and for how long."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, and_, delete, exists, or_, select, update
+
+from trove.engine import ACTIVE, ENDED, Operation, Wait, step
+from trove.models.agent import Agent
+from trove.models.event import Event
+from trove.models.idempotency import IdempotentRequest
+from trove.models.identity import Token
+from trove.models.instance import Instance
+from trove.models.task import Task
+from trove.workflows.context import Context
+from trove.workflows.ending import free_at_the_end
+
+PRUNE_EVERY = 3600.0
+IDEMPOTENCY_LIFE = timedelta(days=1)
+NO_REQUEST_TAKES = timedelta(hours=1)
+
+
+@step
+def erase(ctx: Context) -> None:
+    """The instance is gone: free its quota, keep the row as history."""
+    row = ctx.instance
+    if row.deleted_at is not None:
+        free_at_the_end(ctx.operation, {})
+        return
+    ctx.session.execute(delete(Task).where(Task.instance_id == row.id))
+    # The credential stays, so that an agent which was left behind is told to stop.
+    told = update(Agent).where(Agent.instance_id == row.id)
+    ctx.session.execute(told.values(accounts={}, details={}))
+    used = {"instances": 1, "ram": row.memory, "volumes": row.volume_size}
+    free_at_the_end(ctx.operation, used)
+    row.deleted_at = ctx.around.clock.now(ctx.session)
+
+
+@step
+def prune(ctx: Context) -> Wait:
+    """Forget what nobody asks for any more."""
+    session, now = ctx.session, ctx.around.clock.now(ctx.session)
+    kept = now - timedelta(seconds=ctx.around.settings.timing.operation_retention)
+    session.execute(delete(Token).where(Token.expires_at < now))
+    session.execute(
+        delete(IdempotentRequest).where(IdempotentRequest.created_at < now - IDEMPOTENCY_LIFE)
+    )
+    session.execute(delete(Task).where(Task.answered, Task.created_at < kept))
+    session.execute(
+        delete(Task)
+        .where(Task.answered.is_(False), _is_forsaken(now))
+        .execution_options(synchronize_session=False)
+    )
+    session.execute(delete(Event).where(Event.created_at < kept))
+    last = exists(select(Instance.id).where(Instance.last_operation_id == Operation.id))
+    ended = Operation.state.in_(ENDED)
+    session.execute(
+        delete(Operation)
+        .where(ended, Operation.updated_at < kept, ~last)
+        .execution_options(synchronize_session=False)
+    )
+    return Wait(PRUNE_EVERY)
+
+
+def _is_forsaken(now: datetime) -> ColumnElement[bool]:
+    """Tasks whose operation has ended, and those whose request was cut off by a crash."""
+    goes_on = exists().where(Operation.id == Task.operation_id, Operation.state.in_(ACTIVE))
+    cut_off = and_(Task.operation_id.is_(None), Task.created_at < now - NO_REQUEST_TAKES)
+    return or_(cut_off, and_(Task.operation_id.is_not(None), ~goes_on))

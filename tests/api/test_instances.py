@@ -1,0 +1,139 @@
+"""`/instances` on the wire."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from tests.support.api import World
+from trove.db import utcnow
+from trove.engine import Operation
+from trove.models import Instance
+from trove.settings import Settings
+
+
+def test_an_instance_is_ordered_built_and_shown(world: World) -> None:
+    instance_id = world.order(name="first", datastore={"type": "mariadb"})
+    assert world.get(f"/instances/{instance_id}")["instance"]["status"] == "BUILD"
+    world.settle()
+    shown = world.get(f"/instances/{instance_id}")["instance"]
+    assert (shown["status"], shown["operating_status"]) == ("ACTIVE", "HEALTHY")
+
+
+@pytest.fixture
+def anywhere(tmp_path: Path, database_url: str) -> Iterator[World]:
+    """A world over each of the metadata databases."""
+    made = World(tmp_path, url=database_url)
+    yield made
+    made.close()
+
+
+def test_pages_follow_one_another_on_every_database(anywhere: World) -> None:
+    ids = [anywhere.order(name=f"db-{number}") for number in range(5)]
+    newest_first = ids[::-1]
+    seen: list[str] = []
+    marker: str | None = None
+    for path in ("/instances", "/instances/detail", "/instances"):
+        asked = {"limit": 2} | ({"marker": marker} if marker else {})
+        page = anywhere.get(path, params=asked)
+        seen += [shown["id"] for shown in page["instances"]]
+        marker = seen[-1]
+    assert seen == newest_first
+    assert "links" not in page
+
+
+def test_a_list_shows_who_copies_whom(anywhere: World) -> None:
+    source, *copies = [anywhere.order() for _ in range(3)]
+    with anywhere.database.begin() as session:
+        chosen = update(Instance).where(Instance.id.in_(copies))
+        session.execute(chosen.values(replica_of=source))
+    listed = {shown["id"]: shown for shown in anywhere.get("/instances")["instances"]}
+    assert {copy["id"] for copy in listed[source]["replicas"]} == set(copies)
+    assert [listed[copy]["replica_of"]["id"] for copy in copies] == [source, source]
+    with anywhere.database.begin() as session:
+        gone = update(Instance).where(Instance.id == copies[0])
+        session.execute(gone.values(deleted_at=utcnow()))
+    left = anywhere.get(f"/instances/{source}")["instance"]["replicas"]
+    assert [copy["id"] for copy in left] == [copies[1]]
+
+
+def test_nobody_is_shown_less_than_what_was_written_before_he_asked(anywhere: World) -> None:
+    instance_id = anywhere.order(name="0")
+    stop = threading.Event()
+
+    def keep_asking() -> None:
+        while not stop.is_set():
+            anywhere.get("/instances")
+
+    with ThreadPoolExecutor(4) as pool:
+        askers = [pool.submit(keep_asking) for _ in range(4)]
+        try:
+            for number in range(1, 20):
+                change = {"instance": {"name": str(number)}}
+                assert anywhere.ask("PUT", f"/instances/{instance_id}", change).status_code == 202
+                assert anywhere.get("/instances")["instances"][0]["name"] == str(number)
+        finally:
+            stop.set()
+        for asker in askers:
+            asker.result()
+
+
+def test_a_long_page_is_read_as_a_short_one(tmp_path: Path) -> None:
+    def roomy(settings: Settings) -> Settings:
+        return replace(settings, api=replace(settings.api, page_size=1000))
+
+    world = World(tmp_path, roomy)
+    ids = {world.order() for _ in range(3)}
+    assert {shown["id"] for shown in world.get("/instances")["instances"]} == ids
+    assert len(world.get("/instances", params={"limit": "0000000001"})["instances"]) == 1
+    short = world.get("/instances", params={"limit": 50})["instances"]
+    assert {shown["id"] for shown in short} == ids
+    world.close()
+
+
+def test_what_a_copy_is_asked_that_copies_can_not_do_here(world: World) -> None:
+    source, copy = world.built(), world.built()
+    with world.database.begin() as session:
+        session.execute(update(Instance).where(Instance.id == copy).values(replica_of=source))
+    for instance_id, action in (
+        (copy, "promote_to_replica_source"),
+        (source, "eject_replica_source"),
+    ):
+        answer = world.ask("POST", f"/instances/{instance_id}/action", {action: {}})
+        assert answer.status_code == 501, answer.text
+        assert action in answer.json()["notImplemented"]["message"]
+
+
+def test_where_an_instance_lies_is_shown(world: World) -> None:
+    instance_id = world.order()
+    with world.database.begin() as session:
+        chosen = update(Instance).where(Instance.id == instance_id)
+        session.execute(chosen.values(locality="affinity", availability_zone="north"))
+    shown = world.get(f"/instances/{instance_id}")["instance"]
+    assert (shown["locality"], shown["availability_zone"]) == ("affinity", "north")
+
+
+def test_a_fault_is_told_its_details_to_operators_only(world: World) -> None:
+    instance_id = world.order()
+    with world.database.begin() as session:
+        chosen = update(Operation).where(Operation.subject_id == instance_id)
+        session.execute(chosen.values(state="failed", error="No room.", active_subject_id=None))
+    fault = world.get(f"/instances/{instance_id}")["instance"]["fault"]
+    assert (fault["message"], fault["details"]) == ("No room.", None)
+    seen = world.get(f"/instances/{instance_id}", who="admin")["instance"]["fault"]
+    assert seen["details"].startswith("instance.create ended failed; operation ")
+
+
+def test_who_may_reach_it_is_told_to_be_held_by_nothing(world: World) -> None:
+    """Clients send `access` with every order: it is taken, and what it says is not pretended."""
+    access = {"is_public": False, "allowed_cidrs": ["10.0.0.0/8"]}
+    told = world.get(f"/instances/{world.order(access=access)}")["instance"]["unenforced"]
+    assert [each.partition(":")[0] for each in told] == ["access.allowed_cidrs"]
+    plain = world.get(f"/instances/{world.order(access={'is_public': False})}")
+    assert plain["instance"]["unenforced"] == []

@@ -1,0 +1,346 @@
+"""Datastores, flavors, quotas, operations, events, TLS, management and the service's own routes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.api import BLUE, RED, World
+
+
+def refused(answer: Any, code: int, told: str) -> None:
+    assert answer.status_code == code, answer.text
+    assert told in answer.text
+
+
+def test_the_versions_document_is_for_everybody(world: World) -> None:
+    listed = world.client.request("GET", "/").json()["versions"][0]
+    assert (listed["id"], listed["links"][0]["href"]) == ("v1.0", "http://trove.test:8779/v1.0/")
+    for path in ("/v1.0", "/v1.0/"):
+        assert world.client.request("GET", path).json() == {"version": listed}
+    assert world.client.request("GET", "/healthcheck").json() == {"status": "ok"}
+
+
+def test_an_unversioned_path_may_name_its_version_in_accept(world: World) -> None:
+    for version in ("", ";version=1.0"):
+        answer = world.client.request(
+            "GET",
+            f"/{RED}/instances",
+            headers={
+                "X-Auth-Token": "red",
+                "Accept": f"application/vnd.openstack.trove+json{version}",
+            },
+        )
+        assert answer.json() == {"instances": []}
+
+
+def test_links_show_the_public_endpoint(tmp_path: Path) -> None:
+    world = World(
+        tmp_path, lambda s: replace(s, api=replace(s.api, public_endpoint="https://db.test/v1.0/"))
+    )
+    try:
+        href = world.get("/flavors/1")["flavor"]["links"][0]["href"]
+        assert href == f"https://db.test/v1.0/{RED}/flavors/1"
+    finally:
+        world.close()
+
+
+def test_pages_of_instances_go_round(world: World) -> None:
+    ids = [world.order(name=f"db-{n}") for n in range(3)]
+    first = world.get("/instances", params={"limit": 2, "include_clustered": "False"})
+    assert [i["id"] for i in first["instances"]] == [ids[2], ids[1]]
+    href = first["instances_links"][0]["href"]
+    assert href.startswith(f"http://trove.test:8779/v1.0/{RED}/instances?include_clustered=False")
+    rest = world.client.request("GET", href, headers={"X-Auth-Token": "red"}).json()
+    assert [i["id"] for i in rest["instances"]] == [ids[0]]
+    assert "links" not in rest
+    details = world.get("/instances/detail", params={"limit": 500})["instances"]
+    assert "created" in details[0] and "Z" not in details[0]["created"]
+
+
+def test_datastores_are_found_by_id_and_name(world: World) -> None:
+    listed = world.get("/datastores")["datastores"]
+    assert [d["name"] for d in listed] == ["mariadb", "postgresql"]
+    shown = world.get("/datastores/mariadb")["datastore"]
+    assert shown["default_version"] in {v["id"] for v in shown["versions"]}
+    version_id = shown["default_version"]
+    for path in (f"versions/{version_id}", "mariadb/versions/10.11", "mariadb/versions/10.11.19"):
+        assert world.get(f"/datastores/{path}")["version"]["id"] == version_id
+    assert len(world.get(f"/datastores/{shown['id']}/versions")["versions"]) == 1
+    base = "/datastores/mariadb/versions/10.11"
+    assert {f["id"] for f in world.get(f"{base}/flavors")["flavors"]} == {1, 2, 3}
+    assert world.get(f"{base}/volume-types")["volume_types"][0]["name"] == "fake"
+    refused(world.ask("GET", "/datastores/none"), 404, "none")
+    refused(world.ask("GET", "/datastores/mariadb/versions/1"), 400, "'1'")
+    refused(world.ask("GET", "/datastores/versions/none"), 400, "none")
+    assert world.get(f"{base}/parameters") == {"configuration-parameters": []}
+    refused(world.ask("GET", f"{base}/parameters/p"), 404, "p")
+    by_id = f"/datastores/versions/{version_id}/parameters"
+    assert world.get(by_id) == {"configuration-parameters": []}
+    refused(world.ask("GET", f"{by_id}/p"), 404, "p")
+
+
+def test_operators_manage_versions(world: World) -> None:
+    base = "/mgmt/datastore-versions"
+    new = {
+        "name": "16",
+        "datastore_name": "pg",
+        "datastore_manager": "postgresql",
+        "image": "/usr/lib/postgresql/16/bin",
+        "active": False,
+        "default": True,
+    }
+
+    def ask(method: str, path: str, body: Any = None) -> Any:
+        return world.ask(method, path, body, who="admin")
+
+    assert ask("POST", base, {"version": new}).status_code == 202
+    refused(ask("POST", base, {"version": new}), 400, "already")
+    refused(ask("POST", base, {"version": new | {"datastore_manager": "no"}}), 400, "manager")
+    refused(ask("POST", base, {"version": new | {"image": None, "name": "17"}}), 400, "image")
+    refused(ask("POST", base, {"version": new | {"colour": "red"}}), 400, "colour")
+    second = new | {"name": "17", "image_tags": ["17"], "version": "17.1", "default": False}
+    assert ask("POST", base, {"version": second}).status_code == 202
+    rows = {v["name"]: v for v in world.get(base, who="admin")["versions"]}
+    assert rows["16"]["default"] is True and rows["17"]["version"] == "17.1"
+    one = f"{base}/{rows['16']['id']}"
+    refused(world.ask("GET", "/datastores/pg"), 404, "pg")
+    assert "pg" not in [d["name"] for d in world.get("/datastores")["datastores"]]
+    refused(ask("DELETE", "/datastores/pg"), 400, "has versions")
+    assert ask("PATCH", one, {"active": True, "default": False, "name": "16"}).status_code == 202
+    refused(ask("PATCH", one, {"datastore_manager": "no"}), 400, "manager")
+    assert (
+        ask("PATCH", one, {"name": "sixteen", "datastore_manager": "postgresql"}).status_code == 202
+    )
+    shown = world.get(one, who="admin")["version"]
+    assert (shown["name"], shown["active"], shown["default"]) == ("sixteen", True, False)
+    assert "default_version" not in world.get("/datastores/pg")["datastore"]
+    assert ask("PATCH", one, {"default": True}).status_code == 202
+    for version in rows.values():
+        if version["datastore_name"] == "pg":
+            assert ask("DELETE", f"{base}/{version['id']}").status_code == 202
+    refused(ask("DELETE", one), 400, "could not be found")
+    assert ask("DELETE", "/datastores/pg").status_code == 202
+    refused(world.ask("DELETE", "/datastores/mariadb"), 403, "datastore:delete")
+    world.order(datastore={"type": "mariadb"})
+    refused(ask("DELETE", f"{base}/{world.version_id('mariadb')}"), 400, "used by instances")
+    parameters = f"/mgmt/datastores/versions/{world.version_id('mariadb')}/parameters"
+    refused(ask("GET", parameters), 501, "follow from the instance's flavor")
+
+
+def test_flavors_and_volume_types(world: World) -> None:
+    shown = world.get("/flavors/2")["flavor"]
+    assert (shown["id"], shown["str_id"], shown["ram"]) == (2, "2", 512)
+    assert len(world.get("/flavors")["flavors"]) == 3
+    refused(world.ask("GET", "/flavors/none"), 404, "none")
+    assert world.get("/volume-types")["volume_types"][0]["id"] == "fake"
+    assert world.get("/volume-types/fake")["volume_type"]["is_public"] is True
+    refused(world.ask("GET", "/volume-types/none"), 404, "none")
+    assert world.order(volume={"size": 1, "type": "fake"})
+
+
+def test_metadata_of_an_instance_can_not_be_changed(world: World) -> None:
+    key = f"/instances/{world.built()}/metadata/k"
+    for method in ("POST", "PUT", "PATCH"):
+        refused(world.ask(method, key, {"metadata": {"value": "v"}}), 501, "by the instance's id")
+    refused(world.ask("DELETE", key), 404, "'k'")
+
+
+def test_quotas_are_seen_by_their_owner_and_set_by_operators(world: World) -> None:
+    world.order()
+    rows = {q["resource"]: q for q in world.get(f"/mgmt/quotas/{RED}")["quotas"]}
+    assert (rows["instances"]["in_use"], rows["instances"]["limit"]) == (1, 10)
+    refused(world.ask("GET", f"/mgmt/quotas/{BLUE}"), 403, "quotas")
+    path = f"/mgmt/quotas/{BLUE}"
+    body = {"quotas": {"instances": 3, "ram": None}}
+    refused(world.ask("PUT", path + "x" * 64, body, who="admin"), 400, "project_id")
+    answer = world.ask("PUT", path, body, who="admin")
+    assert answer.json() == {"quotas": {"instances": 3}}
+    assert world.get(path, who="admin")["quotas"][0]["limit"] == 3
+    refused(world.ask("PUT", path, {"quotas": {"cows": 1}}, who="admin"), 404, "cows")
+    refused(world.ask("PUT", path, {"quotas": {"ram": -2}}, who="admin"), 400, "ram")
+    refused(world.ask("PUT", path, {"quotas": {"ram": True}}, who="admin"), 400, "ram")
+
+
+def test_operations_are_watched_and_cancelled(world: World) -> None:
+    instance_id = world.order()
+    listed = world.get("/operations", params={"instance_id": instance_id})["operations"]
+    operation_id = listed[0]["id"]
+    path = f"/operations/{operation_id}"
+    assert [s["state"] for s in listed[0]["steps"]][:2] == ["running", "pending"]
+    assert listed[0]["can_be_cancelled"] is True
+    refused(world.ask("POST", f"{path}/action", {}), 400, "cancel")
+    assert world.ask("POST", f"{path}/action", {"cancel": {}}).status_code == 202
+    assert world.get(path)["operation"]["state"] == "undoing"
+    world.settle()
+    shown = world.get(path)["operation"]
+    assert (shown["state"], {s["state"] for s in shown["steps"]}) == ("cancelled", {"undone"})
+    refused(world.ask("POST", f"{path}/action", {"cancel": {}}), 409, "nothing to cancel")
+    refused(world.ask("GET", "/operations/none"), 404, "none")
+    fault = world.get(f"/instances/{instance_id}")["instance"]["fault"]
+    assert fault["details"] is None
+
+
+def test_operations_are_filtered_and_paged(world: World) -> None:
+    world.built()
+    world.order()
+    assert len(world.get("/operations", params={"state": "active"})["operations"]) == 1
+    done = world.get("/operations", params={"state": "succeeded"})["operations"]
+    assert {s["state"] for s in done[0]["steps"]} == {"done"}
+    assert world.get("/operations", params={"workflow": "instance.delete"})["operations"] == []
+    refused(world.ask("GET", "/operations", params={"state": "odd"}), 400, "state")
+    first = world.get("/operations", params={"limit": 1})
+    marker = first["operations"][0]["id"]
+    second = world.get("/operations", params={"limit": 1, "marker": marker})
+    assert second["operations"][0]["id"] == done[0]["id"]
+    assert "operations_links" in first and "operations_links" not in second
+
+
+def test_events_are_filtered_and_paged(world: World) -> None:
+    instance_id = world.built()
+    kinds = [e["kind"] for e in world.get("/events", params={"instance_id": instance_id})["events"]]
+    assert "instance.create.start" in kinds
+    first = world.get("/events", params={"limit": 1})
+    marker = first["events"][0]["id"]
+    assert first["events_links"]
+    rest = world.get("/events", params={"marker": marker})["events"]
+    assert marker not in [e["id"] for e in rest]
+    assert world.get("/events", params={"kind": "instance.create"})["events"]
+    assert world.get("/events", params={"kind": "inst"})["events"] == []
+    assert world.get("/events", params={"since": "2100-01-01T00:00:00"})["events"] == []
+    assert world.get("/events", params={"since": "2000-01-01T00:00:00+02:00"})["events"]
+    operation_id = world.get("/operations")["operations"][0]["id"]
+    assert world.get("/events", params={"operation_id": operation_id})["events"]
+    assert world.get("/events", who="blue", params={"all_projects": True})["events"] == []
+    assert world.get("/events", who="admin", params={"all_projects": True})["events"]
+    refused(world.ask("GET", "/events", params={"marker": "x"}), 400, "marker")
+    refused(world.ask("GET", "/events", params={"marker": "9" * 30}), 400, "marker")
+    far = {"since": "0001-01-01T00:00:00+14:00"}
+    refused(world.ask("GET", "/events", params=far), 400, "since")
+
+
+def test_tls_is_on_and_the_authority_is_handed_out(world: World) -> None:
+    instance_id = world.built()
+    shown = world.get(f"/instances/{instance_id}/ssl")["ssl"]
+    assert (shown["status"], "authority" in shown["certificate"]) == ("on", False)
+    path = f"/instances/{instance_id}/ssl?include_certificate=True"
+    pem = world.get(path)["ssl"]["certificate"]["authority"]
+    answer = world.get("/certificate-authority")
+    assert answer == {"certificate_authority": {"certificate": pem}}
+    assert pem.startswith("-----BEGIN CERTIFICATE-----")
+    path = f"/instances/{instance_id}/ssl"
+    refused(world.ask("POST", path, {"ssl": {"disable": True}}), 501, "TLS")
+    refused(world.ask("POST", path, {"ssl": {"disable": True, "enable": True}}), 400, "ssl")
+
+
+def test_operators_manage_instances(world: World) -> None:
+    instance_id = world.built("blue")
+    base = f"/mgmt/instances/{instance_id}"
+    shown = world.get(base, who="admin")["instance"]
+    assert (shown["tenant_id"], shown["deleted"]) == (BLUE, False)
+    assert world.get(f"{base}/hwinfo", who="admin")["hwinfo"]["num_cpus"] == 2
+    assert world.get(f"{base}/diagnostics", who="admin")["diagnostics"] == {"version": "1"}
+    assert world.ask("GET", f"{base}/rpc_ping", who="admin").status_code == 204
+    for body in ({"stop": {}}, {"reboot": {}}, {"reset-task-status": {}}):
+        answer = world.ask("POST", f"{base}/action", body, who="admin")
+        assert answer.status_code == 202, answer.text
+        world.settle()
+    for body in ({"migrate": {"host": "h"}}, {"rebuild": {"image_id": "i"}}):
+        refused(world.ask("POST", f"{base}/action", body, who="admin"), 501, "can not do it")
+    assert world.ask("DELETE", f"/instances/{instance_id}", who="admin").status_code == 202
+    world.settle()
+    assert world.ask("GET", f"/instances/{instance_id}", who="blue").status_code == 404
+    gone = world.get("/mgmt/instances", who="admin", params={"deleted": True})["instances"]
+    assert [i["id"] for i in gone] == [instance_id]
+
+
+def test_actions_are_carried_out(world: World) -> None:
+    instance_id = world.built()
+    path = f"/instances/{instance_id}/action"
+    for body in (
+        {"restart": None},
+        {"resize": {"volume": 2}},
+        {"resize": {"flavorRef": "http://x/flavors/3"}},
+    ):
+        assert world.ask("POST", path, body).status_code == 202
+        world.settle()
+    shown = world.get(f"/instances/{instance_id}")["instance"]
+    assert (shown["volume"]["size"], shown["flavor"]["id"]) == (2, "3")
+    assert world.ask("POST", path, {"reset_status": {}}, who="admin").status_code == 202
+    refused(world.ask("POST", path, {"restart": {}, "force_delete": {}}), 400, "one action")
+    forced = {"reset_status": {}, "force_delete": {}}
+    assert world.ask("POST", path, forced).status_code == 202
+
+
+def test_what_there_is_not_is_told_honestly(world: World) -> None:
+    instance_id = world.built()
+    empty = ("backups", "configurations", "modules", "clusters", "backup_strategies")
+    for name in empty:
+        assert world.get(f"/{name}") == {name: []}
+    for name in ("backups", "configurations", "modules", "clusters"):
+        refused(world.ask("GET", f"/{name}/none"), 404, "none")
+    mine = f"/instances/{instance_id}"
+    assert "shared_buffers" in world.get(f"{mine}/configuration")["instance"]["configuration"]
+    assert world.get(f"{mine}/backups") == {"backups": []}
+    backup = {"backup": {"name": "b", "instance": instance_id}}
+    refused(world.ask("POST", "/backups", backup), 501, "pg_dump or mariadb-dump")
+    flag = {"backup": {"name": "b", "incremental": True}}
+    refused(world.ask("POST", "/backups", flag), 400, "incremental")
+    refused(world.ask("GET", "/backups", params={"all_projects": True}), 403, "all_projects")
+    refused(world.ask("GET", f"{mine}/log"), 501, "logs")
+    both = {"name": "general", "enable": 1, "disable": 1}
+    refused(world.ask("POST", f"{mine}/log", both), 400, "enable")
+    refused(world.ask("POST", f"{mine}/modules", {"modules": [{"id": "m"}]}), 404, "m")
+
+
+UNMADE = [
+    (
+        "/backup_strategies",
+        {"backup_strategy": {"swift_container": "c"}},
+        "Backups are not supported by this release: dump the data with pg_dump or mariadb-dump, at "
+        "the address that `trove url INSTANCE` prints.",
+    ),
+    (
+        "/configurations",
+        {"configuration": {"name": "c", "values": {}}},
+        "Configuration groups are not supported by this release: an engine's settings follow from "
+        "the instance's flavor.",
+    ),
+    (
+        "/clusters",
+        {"cluster": {"name": "c", "datastore": {}, "instances": [{}]}},
+        "Clusters are not supported by this release: create single instances.",
+    ),
+    ("/modules", {"module": {}}, "Modules are not supported by this release."),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "told"), UNMADE)
+def test_what_can_not_be_made_is_said_with_what_to_do(
+    world: World, path: str, body: dict[str, Any], told: str
+) -> None:
+    answer = world.ask("POST", path, body)
+    assert (answer.status_code, answer.json()["notImplemented"]["message"]) == (501, told)
+
+
+def test_metrics_count_requests_by_their_pattern(world: World) -> None:
+    world.get("/flavors/1")
+    told = world.client.request("GET", "/metrics").text
+    line = 'trove_api_requests_total{method="GET",route="/v1.0/{project_id}/flavors/{flavor}"'
+    assert line in told
+
+
+def test_an_administrator_sees_more(world: World) -> None:
+    instance_id = world.built()
+    shown = world.get(f"/instances/{instance_id}", who="admin")["instance"]
+    assert shown["server_id"] and shown["tenant_id"] == RED
+    version = world.get("/datastores/mariadb/versions/10.11", who="admin")["version"]
+    assert version["active"] is True
+
+
+@pytest.mark.parametrize("path", ["/flavors/", "/instances//"])
+def test_a_slash_at_the_end_makes_no_difference(world: World, path: str) -> None:
+    assert world.ask("GET", path).status_code == 200

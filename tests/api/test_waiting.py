@@ -1,0 +1,98 @@
+"""An agent that hangs is waited for by those who ask it, and by nobody else."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.support.agents import until
+from tests.support.api import World
+from trove.api.waiting import MOST_OF_INSTANCE
+from trove.services import agents
+
+THREADS_OF_THE_FRAMEWORK = 40
+
+
+class HungAgents:
+    """In the place of the wait for an answer: it lasts until the test lets it end."""
+
+    def __init__(self) -> None:
+        self.waited_for: list[str] = []
+        self.go_on = threading.Event()
+        self._await_answer = agents.await_answer
+
+    def __call__(self, database: Any, task_id: str, timeout: float) -> Any:
+        self.waited_for.append(task_id)
+        assert self.go_on.wait(60)
+        return self._await_answer(database, task_id, timeout)
+
+
+@pytest.fixture
+def hung(monkeypatch: pytest.MonkeyPatch) -> HungAgents:
+    made = HungAgents()
+    monkeypatch.setattr(agents, "await_answer", made)
+    return made
+
+
+def make_user(world: World, who: str, instance_id: str, number: int) -> Any:
+    body = {"users": [{"name": f"u{number}", "password": "secret"}]}
+    return world.ask("POST", f"/instances/{instance_id}/users", body, who=who)
+
+
+def test_forty_slow_calls_stall_nobody(world: World, hung: HungAgents) -> None:
+    owners = [("red", world.built()), ("red", world.built()), ("blue", world.built("blue"))]
+    asked = [(who, i, n) for who, i in owners for n in range(MOST_OF_INSTANCE - 1)]
+    assert len(asked) > THREADS_OF_THE_FRAMEWORK
+    with ThreadPoolExecutor(len(asked) + 8) as pool:
+        answers = [pool.submit(make_user, world, *each) for each in asked]
+        try:
+            until(lambda: len(hung.waited_for) == len(asked), 30, "not all of them wait")
+            paths = ("", "/users", "/databases")
+            for path in paths:
+                shown = pool.submit(world.ask, "GET", f"/instances/{owners[0][1]}{path}")
+                assert shown.result(20).status_code == 200
+            well = pool.submit(world.client.request, "GET", "/healthcheck")
+            assert well.result(20).status_code == 200
+        finally:
+            hung.go_on.set()
+        assert {answer.result(30).status_code for answer in answers} == {202}
+
+
+def test_too_many_calls_of_one_instance_are_told_so(world: World, hung: HungAgents) -> None:
+    instance_id = world.built()
+    with ThreadPoolExecutor(MOST_OF_INSTANCE + 1) as pool:
+        many = range(MOST_OF_INSTANCE)
+        answers = [pool.submit(make_user, world, "red", instance_id, n) for n in many]
+        try:
+            until(lambda: len(hung.waited_for) == MOST_OF_INSTANCE, 30, "not all of them wait")
+            refused = pool.submit(make_user, world, "red", instance_id, 99).result(20)
+        finally:
+            hung.go_on.set()
+        assert {answer.result(30).status_code for answer in answers} == {202}
+    assert refused.status_code == 422
+    assert instance_id in refused.json()["unprocessableEntity"]["message"]
+    assert make_user(world, "red", instance_id, 99).status_code == 202
+
+
+def test_what_was_made_last_is_shown_whoever_reads_his_answer_last(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first request sees its answer when the second one has got his already."""
+    instance_id = world.built()
+    await_answer = agents.await_answer
+
+    def read_late(database: Any, task_id: str, timeout: float) -> Any:
+        monkeypatch.setattr(agents, "await_answer", await_answer)
+        task = await_answer(database, task_id, timeout)
+        with ThreadPoolExecutor(1) as pool:
+            second = pool.submit(make_user, world, "red", instance_id, 2)
+            assert second.result(30).status_code == 202
+        return task
+
+    monkeypatch.setattr(agents, "await_answer", read_late)
+    assert make_user(world, "red", instance_id, 1).status_code == 202
+    users = world.get(f"/instances/{instance_id}/users")["users"]
+    assert [user["name"] for user in users] == ["u1", "u2"]

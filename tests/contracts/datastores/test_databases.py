@@ -1,0 +1,73 @@
+"""Databases of tenants, on the real engine."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.engines import Engine, Refused
+from tests.support.tenants import database, databases_of, listed, user
+from trove.datastores import manifest_of
+from trove.errors import AlreadyExists, Invalid, NotFound
+from trove.protocol import Account, DatabaseAccount
+
+pytestmark = pytest.mark.engine
+
+
+def test_databases_come_and_go(shared: Engine) -> None:
+    keeper = shared.accounts
+    keeper.create_databases([database("first"), database("second")])
+    assert {"first", "second"} <= set(databases_of(shared))
+    with pytest.raises(AlreadyExists, match="'second'"):
+        keeper.create_databases([database("third"), database("second")])
+    assert "third" not in databases_of(shared), "nothing remains of a call that fails"
+    with pytest.raises(AlreadyExists):
+        keeper.create_databases([database("twice"), database("twice")])
+    keeper.delete_database("first")
+    assert "first" not in databases_of(shared)
+    with pytest.raises(NotFound, match="'first'"):
+        keeper.delete_database("first")
+
+
+def test_nothing_remains_when_the_engine_refuses_a_later_database(shared: Engine) -> None:
+    with pytest.raises(Invalid):
+        shared.accounts.create_databases(
+            [database("well"), DatabaseAccount("ill", character_set="latin1", collate="no_such")]
+        )
+    assert not {"well", "ill"} & set(databases_of(shared))
+
+
+def test_character_set_and_collation(shared: Engine) -> None:
+    wanted = {"postgresql": ("SQL_ASCII", "C"), "mariadb": ("latin1", "latin1_german2_ci")}
+    character_set, collate = wanted[shared.manager]
+    shared.accounts.create_databases([DatabaseAccount("coded", character_set, collate)])
+    shared.accounts.create_databases([DatabaseAccount("half_coded", character_set)])
+    found = {d.name: d for d in shared.accounts.accounts().databases}
+    assert (found["coded"].character_set, found["coded"].collate) == (character_set, collate)
+    assert found["half_coded"].character_set == character_set
+
+
+def test_the_engines_own_databases_and_users_are_not_there(shared: Engine) -> None:
+    manifest = manifest_of(shared.manager)
+    for name in manifest.database_names.reserved:
+        with pytest.raises(NotFound):
+            shared.accounts.delete_database(name)
+    for name in (manifest.root_name, "os_admin"):
+        with pytest.raises(NotFound):
+            shared.accounts.delete_user(Account(name, "localhost" if name == "os_admin" else None))
+    assert not manifest.user_names.reserved & set(listed(shared))
+    assert not manifest.database_names.reserved & set(databases_of(shared))
+
+
+def test_a_database_in_use_goes(shared: Engine) -> None:
+    shared.accounts.create_databases([database("busy")])
+    shared.accounts.create_users([user("worker", "busy")])
+    link = shared.connect(user="worker", password="secret", database="busy")
+    link.cursor().execute("CREATE TABLE t (x int)")
+    link.cursor().execute("INSERT INTO t VALUES (1)")
+    shared.accounts.delete_database("busy")
+    link.close()
+    assert "busy" not in databases_of(shared)
+    shared.accounts.create_databases([database("busy")])
+    assert listed(shared)["worker"] == [], "a later database of this name is nobody's"
+    with pytest.raises(Refused):
+        shared.query("SELECT 1", user="worker", password="secret", database="busy")

@@ -1,0 +1,80 @@
+"""Nothing waits for ever, and who waits in vain is told for what."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.support.engines import Engine
+from tests.support.tenants import database, databases_of, listed, other_tables, user
+from trove.datastores import part_of
+from trove.errors import Unavailable
+
+pytestmark = pytest.mark.engine
+
+
+def test_what_another_session_is_at_is_told(
+    shared: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL can not give away a table that is read, MariaDB not drop one."""
+    monkeypatch.setattr(part_of(shared.manager, "session"), "LOCK_SECONDS", 1)
+    shared.accounts.create_databases([database("in_use")])
+    shared.accounts.create_users([user("owner", "in_use"), user("reader", "in_use")])
+    other_tables(shared, ["in_use"], "owner")
+    who = {"user": "reader", "password": "secret"}
+    if shared.manager == "postgresql":
+        link = shared.connect(**who, database="in_use")
+        link.cursor().execute("SELECT * FROM t")
+    else:
+        link = shared.connect(**who)
+        link.cursor().execute("SELECT * FROM in_use.t")
+
+    def remove() -> None:
+        if shared.manager == "postgresql":
+            shared.accounts.delete_user(user("owner"))
+        else:
+            shared.accounts.delete_database("in_use")
+
+    with pytest.raises(Unavailable, match="^in use by another session; end it and try again"):
+        remove()
+    assert "owner" in listed(shared)
+    assert "in_use" in databases_of(shared)
+    assert shared.query("SELECT 1", user="owner", password="secret", database=at(shared))
+    link.close()
+    remove()
+    if shared.manager == "postgresql":
+        shared.accounts.create_users([user("owner", "in_use")])
+        assert listed(shared)["owner"] == ["in_use"]
+
+
+def at(engine: Engine) -> str | None:
+    """MariaDB has taken the grants by then, lest new connections get in the way."""
+    return "in_use" if engine.manager == "postgresql" else None
+
+
+def test_a_long_statement_is_ended(shared: Engine) -> None:
+    session = part_of(shared.manager, "session")
+    sleep = {"postgresql": "SELECT pg_sleep(600)::text", "mariadb": "SELECT SLEEP(600)"}
+    told = {"postgresql": "PostgreSQL took too long", "mariadb": "timed out"}[shared.manager]
+    with pytest.raises(Unavailable, match=told), session.session(shared.place, seconds=1) as link:
+        session.ask(link, sleep[shared.manager])
+
+
+def test_a_server_that_hangs_is_hung_up_on(shared: Engine) -> None:
+    session = part_of(shared.manager, "session")
+    told = {"postgresql": "did not answer within .* minutes", "mariadb": "timed out"}
+    pid = shared.pid()
+    try:
+        with (
+            pytest.raises(Unavailable, match=told[shared.manager]),
+            session.session(shared.place, seconds=1) as link,
+        ):
+            if shared.manager == "postgresql":
+                pid = link.info.backend_pid
+            os.kill(pid, signal.SIGSTOP)
+            session.ask(link, "SELECT 1")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert databases_of(shared) is not None

@@ -1,0 +1,179 @@
+"""What a driver says and does when machine, disk or engine fail."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.support.authority import Authority
+from tests.support.engines import (
+    IS_ROOT,
+    Engine,
+    Refused,
+    engine_in,
+    make_engine,
+    make_place,
+    next_address,
+    short_directory,
+    volume,
+)
+from tests.support.tenants import database, other_tables, user
+from trove.datastores import server
+from trove.datastores.base import Installation
+from trove.datastores.process import KEPT, wait_until
+from trove.datastores.server import LONGEST_LOG
+from trove.errors import Failed, Unavailable
+from trove.protocol import EngineState
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not IS_ROOT, reason="mounts a small volume")
+def test_a_full_disk_at_installation(installation: Installation) -> None:
+    with short_directory() as root:
+        place = make_place(root, installation)
+        with volume(place.data, mebibytes=4):
+            driver = make_engine(installation, place).driver
+            with pytest.raises(Failed, match=r"(?i)no space left|full|errno: 28|28"):
+                driver.install()
+            assert not driver.is_installed()
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not IS_ROOT, reason="mounts a small volume")
+def test_a_disk_that_fills_up(
+    installation: Installation, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A start that it hinders says so, and room is all that it takes to go on.
+
+    PostgreSQL gives up at once; MariaDB waits for room, a minute at a time.
+    """
+    monkeypatch.setattr(server, "START_SECONDS", 5.0)
+    with (
+        short_directory() as root,
+        volume(root / "data", mebibytes=300),
+        engine_in(root, installation, authority) as engine,
+    ):
+        engine.driver.start()
+        engine.accounts.create_databases([database("full")])
+        engine.accounts.create_users([user("full", "full")])
+        other_tables(engine, ["full"], "full")
+        filler = engine.place.data / "filler"
+        fill(filler)
+        assert shutil.disk_usage(engine.place.data).free == 0
+        os.kill(engine.pid(), signal.SIGKILL)
+        assert wait_until(lambda: engine.driver.state() is EngineState.STOPPED, 10)
+        with pytest.raises(Failed, match=r"(?i)no space left|free disk space|errno: 28"):
+            engine.driver.start()
+        if engine.driver.state() is not EngineState.STOPPED:
+            os.kill(engine.pid(), signal.SIGKILL)
+        assert wait_until(lambda: engine.driver.state() is EngineState.STOPPED, 10)
+        filler.unlink()
+        monkeypatch.undo()
+        engine.driver.start()
+        who = {"user": "full", "password": "secret", "database": "full"}
+        assert engine.query("SELECT x FROM t", **who) == []
+
+
+def fill(path: Path) -> None:
+    """Let a file take all the room that is left."""
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_a_killed_engine_comes_back(idle: Engine, shared: Engine) -> None:
+    idle.driver.start()
+    idle.accounts.create_databases([database("killed")])
+    idle.accounts.create_users([user("killed", "killed")])
+    other_tables(idle, ["killed"], "killed")
+    pid = idle.pid()
+    os.kill(pid, signal.SIGKILL)
+    assert wait_until(lambda: idle.driver.state() is EngineState.STOPPED, 10)
+    with pytest.raises(Unavailable):
+        idle.accounts.accounts()
+    with pytest.raises(Unavailable):
+        idle.driver.version()
+    # The pid is another engine's by now, as after a restart of a sandbox.
+    for path in (idle.place.data / "postgresql", idle.place.run):
+        for stale in (*path.glob("*.pid"), *path.glob(".s.PGSQL.*.lock")):
+            text = stale.read_text().replace(str(pid), str(shared.pid()), 1)
+            stale.write_text(text)
+    assert idle.driver.state() is EngineState.STOPPED
+    idle.driver.stop()
+    idle.driver.start()
+    who = {"user": "killed", "password": "secret", "database": "killed"}
+    assert idle.query("SELECT * FROM t", **who) == []
+    assert shared.driver.state() is EngineState.RUNNING
+
+
+def test_an_engine_that_hangs_is_blocked(shared: Engine) -> None:
+    pid = shared.pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        assert shared.driver.state() is EngineState.BLOCKED
+        assert shared.driver.is_alive()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert wait_until(lambda: shared.driver.state() is EngineState.RUNNING, 10)
+
+
+def test_a_long_log_is_cut_while_it_is_written(shared: Engine) -> None:
+    log = max(shared.place.logs.glob(f"{shared.manager}*.log"), key=lambda p: p.stat().st_mtime)
+    with log.open("ab") as file:
+        file.write(b"a line of no interest\n" * (LONGEST_LOG // 20))
+    shared.driver.tend()
+    assert log.stat().st_size < 2 * KEPT
+    with pytest.raises(Refused):
+        shared.query("SELECT 1", user="who_is_that", password="wrong")
+    assert wait_until(lambda: b"who_is_that" in log.read_bytes(), 10)
+    assert b"\0" not in log.read_bytes(), "the engine goes on where the file ends now"
+
+
+def test_a_taken_port_is_told(idle: Engine) -> None:
+    engine = idle.changed(address=next_address())
+    engine.driver.configure()
+    with socket.create_server((engine.place.address, engine.place.port)):
+        with pytest.raises(Failed, match="(?i)address already in use"):
+            engine.driver.start()
+        assert engine.driver.state() is EngineState.STOPPED
+
+
+def test_a_crash_at_start_is_told(idle: Engine) -> None:
+    engine = idle.changed(settings={"no_such_setting": "1"})
+    engine.driver.configure()
+    with pytest.raises(Failed, match="no_such_setting"):
+        engine.driver.start()
+
+
+def test_a_missing_certificate_is_told(idle: Engine) -> None:
+    idle.place.certificate.unlink()
+    with pytest.raises(Failed, match=r"server\.crt is missing"):
+        idle.driver.start()
+
+
+def test_a_missing_program_is_told(idle: Engine, installation: Installation) -> None:
+    with short_directory() as root:
+        nowhere = root / "nowhere"
+        place = make_place(root, installation, binaries=nowhere)
+        for engine in (make_engine(installation, place), idle.changed(binaries=nowhere)):
+            with pytest.raises(Failed, match=rf"{nowhere}/\w+ is missing.*install the engine"):
+                engine.driver.install()
+                engine.driver.start()
+
+
+def test_a_lost_secret_is_told(shared: Engine) -> None:
+    secret = shared.place.config / "os_admin.secret"
+    hidden = secret.rename(secret.with_suffix(".hidden"))
+    try:
+        with pytest.raises(Failed, match="administrator's password"):
+            shared.accounts.accounts()
+    finally:
+        hidden.rename(secret)

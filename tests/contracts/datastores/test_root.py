@@ -1,0 +1,43 @@
+"""The engine's superuser, as far as tenants may have it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.engines import Engine, Refused
+from tests.support.tenants import (
+    HARD_PASSWORD,
+    databases_of,
+    listed,
+    other_tables,
+    outside_transaction,
+    user,
+)
+from trove.datastores import manifest_of
+
+pytestmark = pytest.mark.engine
+
+
+def test_root_is_locked_until_enabled(shared: Engine) -> None:
+    root = manifest_of(shared.manager).root_name
+    for password in ("", root, "secret"):
+        with pytest.raises(Refused):
+            shared.query("SELECT 1", user=root, password=password)
+    assert not shared.accounts.accounts().root_enabled
+    assert shared.accounts.enable_root(HARD_PASSWORD) == root
+    assert shared.accounts.accounts().root_enabled
+    assert root not in listed(shared)
+    who = {"user": root, "password": HARD_PASSWORD}
+    outside_transaction(shared, "CREATE DATABASE made_by_root", **who)
+    if shared.manager == "postgresql":
+        shared.query("GRANT CREATE ON SCHEMA public TO PUBLIC", **who)
+    assert "made_by_root" in databases_of(shared)
+    shared.accounts.create_users([user("guest", "made_by_root")])
+    other_tables(shared, ["made_by_root"], "guest")
+    assert shared.accounts.enable_root("again") == root
+    assert shared.query("SELECT 1", user=root, password="again")
+    shared.accounts.disable_root()
+    assert not shared.accounts.accounts().root_enabled
+    with pytest.raises(Refused):
+        shared.query("SELECT 1", user=root, password="again")
+    shared.accounts.disable_root()

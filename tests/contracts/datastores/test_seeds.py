@@ -1,0 +1,107 @@
+"""Data directories that begin as a copy of a prepared one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.datastores.conftest import INSTALLATIONS
+from tests.support.authority import Authority
+from tests.support.engines import Engine, prepared_engine, short_directory
+from trove.datastores import manifest_of, process
+from trove.datastores.base import Installation
+from trove.datastores.postgresql import cluster
+from trove.datastores.postgresql.session import ask, secret_file, session, tell
+from trove.errors import Failed, Unavailable
+
+pytestmark = pytest.mark.engine
+SEEDED = [i for i in INSTALLATIONS if manifest_of(i.manager).seed]
+
+
+@pytest.fixture(params=SEEDED, ids=[f"{i.manager}-{i.version}" for i in SEEDED])
+def seeded(request: pytest.FixtureRequest) -> Installation:
+    found: Installation = request.param
+    return found
+
+
+@pytest.fixture
+def seed(seeded: Installation, as_nobody: None) -> Iterator[Path]:
+    with short_directory() as root:
+        program, *options = manifest_of(seeded.manager).seed
+        process.run([str(seeded.directory / program), *options, str(root / "seed")], program)
+        yield root / "seed"
+
+
+def identity_of(engine: Engine) -> str:
+    with session(engine.place) as connection:
+        found = ask(connection, "SELECT system_identifier::text FROM pg_control_system()")
+    return found[0][0]
+
+
+def test_a_copy_is_a_server_of_its_own(
+    seed: Path, seeded: Installation, authority: Authority
+) -> None:
+    known = set()
+    for umask in (0o077, 0o022):
+        before = os.umask(umask)
+        with prepared_engine(seeded, authority, seed=seed) as engine:
+            os.umask(before)
+            files = [p for p in engine.driver.server.directory.rglob("*")]  # type: ignore[attr-defined]
+            assert {p.stat().st_mode & 0o777 for p in files} == {0o700, 0o600}
+            engine.driver.start()
+            known.add(identity_of(engine))
+            with session(engine.place) as connection:
+                tell(connection, "CREATE DATABASE {}", "mine")
+                checks = ask(connection, "SHOW data_checksums")
+                size = ask(connection, "SHOW wal_segment_size")
+            assert (checks, size) == ([("on",)], [("16MB",)])
+            engine.driver.stop()
+            engine.driver.start()
+            assert identity_of(engine) in known
+    assert len(known) == 2
+    control = (seed / "global" / "pg_control").read_bytes()
+    assert str(cluster.IDENTITY.unpack_from(control)[0]) not in known
+
+
+def test_its_password_is_its_own(seed: Path, seeded: Installation, authority: Authority) -> None:
+    with (
+        prepared_engine(seeded, authority, seed=seed) as one,
+        prepared_engine(seeded, authority, seed=seed) as other,
+    ):
+        one.driver.start()
+        process.write_private(secret_file(one.place), secret_file(other.place).read_text())
+        with pytest.raises(Unavailable, match="password"), session(one.place):
+            pass
+
+
+@pytest.mark.parametrize("damage", ["PG_VERSION", "global/pg_control", "base"])
+def test_a_seed_that_is_of_no_use_is_not_used(
+    seed: Path,
+    seeded: Installation,
+    authority: Authority,
+    damage: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (seed / damage).rename(seed / "elsewhere")
+    (seed / damage).write_text("nothing of the kind") if damage == "global/pg_control" else None
+    with prepared_engine(seeded, authority, seed=seed) as engine:
+        engine.driver.start()
+        assert identity_of(engine)
+    assert "initdb runs" in caplog.text
+
+
+def test_what_the_engine_says_no_to_fails(seeded: Installation, as_nobody: None) -> None:
+    with short_directory() as root:
+        cluster.make(seeded.directory, root / "data")
+        (root / "data" / "global" / "1260").write_bytes(b"")  # pg_authid
+        with pytest.raises(Failed, match="postgres --single"):
+            cluster.set_password(seeded.directory, root / "data", "secret")
+        with pytest.raises(ValueError, match="quoted"):
+            cluster.set_password(seeded.directory, root / "data", "sec'ret")
+
+
+def test_checksums_are_those_of_the_standard() -> None:
+    assert cluster.checksums(b"123456789")[-1] == 0xE3069283

@@ -1,0 +1,46 @@
+"""A provider on this machine, and a look afterwards at what it has left behind."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.provider import IS_ROOT, Traces, local_provider, remove
+from trove.providers.base import Provider
+
+MODES = ({}, {"isolation": "none"})
+
+
+@pytest.fixture
+def name() -> str:
+    return f"trove-{uuid.uuid4()}"
+
+
+@pytest.fixture(params=MODES, ids=["sandbox", "plain"])
+def mode(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
+    """Of isolation: settings of the provider."""
+    if IS_ROOT and request.param:
+        blocked = [p for p in Path(sys.executable).resolve().parents if not p.stat().st_mode & 1]
+        if blocked:
+            pytest.skip(f"other users can not enter {blocked[0]}")
+        for folder in [tmp_path, *tmp_path.parents][:3]:
+            folder.chmod(0o755)
+    found: dict[str, str] = request.param
+    return found
+
+
+@pytest.fixture
+def make(tmp_path: Path, name: str) -> Iterator[Callable[..., Provider]]:
+    """Providers over one directory; everything of the name is gone in the end, or it is a fault."""
+
+    def made(script: str = "exec sleep 1000", **changes: object) -> Provider:
+        return local_provider(tmp_path, script, **changes)
+
+    yield made
+    for known in {name, *(p.name for p in tmp_path.glob("local/servers/*"))}:
+        remove(made(), known)
+    assert not Traces.of(name, tmp_path)

@@ -1,0 +1,136 @@
+"""The first command that anybody types: again and again, stopped, and removed without a trace."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = ROOT / "scripts" / "quickstart.py"
+URL = re.compile(r'psql "(postgresql://[^"]*:[^"]*@[^"]*)"')
+ACCOUNT = "nobody"
+
+
+@dataclass
+class Newcomer:
+    """Somebody with an empty home, who types the command."""
+
+    home: Path
+    number: int
+    prefix: tuple[str, ...] = ()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        address = f"127.76.254.{self.number}"
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("OS_", "TROVE_", "XDG_"))}
+        return kept | {
+            "HOME": str(self.home),
+            "TROVE_STATE_DIRECTORY": str(self.home / "state"),
+            "TROVE_DEFAULT_BIND_PORT": str(18700 + self.number),
+            "TROVE_CONDUCTOR_BIND_HOST": address,
+            "TROVE_LOCAL_ADDRESS_POOL": f"127.76.{128 + self.number}.0/24",
+            "TROVE_LOCAL_FIRST_UID": str(270000 + 100 * self.number),
+        }
+
+    def types(self, *options: str) -> str:
+        """What the command prints; fails the test when it does not succeed."""
+        done = subprocess.run(
+            [*self.prefix, sys.executable, str(SCRIPT), *options],
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def url(self, told: str) -> str:
+        found = URL.search(told)
+        assert found, told
+        return found[1]
+
+    def traces(self) -> list[str]:
+        """What is left of the service: processes, mounts, files."""
+        home = str(self.home)
+        processes = [
+            " ".join(p.info["cmdline"])
+            for p in psutil.process_iter(["cmdline"])
+            if any(home in word for word in p.info["cmdline"] or ())
+        ]
+        mounts = [m for m in Path("/proc/mounts").read_text().splitlines() if home in m]
+        files = [str(p) for p in self.home.rglob("*") if p.is_file() and ".cache" not in p.parts]
+        return processes + mounts + files
+
+
+def ordinary() -> tuple[str, ...]:
+    """How a command is run by an account without rights, where this one is root."""
+    if os.geteuid() != 0:
+        return ()
+    return ("setpriv", "--reuid", ACCOUNT, "--regid", "nogroup", "--clear-groups")
+
+
+@pytest.fixture(params=["root", "ordinary"])
+def newcomer(request: pytest.FixtureRequest) -> Iterator[Newcomer]:
+    if request.param == "root" and os.geteuid() != 0:
+        pytest.skip("this needs root")
+    prefix = ordinary() if request.param == "ordinary" else ()
+    home = Path(tempfile.mkdtemp(prefix="quick-", dir="/var/tmp"))
+    home.chmod(0o711)
+    if prefix:
+        account = pwd.getpwnam(ACCOUNT)
+        os.chown(home, account.pw_uid, account.pw_gid)
+        program = Path(sys.executable).with_name("trove-standalone")
+        may = [*prefix, "sh", "-c", '"$0" --help && cat "$1"', str(program), str(SCRIPT)]
+        if subprocess.run(may, check=False, capture_output=True).returncode:
+            shutil.rmtree(home)
+            pytest.skip(f"another account may not use {program}")
+    somebody = Newcomer(home, 1 if prefix else 2, prefix)
+    try:
+        yield somebody
+    finally:
+        somebody.types("--remove")
+        shutil.rmtree(home)
+
+
+def test_one_command_gives_a_database_that_answers(newcomer: Newcomer) -> None:
+    told = newcomer.types()
+    assert "hello from PostgreSQL" in told
+    with psycopg.connect(newcomer.url(told)) as connection:
+        connection.execute("create table kept (word text)")
+        connection.execute("insert into kept values ('still here')")
+        assert connection.info.dbname == "app"
+        assert connection.pgconn.ssl_in_use
+
+    again = newcomer.types()
+    assert newcomer.url(again) == newcomer.url(told), "a second run finds what is there"
+
+    newcomer.types("--stop")
+    assert _kept(newcomer.url(told)) == "still here", "the database outlives the service"
+    newcomer.types()
+    assert _kept(newcomer.url(told)) == "still here"
+
+    newcomer.types("--remove")
+    assert newcomer.traces() == []
+
+
+def _kept(url: str) -> str:
+    with psycopg.connect(url) as connection:
+        row = connection.execute("select word from kept").fetchone()
+    assert row
+    return str(row[0])

@@ -1,0 +1,128 @@
+"""The control plane is killed, programs are missing, addresses are taken: an order ends ACTIVE, or
+in ERROR with a reason, and deletion leaves nothing."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import shutil
+import socket
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.standalone import Service, await_, make_service
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
+
+STEPS = ("network.allocate", "volume.create", "server.boot", "datastore.prepare")
+NUMBERS = iter(range(2, 100))
+
+
+@pytest.fixture
+def fresh() -> Iterator[Service]:
+    service = make_service(next(NUMBERS))
+    Path(f"{service.state}.home").mkdir(parents=True)
+    service.start()
+    try:
+        yield service
+    finally:
+        service.remove()
+        shutil.rmtree(service.state.parent, ignore_errors=True)
+
+
+def order(service: Service, name: str, datastore: str = "postgresql") -> str:
+    words = ("create", name, "2", "--size", "1", "--datastore", datastore)
+    seen: dict[str, Any] = service.trove(*words)
+    return str(seen["id"])
+
+
+def step_of(service: Service, instance_id: str) -> str:
+    """Where its operation stands, asked of the metadata itself: it is there without the service."""
+    with sqlite3.connect(service.state / "trove.sqlite") as connection:
+        row = connection.execute(
+            "SELECT state, step FROM operations WHERE subject_id = ? ORDER BY created_at DESC",
+            (instance_id,),
+        ).fetchone()
+    return str(row[1]) if row[0] == "running" else str(row[0])
+
+
+def test_killed_again_and_again_it_still_builds(fresh: Service) -> None:
+    """Killed as soon as each step is reached, or at whatever came after it."""
+    instance_id = order(fresh, "unlucky")
+    kills = 0
+    for step in STEPS:
+        reached = STEPS[STEPS.index(step) :]
+        ends = (*reached, "succeeded")
+        await_(lambda ends=ends: step_of(fresh, instance_id) in ends, nap=0)
+        if step_of(fresh, instance_id) == "succeeded":
+            break
+        fresh.kill()
+        kills += 1
+        fresh.start()
+    await_(lambda: fresh.is_healthy("unlucky"))
+    assert kills
+    fresh.trove("delete", "unlucky", "--wait")
+    assert not any(fresh.traces().values())
+
+
+def test_an_engine_that_is_not_there(fresh: Service) -> None:
+    fresh.stop()
+    with sqlite3.connect(fresh.state / "trove.sqlite") as connection:
+        connection.execute(
+            "UPDATE datastore_versions SET image = '/nowhere' WHERE manager = 'postgresql'"
+        )
+    fresh.options["TROVE_ENGINES"] = ""
+    fresh.start()
+    with sqlite3.connect(fresh.state / "trove.sqlite") as connection:
+        connection.execute(
+            "UPDATE datastore_versions SET image = '/nowhere' WHERE manager = 'postgresql'"
+        )
+    told = fresh.fails(
+        "create", "broken", "2", "--size", "1", "--datastore", "postgresql", "--wait"
+    )
+    assert "/nowhere" in told
+    seen = fresh.show("broken")
+    assert seen["status"] == "ERROR"
+    assert "/nowhere" in json.dumps(seen["fault"])
+    fresh.trove("delete", "broken", "--wait")
+    assert not any(fresh.traces().values())
+
+
+def test_the_port_is_taken_everywhere(fresh: Service) -> None:
+    """On each address of the pool; what a machine's own servers hold is no matter."""
+    fresh.stop()
+    fresh.pool = fresh.pool.replace("/24", "/29")
+    fresh.start()
+    with ExitStack() as holders:
+        for address in ipaddress.ip_network(fresh.pool):
+            holder = holders.enter_context(socket.socket())
+            holder.bind((str(address), 3306))
+            holder.listen()
+        words = ("create", "crowded", "2", "--size", "1", "--datastore", "mariadb", "--wait")
+        assert "3306" in fresh.fails(*words)
+    assert fresh.words("crowded")[0] == "ERROR"
+    fresh.trove("delete", "crowded", "--wait")
+    assert not any(fresh.traces().values())
+
+
+def test_deleted_while_it_is_built(fresh: Service) -> None:
+    for step in STEPS:
+        instance_id = order(fresh, f"gone-{step}")
+        reached = (*STEPS[STEPS.index(step) :], "succeeded")
+        await_(lambda it=instance_id, r=reached: step_of(fresh, it) in r, nap=0)
+        fresh.trove("delete", instance_id, "--wait")
+        assert not any(fresh.traces().values())
+
+
+def test_the_service_is_killed_while_it_deletes(fresh: Service) -> None:
+    fresh.trove("create", "doomed", "2", "--size", "1", "--datastore", "mariadb", "--wait")
+    fresh.trove("delete", "doomed")
+    fresh.kill()
+    fresh.start()
+    await_(lambda: not fresh.trove("list"))
+    assert not any(fresh.traces().values())

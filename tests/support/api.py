@@ -1,0 +1,297 @@
+"""The whole API in one process: a real metadata database, the fake provider, real workflows, and an
+agent that answers tasks as a real one would, through the services that the conductor uses."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+from anyio.from_thread import start_blocking_portal
+from cryptography.fernet import Fernet
+from sqlalchemy import select, update
+
+from trove.api.app import create_app
+from trove.db import Database
+from trove.engine import ACTIVE, Operation, Runner
+from trove.errors import Unauthenticated
+from trove.models import Agent, Datastore, DatastoreVersion
+from trove.models.task import ORDERED
+from trove.protocol import (
+    Account,
+    Accounts,
+    DatabaseAccount,
+    EngineState,
+    Report,
+    SyncRequest,
+    TaskOrder,
+    TaskResult,
+)
+from trove.providers.fake import FakeWorld, provider_of
+from trove.services import agents
+from trove.services.installation import Caller, Installation
+from trove.settings import Settings
+from trove.taskmanager.service import surroundings_of, tell_of_the_end
+from trove.vault import Vault
+from trove.workflows import WORKFLOWS
+from trove.workflows.context import Context
+
+RED, BLUE = "red-project", "blue-project"
+PEOPLE = {
+    "red": Caller(RED, "rita", roles=frozenset({"member", "reader"})),
+    "red-reader": Caller(RED, "rolf", roles=frozenset({"reader"})),
+    "blue": Caller(BLUE, "bert", roles=frozenset({"member"})),
+    "admin": Caller(RED, "anna", roles=frozenset({"admin"}), is_admin=True),
+    "nowhere": Caller("", "nora", roles=frozenset({"member"})),
+}
+RATES = dict.fromkeys(
+    ("http_get_rate", "http_post_rate", "http_put_rate", "http_delete_rate"), 1_000_000
+) | {"http_mgmt_post_rate": 1_000_000}
+
+
+class KnownPeople:
+    """An authenticator to whom the token is the name."""
+
+    def authenticate(self, headers: Mapping[str, str]) -> Caller:
+        caller = PEOPLE.get(headers.get("x-auth-token", ""))
+        if caller is None:
+            raise Unauthenticated
+        return caller
+
+
+class AgentDouble:
+    """Answers every task; keeps books of databases and users instead of an engine."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.installation = installation
+        self.accounts: dict[str, Accounts] = {}
+        self.passwords: dict[str, str | None] = {}
+        self.state = EngineState.RUNNING
+        self.refusals: dict[str, tuple[str, str]] = {}
+        """Kind of task -> (error, kind of error)."""
+        self.asked: list[TaskOrder] = []
+        self.alone = threading.Lock()
+
+    def answer(self) -> None:
+        """Do what is to be done, for every instance."""
+        with self.installation.database.session() as session:
+            waiting = {instance_id for instance_id, _ in agents.open_tasks(session)}
+        for instance_id in waiting:
+            self.sync(instance_id)
+
+    def sync(self, instance_id: str) -> None:
+        """One call of one agent; one after the other, as a real one does."""
+        inst = self.installation
+        with self.alone, inst.database.begin() as session:
+            orders = agents.orders_of(session, inst.vault, instance_id)
+            results = [self._do(instance_id, order) for order in orders]
+            report = Report(
+                engine=self.state, volume_used=0.25, accounts=self._accounts(instance_id)
+            )
+            request = SyncRequest(report=report, results=results)
+            agents.receive(session, instance_id, request, inst.clock)
+
+    def _accounts(self, instance_id: str) -> Accounts:
+        return self.accounts.setdefault(instance_id, Accounts())
+
+    def _do(self, instance_id: str, order: TaskOrder) -> TaskResult:
+        self.asked.append(order)
+        if order.kind in self.refusals:
+            error, kind = self.refusals[order.kind]
+            return TaskResult(id=order.id, error=error, error_kind=kind)
+        own = getattr(self, f"_{order.kind}", None)
+        more = own(self._accounts(instance_id), order.args) if own else None
+        accounts = msgspec.to_builtins(self._accounts(instance_id))
+        return TaskResult(id=order.id, result={"accounts": accounts} | (more or {}))
+
+    def _prepare(self, accounts: Accounts, args: dict[str, Any]) -> None:
+        self._create_databases(accounts, args)
+        self._create_users(accounts, args)
+
+    def _create_databases(self, accounts: Accounts, args: dict[str, Any]) -> None:
+        accounts.databases += msgspec.convert(args.get("databases", []), list[DatabaseAccount])
+
+    def _delete_database(self, accounts: Accounts, args: dict[str, Any]) -> None:
+        accounts.databases = [d for d in accounts.databases if d.name != args["name"]]
+
+    def _create_users(self, accounts: Accounts, args: dict[str, Any]) -> None:
+        for user in msgspec.convert(args.get("users", []), list[Account]):
+            self.passwords[user.name], user.password = user.password, None
+            accounts.users.append(user)
+
+    def _change_passwords(self, accounts: Accounts, args: dict[str, Any]) -> None:
+        for user in args["users"]:
+            self.passwords[user["name"]] = user["password"]
+
+    def _update_user(self, accounts: Accounts, args: dict[str, Any]) -> None:
+        user = self._user(accounts, args)
+        self.passwords[args.get("new_name", user.name)] = args.get("new_password")
+        user.name, user.host = args.get("new_name", user.name), args.get("new_host", user.host)
+
+    def _delete_user(self, accounts: Accounts, args: dict[str, Any]) -> None:
+        accounts.users.remove(self._user(accounts, args))
+
+    def _grant(self, accounts: Accounts, args: dict[str, Any]) -> None:
+        self._user(accounts, args).databases += args["databases"]
+
+    def _revoke(self, accounts: Accounts, args: dict[str, Any]) -> None:
+        self._user(accounts, args).databases.remove(args["database"])
+
+    def _enable_root(self, accounts: Accounts, args: dict[str, Any]) -> dict[str, Any]:
+        accounts.root_enabled = True
+        self.passwords["root"] = args["password"]
+        return {"name": "root"}
+
+    def _disable_root(self, accounts: Accounts, args: dict[str, Any]) -> None:
+        accounts.root_enabled = False
+
+    def _diagnose(self, accounts: Accounts, args: dict[str, Any]) -> dict[str, Any]:
+        return {"hwinfo": {"num_cpus": 2, "mem_total": 512}, "diagnostics": {"version": "1"}}
+
+    def _user(self, accounts: Accounts, args: dict[str, Any]) -> Account:
+        return next(u for u in accounts.users if (u.name, u.host) == (args["name"], args["host"]))
+
+
+class Client:
+    """A synchronous HTTP client of an application in this process."""
+
+    def __init__(self, app: Any) -> None:
+        self._entered = start_blocking_portal()
+        self._portal = self._entered.__enter__()
+        transport = httpx.ASGITransport(app)
+        self._client = httpx.AsyncClient(transport=transport, base_url="http://trove.test:8779")
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return self._portal.call(partial(self._client.request, method, path, **more))
+
+    def close(self) -> None:
+        self._portal.call(self._client.aclose)
+        self._entered.__exit__(None, None, None)
+
+
+class World:
+    """An installation with two projects, and the means to let its workflows run."""
+
+    def __init__(
+        self,
+        directory: Path,
+        settings: Callable[[Settings], Settings] = lambda s: s,
+        url: str | None = None,
+    ) -> None:
+        plain = Settings(state_directory=directory)
+        roomy = replace(plain, api=replace(plain.api, **RATES))
+        self.settings = settings(roomy)
+        self.database = Database(url or f"sqlite:///{directory}/trove.sqlite")
+        self.database.create_all()
+        self.provider = provider_of(FakeWorld())
+        self.installation = Installation(
+            self.settings, self.database, Vault(Fernet.generate_key()), self.provider.catalog
+        )
+        self.agent = AgentDouble(self.installation)
+        self.app = create_app(self.installation, KnownPeople())
+        self.client = Client(self.app)
+        self._register()
+        self._ordered = threading.Event()
+        self._stopping = False
+        self.database.on_commit(ORDERED, self._ordered.set)
+        self._thread = threading.Thread(target=self._answer_at_once, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stopping = True
+        self._ordered.set()
+        self._thread.join(10)
+        self.client.close()
+        self.database.dispose()
+
+    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """A request below the project of whoever asks; `who` is red unless told."""
+        who = more.pop("who", "red")
+        headers = {"X-Auth-Token": who} | more.pop("headers", {})
+        project = PEOPLE[who].project_id
+        return self.client.request(
+            method, f"/v1.0/{project}{path}", json=body, headers=headers, **more
+        )
+
+    def get(self, path: str, **more: Any) -> Any:
+        """The body of a GET that works."""
+        answer = self.ask("GET", path, **more)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def order(self, who: str = "red", **fields: Any) -> str:
+        """An instance that is being built; its id."""
+        body = {"name": "db", "flavorRef": "2", "volume": {"size": 1}} | fields
+        answer = self.ask("POST", "/instances", {"instance": body}, who=who)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["instance"]["id"])
+
+    def built(self, who: str = "red", **fields: Any) -> str:
+        """An instance that works; its id."""
+        instance_id = self.order(who, **fields)
+        self.settle()
+        return instance_id
+
+    def settle(self) -> None:
+        """Let workflows run until none goes on."""
+        for _ in range(50):
+            self.runner().run_until_idle()
+            self.agent.answer()
+            with self.database.begin() as session:
+                going = session.scalars(select(Operation.id).where(Operation.state.in_(ACTIVE)))
+                if not going.all():
+                    return
+                now = self.installation.clock.now(session)
+                session.execute(
+                    update(Operation).where(Operation.state.in_(ACTIVE)).values(due_at=now)
+                )
+        raise AssertionError("operations do not end")
+
+    def runner(self) -> Runner:
+        around = surroundings_of(self.installation, self.provider)
+        return Runner(
+            self.database,
+            WORKFLOWS,
+            lambda session, operation: Context(session, operation, around),
+            on_end=tell_of_the_end,
+        )
+
+    def change_agent(self, instance_id: str, **columns: Any) -> None:
+        """What the agent last told, written over."""
+        with self.database.begin() as session:
+            session.execute(update(Agent).where(Agent.instance_id == instance_id).values(**columns))
+
+    def version_id(self, datastore: str) -> str:
+        with self.database.session() as session:
+            query = select(DatastoreVersion.id).join(Datastore).where(Datastore.name == datastore)
+            return session.scalars(query).one()
+
+    def _register(self) -> None:
+        with self.database.begin() as session:
+            for name, version, number in (
+                ("postgresql", "15", "15.20"),
+                ("mariadb", "10.11", "10.11.19"),
+            ):
+                datastore = Datastore(name=name)
+                session.add(datastore)
+                session.flush()
+                row = DatastoreVersion(
+                    datastore_id=datastore.id, name=version, number=number, manager=name
+                )
+                session.add(row)
+                session.flush()
+                datastore.default_version_id = row.id
+
+    def _answer_at_once(self) -> None:
+        while not self._stopping:
+            self._ordered.wait()
+            self._ordered.clear()
+            if not self._stopping:
+                with suppress(KeyError):
+                    self.agent.answer()

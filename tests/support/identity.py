@@ -1,0 +1,87 @@
+"""An installation with two projects and three users, for tests of who may call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography.fernet import Fernet
+from sqlalchemy.orm import Session
+
+from trove.db import Database
+from trove.services import identity
+from trove.services.installation import Installation
+from trove.settings import ApiSettings, Settings
+from trove.vault import Vault
+
+PASSWORD = "correct horse battery"
+
+
+@dataclass
+class TurnableClock:
+    """Stands still until a test turns it."""
+
+    at: datetime = field(default_factory=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+
+    def now(self, session: Session) -> datetime:
+        return self.at
+
+    def turn(self, **span: float) -> None:
+        self.at += timedelta(**span)
+
+
+class NoCatalog:
+    """An infrastructure that offers nothing."""
+
+    def flavors(self) -> list[Any]:
+        return []
+
+    def volume_types(self) -> list[Any]:
+        return []
+
+    def availability_zones(self) -> list[str]:
+        return []
+
+
+@dataclass(frozen=True)
+class People:
+    """Alice is a member of Red and administrates Blue, Bob is a member of Blue, Carol nothing."""
+
+    installation: Installation
+    clock: TurnableClock
+    red: str
+    blue: str
+    alice: str
+    bob: str
+    carol: str
+
+    def issue(self, name: str = "alice", project: str | None = None) -> identity.IssuedToken:
+        """A token got by password; without a project, for the user's default one."""
+        scope = identity.Scope(identity.Identifier(name=project)) if project else None
+        return identity.issue(self.installation, proof_of(name), scope)
+
+
+def proof_of(name: str, password: str = PASSWORD) -> identity.PasswordProof:
+    return identity.PasswordProof(identity.Identifier(name=name), password)
+
+
+def people_in(database: Database, **api: Any) -> People:
+    """Fill an empty metadata database with people."""
+    clock = TurnableClock()
+    settings = replace(Settings(), api=ApiSettings(**api))
+    installation = Installation(
+        settings, database, Vault(Fernet.generate_key()), NoCatalog(), clock=clock
+    )
+    red = identity.create_project(installation, "red").id
+    blue = identity.create_project(installation, "blue").id
+    alice = identity.create_user(installation, "alice", PASSWORD, default_project_id=red).id
+    bob = identity.create_user(installation, "bob", PASSWORD, default_project_id=blue).id
+    carol = identity.create_user(installation, "carol", PASSWORD, default_project_id=blue).id
+    for user, project, role in (
+        (alice, red, "member"),
+        (alice, blue, "admin"),
+        (bob, blue, "member"),
+    ):
+        identity.grant_role(installation, user, project, role)
+    return People(installation, clock, red, blue, alice, bob, carol)

@@ -1,0 +1,169 @@
+"""A real standalone service in a directory of its own, used through its commands alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+BIN = Path(sys.executable).parent
+LIMIT = 120.0
+
+
+@dataclass
+class Service:
+    """Its commands, and what it has on this machine."""
+
+    state: Path
+    api_port: int
+    conductor_port: int
+    pool: str
+    first_uid: int
+    options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("OS_", "TROVE_", "XDG_"))}
+        ours = {
+            "TROVE_STATE_DIRECTORY": str(self.state),
+            "TROVE_DEFAULT_BIND_PORT": str(self.api_port),
+            "TROVE_DEFAULT_HTTP_GET_RATE": "100000",
+            "TROVE_DEFAULT_HTTP_POST_RATE": "100000",
+            "TROVE_CONDUCTOR_BIND_PORT": str(self.conductor_port),
+            "TROVE_LOCAL_ADDRESS_POOL": self.pool,
+            "TROVE_LOCAL_FIRST_UID": str(self.first_uid),
+            "HOME": str(self.state) + ".home",
+            "XDG_CACHE_HOME": str(self.state) + ".home/cache",
+        }
+        return kept | ours | self.options
+
+    def command(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [str(BIN / words[0]), *words[1:]],
+            env=self.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LIMIT * 2,
+            stdin=subprocess.DEVNULL,
+        )
+        if check:
+            assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}{self.log()}"
+        return done
+
+    def start(self) -> None:
+        self.command("trove-standalone", "start", "--detach")
+
+    def stop(self) -> None:
+        self.command("trove-standalone", "stop")
+
+    def kill(self) -> None:
+        """SIGKILL to every process of the control plane."""
+        pid = int((self.state / "standalone.lock").read_text())
+        process = psutil.Process(pid)
+        process.send_signal(signal.SIGKILL)
+        await_(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+
+    def remove(self) -> None:
+        self.command("trove-standalone", "remove", "--yes")
+        shutil.rmtree(f"{self.state}.home", ignore_errors=True)
+
+    def trove(self, *words: str) -> Any:
+        """What the command answers, as JSON."""
+        told = self.command("trove", "--json", *words).stdout
+        return json.loads(told) if told.strip() else None
+
+    def fails(self, *words: str) -> str:
+        """What the command says when it does not do what was asked."""
+        done = self.command("trove", *words, check=False)
+        assert done.returncode == 1, done.stdout
+        return done.stderr
+
+    def show(self, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.trove("show", name)
+        return found
+
+    def words(self, name: str) -> tuple[str, str]:
+        seen = self.show(name)
+        return seen["status"], seen["operating_status"]
+
+    def is_healthy(self, name: str) -> bool:
+        return self.words(name) == ("ACTIVE", "HEALTHY")
+
+    def address(self, name: str) -> str:
+        return str(self.show(name)["addresses"][0]["address"])
+
+    def authority(self) -> Path:
+        path = Path(f"{self.state}.home") / "ca.pem"
+        path.write_text(self.command("trove", "ca-show").stdout)
+        return path
+
+    def directory(self, name: str) -> Path:
+        return self.state / "local" / "servers" / f"trove-{self.show(name)['id']}"
+
+    def processes(self, *words: str) -> list[psutil.Process]:
+        """Everything of this service's instances, agents and engines, with all these words."""
+        found = []
+        marks = (str(self.state / "local"), *words)
+        for process in psutil.process_iter(["cmdline", "status"]):
+            line = " ".join(process.info["cmdline"] or [])
+            if all(mark in line for mark in marks):
+                found.append(process)
+        return found
+
+    def traces(self) -> dict[str, list[str]]:
+        """Whatever instances leave on a machine."""
+        local = self.state / "local"
+        mounts = [m for m in Path("/proc/self/mounts").read_text().splitlines() if str(local) in m]
+        loops = subprocess.run(["losetup", "-l", "-n"], capture_output=True, text=True, check=False)
+        groups = [str(p) for p in Path("/sys/fs/cgroup").glob("**/trove-*") if p.is_dir()]
+        ids = [entry.name for entry in (local / "servers").glob("*")]
+        return {
+            "processes": [" ".join(p.cmdline()) for p in self.processes()],
+            "mounts": mounts,
+            "loops": [" ".join(x.split()) for x in loops.stdout.splitlines() if str(local) in x],
+            "groups": [g for g in groups if any(i in g for i in ids)],
+            "files": [
+                str(p)
+                for kind in ("servers", "volumes", "uids", "addresses")
+                for p in (local / kind).glob("*")
+            ],
+        }
+
+    def log(self) -> str:
+        path = self.state / "standalone.log"
+        lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+        return "\n".join(["", *[line for line in lines if "outermost" not in line][-40:]])
+
+
+def make_service(number: int, **options: str) -> Service:
+    """A service of its own: ports, addresses and users that no other number has."""
+    state = Path(tempfile.mkdtemp(prefix="trove-e2e-", dir="/var/tmp"))
+    state.chmod(0o711)
+    Path(f"{state}.home").mkdir()
+    return Service(
+        state / "s",
+        19100 + 2 * number,
+        19101 + 2 * number,
+        f"127.79.{number}.0/24",
+        300000 + 1000 * number,
+        options,
+    )
+
+
+def await_(condition: Callable[[], bool], seconds: float = LIMIT, nap: float = 0.1) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not come about"
+        time.sleep(nap)

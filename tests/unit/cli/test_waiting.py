@@ -1,0 +1,208 @@
+"""--wait, operations that are watched and turned back, and how each ends."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from tests.support.service import Reply
+
+from .conftest import INSTANCE, OPERATION, PG, operation
+
+ONE = f"/instances/{PG}"
+
+
+class TestWaiting:
+    """--wait, and how it ends."""
+
+    @pytest.fixture(autouse=True)
+    def quick(self, monkeypatch):
+        monkeypatch.setattr("trove.client.operations.QUICK", 0.001)
+        monkeypatch.setattr("trove.client.operations.SLOW", 0.001)
+
+    @pytest.fixture
+    def goes(self, service):
+        def goes(*sights):
+            service.on(
+                "POST", "/instances", Reply(200, {"instance": INSTANCE | {"status": "BUILD"}})
+            )
+            service.on("POST", f"{ONE}/action", Reply(202))
+            service.on("DELETE", ONE, Reply(202))
+            service.give("/operations", {"operations": [operation()]})
+            answers = [Reply(200, {"operation": operation(**sight)}) for sight in sights]
+            service.on("GET", f"/operations/{OPERATION}", *answers)
+
+        return goes
+
+    def test_a_line_for_each_change(self, goes, trove):
+        goes(
+            {"progress": 10, "step": "server.boot", "note": "booting"},
+            {"progress": 10, "step": "server.boot", "note": "booting"},
+            {"progress": 100, "state": "succeeded"},
+        )
+        result = trove("create", "pg", "2", "--size", "1", "--wait")
+        assert result.code == 0
+        assert result.err.splitlines() == [
+            "instance.create   10 %  server.boot: booting",
+            "instance.create  100 %  succeeded",
+        ]
+        assert " ACTIVE " in result.out
+
+    @pytest.mark.parametrize("user", ["joe:pw", "joe"])
+    def test_when_it_is_there_it_says_how_to_connect(self, goes, trove, user):
+        goes({"progress": 100, "state": "succeeded"})
+        result = trove("create", "my pg", "2", "--users", user, "other:pw", "--wait", stdin="pw\n")
+        assert " ACTIVE " in result.out
+        assert result.err.splitlines()[-1] == "Connect with: trove connect 'my pg' --user joe"
+
+    def test_without_waiting_or_users_there_is_nothing_to_connect_with(self, goes, trove):
+        goes({"progress": 100, "state": "succeeded"})
+        assert "Connect" not in trove("create", "pg", "2", "--users", "joe:pw").err
+        assert "Connect" not in trove("create", "pg", "2", "--wait").err
+
+    def test_one_line_that_changes_on_a_terminal(self, goes, trove, monkeypatch):
+        goes({"step": "server.boot"}, {"progress": 100, "state": "succeeded"})
+        monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+        result = trove("restart", "pg", "--wait")
+        assert result.err.count("\r\x1b[2K") == 3
+        assert "\n" not in result.err
+
+    def test_a_metadata_database_that_restarts_is_waited_for(self, goes, service, trove):
+        goes({})
+        away = Reply(503, {"serviceUnavailable": {"message": "away"}}, {"Retry-After": "0"})
+        over = Reply(200, {"operation": operation(state="succeeded", progress=100)})
+        listed = Reply(200, {"operations": [operation()]})
+        service.on("GET", "/operations", *[away] * 6, listed)
+        service.on("GET", f"/operations/{OPERATION}", *[away] * 6, over)
+        result = trove("restart", "pg", "--wait")
+        assert result.code == 0
+        assert "waiting for the service: away (HTTP 503)" in result.err
+        assert result.err.splitlines()[-1] == "instance.create  100 %  succeeded"
+
+    def test_a_failure_says_why_and_what_to_do(self, goes, trove):
+        goes({"state": "failed", "error": "no space left"})
+        result = trove("create", "pg", "2", "--wait")
+        assert result.code == 1
+        assert result.err.splitlines()[-2:] == [
+            f"ERROR: instance.create has failed: no space left (operation {OPERATION})",
+            f"See `trove show {PG}` for the state that it left; "
+            f"`trove delete {PG}` removes every trace.",
+        ]
+
+    @pytest.mark.parametrize(
+        ("line", "advice"),
+        [
+            ("restart pg", f"; if it is of no use any more, `trove delete {PG}` removes it."),
+            ("delete pg", f"; `trove delete {PG}` tries it again."),
+        ],
+    )
+    def test_the_advice_fits_what_has_failed(self, goes, trove, line, advice):
+        goes({"state": "failed", "error": "no space left"})
+        last = trove(*line.split(), "--wait").err.splitlines()[-1]
+        assert last == f"See `trove show {PG}` for the state that it left{advice}"
+
+    def test_a_failure_that_is_watched_has_the_advice_too(self, goes, trove):
+        goes({"state": "failed", "error": "no space left"})
+        result = trove("operation-watch", "pg")
+        assert result.code == 1
+        assert result.err.endswith(f"`trove delete {PG}` removes every trace.\n")
+
+    def test_patience_ends(self, goes, trove):
+        goes({})
+        result = trove("restart", "pg", "--wait", "--timeout", "0.01")
+        assert result.code == 1
+        assert "still going on after 0.01 s" in result.err
+
+    def test_a_deletion_shows_nothing(self, goes, trove):
+        goes({"state": "succeeded"})
+        result = trove("delete", "pg", "--wait")
+        assert (result.code, result.out) == (0, "")
+
+    def test_without_waiting_it_says_how_to_follow(self, goes, trove):
+        goes({})
+        result = trove("delete", "pg")
+        assert result.err == f"Accepted; follow it with `trove operation-watch {PG}`.\n"
+
+    def test_what_is_gone_by_the_end_is_shown_as_it_was(self, goes, service, trove):
+        goes({"state": "succeeded"})
+        service.on("GET", ONE, Reply(404, {"itemNotFound": {"message": "gone"}}))
+        assert trove("create", "pg", "2", "--wait").code == 0
+
+    def test_other_refusals_at_the_end_stand(self, goes, service, trove):
+        goes({"state": "succeeded"})
+        service.on("GET", ONE, Reply(403, {"forbidden": {"message": "no"}}))
+        assert trove("create", "pg", "2", "--wait").err.endswith("ERROR: no (HTTP 403)\n")
+
+    def test_a_service_without_operations_is_watched_by_status(self, service, trove):
+        service.on("POST", "/backups", Reply(202, {"backup": {"id": "b-9", "status": "NEW"}}))
+        service.give("/backups/b-9", {"backup": {"id": "b-9", "status": "FAILED"}})
+        result = trove("backup-create", "pg", "b", "--wait")
+        assert result.code == 1
+        assert result.err.endswith(
+            "See `trove backup-show b-9` for the state that it left; "
+            "`trove backup-delete b-9` removes every trace.\n"
+        )
+
+    def test_watching_an_operation_or_an_instance(self, goes, trove):
+        goes({"state": "succeeded", "steps": [{"name": "server.boot", "state": "done"}]})
+        for command, wanted in product(("watch", "show"), (OPERATION, PG, "pg")):
+            result = trove(f"operation-{command}", wanted)
+            assert result.code == 0
+            assert "server.boot (done)" in result.out
+
+    def cancelling(self, service, *states, **changes):
+        service.on("POST", f"/operations/{OPERATION}/action", Reply(202))
+        service.give("/operations", {"operations": [operation()]})
+        answers = [Reply(200, {"operation": operation(state=state, **changes)}) for state in states]
+        service.on("GET", f"/operations/{OPERATION}", *answers)
+
+    def test_cancelling_the_newest_of_an_instance(self, service, trove):
+        self.cancelling(service, "undoing")
+        result = trove("operation-cancel", "pg")
+        assert service.asked[-1].body == {"cancel": {}}
+        assert result.err == (
+            f"It is being turned back; follow it with `trove operation-watch {OPERATION}`.\n"
+        )
+
+    def test_cancelling_ends_well_when_it_is_turned_back(self, service, trove):
+        self.cancelling(service, "undoing", "cancelled")
+        result = trove("operation-cancel", "pg", "--wait")
+        assert result.code == 0
+        assert " cancelled " in result.out
+        assert result.err.splitlines() == [
+            "instance.create   10 %  undoing",
+            "instance.create   10 %  cancelled",
+            f"See `trove show {PG}` for the state that it left; "
+            f"`trove delete {PG}` removes every trace.",
+        ]
+
+    def test_what_was_there_before_stays(self, service, trove):
+        self.cancelling(service, "cancelled", workflow="instance.resize_volume")
+        assert "delete" not in trove("operation-cancel", OPERATION, "--wait").err
+
+    def test_cancelling_too_late_is_an_error(self, service, trove):
+        self.cancelling(service, "succeeded")
+        result = trove("operation-cancel", "pg", "--wait")
+        assert result.code == 1
+        assert (
+            "ERROR: instance.create has succeeded: it could not be turned back any more."
+            in result.err
+        )
+
+    def test_nothing_to_watch(self, service, trove):
+        service.give("/operations", {"operations": []})
+        assert "Nothing was ever done to 'pg'" in trove("operation-watch", "pg").err
+
+    def test_a_refusal_to_show_an_operation_stands(self, service, trove):
+        service.on("GET", f"/operations/{OPERATION}", Reply(403, {"f": {"message": "no"}}))
+        assert trove("operation-watch", OPERATION).err == "ERROR: no (HTTP 403)\n"
+
+    def test_being_interrupted_stops_nothing(self, trove, monkeypatch):
+        def interrupt(*_, **__):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("trove.client.http.Http.request", interrupt)
+        result = trove("list")
+        assert result.code == 130
+        assert "what was begun goes on" in result.err

@@ -1,0 +1,197 @@
+"""Following an operation: how it ends, and what happens when nobody answers meanwhile."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.service import Reply
+from trove.client.errors import HttpError, OperationFailed, TimedOut, Unreachable
+from trove.client.operations import (
+    QUICK,
+    SLOW,
+    Sight,
+    Watcher,
+    look_at_newest,
+    look_at_operation,
+    look_at_status,
+    newest_of,
+)
+
+
+class Time:
+    """Passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.pauses: list[float] = []
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.now += seconds
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def watcher(session, time) -> Watcher:
+    return Watcher(session, timeout=10, clock=time.clock, sleep=time.sleep)
+
+
+def operation(**changes):
+    return {"id": "o", "workflow": "instance.create", "state": "running", "progress": 0} | changes
+
+
+def test_it_is_watched_until_it_ends(service, session, watcher):
+    service.on(
+        "GET",
+        "/operations/o",
+        Reply(200, {"operation": operation(progress=40, step="server.boot", note="booting")}),
+        Reply(200, {"operation": operation(state="succeeded", progress=100)}),
+    )
+    seen = []
+    watcher.show = seen.append
+    watcher.watch(look_at_operation(session, "o"))
+    assert seen == [
+        Sight("instance.create", "running", 40, "server.boot", "booting", id="o"),
+        Sight("instance.create", "succeeded", 100, id="o"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"state": "failed", "error": "no space"}, r"create has failed: no space \(operation o\)"),
+        ({"state": "cancelled"}, "was cancelled: no reason was given"),
+        ({"state": "superseded"}, "was replaced by another operation"),
+    ],
+)
+def test_a_bad_end_is_an_error(service, session, watcher, changes, message):
+    service.give("/operations/o", {"operation": operation(**changes)})
+    with pytest.raises(OperationFailed, match=message):
+        watcher.watch(look_at_operation(session, "o"))
+
+
+def test_it_looks_often_at_first_and_seldom_later(service, session, watcher, time):
+    service.give("/operations/o", {"operation": operation()})
+    with pytest.raises(TimedOut, match=r"after 10 s; it was not stopped.*operation-watch o"):
+        watcher.watch(look_at_operation(session, "o"))
+    assert time.pauses[0] == QUICK
+    assert time.pauses[-1] == SLOW
+
+
+def test_even_without_time_one_look_is_taken(service, session, watcher):
+    watcher.timeout = 0
+    service.give("/operations/o", {"operation": operation(state="succeeded")})
+    assert watcher.watch(look_at_operation(session, "o")).state == "succeeded"
+
+
+def test_a_service_that_restarts_is_waited_for(watcher):
+    answers = iter([Unreachable("gone"), HttpError(503, "away"), Sight("x", "succeeded")])
+
+    def look():
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    seen = []
+    watcher.show = seen.append
+    watcher.watch(look)
+    assert [sight.note for sight in seen] == [
+        "waiting for the service: gone",
+        "waiting for the service: away (HTTP 503)",
+        "",
+    ]
+
+
+def test_a_refusal_is_not_waited_for(watcher):
+    def look():
+        raise HttpError(403, "no")
+
+    with pytest.raises(HttpError):
+        watcher.watch(look)
+
+
+def test_what_a_request_has_begun_is_found_while_it_is_watched(service, session, watcher):
+    service.on(
+        "GET",
+        "/operations",
+        # As often as one request is tried, and once more.
+        *(Reply(503, {}, {"Retry-After": "0"}) for _ in range(5)),
+        Reply(200, {"operations": [operation(subject_id="i", request_id="a")]}),
+    )
+    service.give("/operations/o", {"operation": operation(state="succeeded")})
+    seen = []
+    watcher.show = seen.append
+    watcher.watch(look_at_newest(session, "i", "a", lambda: Sight("other", "succeeded")))
+    assert "(HTTP 503)" in seen[0].note
+    assert seen[-1].id == "o"
+
+
+def test_what_is_watched_without_operations(session, watcher):
+    look = look_at_newest(session, "i", "a", lambda: Sight("other", "succeeded"))
+    assert watcher.watch(look).workflow == "other"
+
+
+class TestNewest:
+    """Which operation a request has started."""
+
+    def test_that_of_the_request(self, service, session):
+        found = [
+            operation(id="2", subject_id="i", created="2026-02", request_id="b"),
+            operation(id="1", subject_id="i", created="2026-01", request_id="a"),
+            operation(id="0", subject_id="other", created="2026-03", request_id="a"),
+        ]
+        service.give("/operations", {"operations": found})
+        assert newest_of(session, "i", "a")["id"] == "1"
+        assert newest_of(session, "i")["id"] == "2"
+        assert newest_of(session, "nobody") is None
+
+    def test_a_service_without_operations(self, session):
+        assert newest_of(session, "i") is None
+
+    def test_other_refusals_stand(self, service, session):
+        service.on("GET", "/operations", Reply(403, {"forbidden": {"message": "no"}}))
+        with pytest.raises(HttpError):
+            newest_of(session, "i")
+
+
+class TestByStatus:
+    """A service that knows no operations."""
+
+    def test_until_it_is_active(self, service, session, watcher):
+        statuses = [Reply(200, {"instance": {"status": word}}) for word in ("BUILD", "ACTIVE")]
+        service.on("GET", "/instances/i", *statuses)
+        assert watcher.watch(look_at_status(session, "/instances/i", "instance")).note == (
+            "status ACTIVE"
+        )
+
+    @pytest.mark.parametrize(
+        ("more", "message"),
+        [({"fault": {"message": "no space"}}, "no space"), ({}, "the status is ERROR")],
+    )
+    def test_an_error_is_one(self, service, session, watcher, more, message):
+        service.give("/instances/i", {"instance": {"status": "ERROR", **more}})
+        with pytest.raises(OperationFailed, match=message):
+            watcher.watch(look_at_status(session, "/instances/i", "instance"))
+
+    def test_until_it_is_gone(self, service, session, watcher):
+        gone = Reply(404, {"itemNotFound": {"code": 404, "message": "gone"}})
+        there = Reply(200, {"cluster": {"task": {"name": "DELETING"}}})
+        service.on("GET", "/clusters/c", there, gone)
+        look = look_at_status(session, "/clusters/c", "cluster", deleting=True)
+        assert watcher.watch(look).state == "succeeded"
+
+    def test_a_thing_that_vanishes_otherwise_is_an_error(self, session, watcher):
+        with pytest.raises(HttpError):
+            watcher.watch(look_at_status(session, "/instances/i", "instance"))
+
+    def test_a_cluster_has_a_task(self, service, session, watcher):
+        service.give("/clusters/c", {"cluster": {"task": {"name": "NONE"}}})
+        assert watcher.watch(look_at_status(session, "/clusters/c", "cluster")).is_over

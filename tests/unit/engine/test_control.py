@@ -1,0 +1,210 @@
+"""Start, wake, cancel, supersede: each in the caller's own transaction."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
+
+from tests.support.recipes import WORKFLOWS
+from tests.support.world import LEASE, World
+from trove.engine import (
+    Operation,
+    State,
+    active_of,
+    await_children,
+    cancel,
+    ensure_periodic,
+    start,
+    supersede,
+    wake,
+)
+from trove.errors import Conflict, Failed
+
+CREATE = WORKFLOWS["thing.create"]
+
+
+def test_what_was_begun_is_due_at_once_at_the_first_step(world: World) -> None:
+    operation = world.look(world.begin("thing.create", size=3))
+    assert (operation.state, operation.step) == (State.RUNNING, "recipes.make_volume")
+    assert operation.due_at == operation.created_at == operation.step_since == world.clock.time
+    assert (operation.args, operation.attempt, operation.progress) == ({"size": 3}, 0, 0)
+    assert operation.is_active
+
+
+def test_a_subject_has_one_operation_at_a_time(world: World) -> None:
+    begun = world.begin("thing.create", "s")
+    with pytest.raises(IntegrityError):
+        world.begin("thing.delete", "s")
+    with world.database.begin() as session:
+        found = active_of(session, "s")
+        assert found is not None and found.id == begun
+    world.drain()
+    with world.database.begin() as session:
+        assert active_of(session, "s") is None
+    world.begin("thing.delete", "s")
+
+
+def test_a_part_belongs_to_whom_its_whole_belongs_to(world: World) -> None:
+    with world.database.begin() as session:
+        whole = start(session, CREATE, "s", project_id="p", request_id="r")
+        part = start(session, CREATE, "t", parent=whole)
+        assert (part.parent_id, part.project_id, part.request_id) == (whole.id, "p", "r")
+
+
+def test_waking_what_has_ended_changes_nothing(world: World) -> None:
+    operation = world.begin("thing.create")
+    world.drain()
+    world.wake(operation)
+    found = world.look(operation)
+    assert (found.due_at, found.state) == (None, State.SUCCEEDED)
+
+
+def test_cancel_turns_back_at_once_when_nobody_is_at_work(world: World) -> None:
+    operation = world.begin("thing.create")
+    world.runner().run_until_idle()
+    world.cancel(operation)
+    assert world.look(operation).due_at == world.clock.time
+    world.runner().run_until_idle()
+    found = world.look(operation)
+    assert (found.state, found.error) == (State.CANCELLED, "cancelled on request")
+    assert world.cloud.everything() == []
+
+
+def test_cancel_waits_for_the_step_in_flight(world: World) -> None:
+    operation = world.begin("thing.create")
+    runner = world.runner()
+    assert runner.leases.take()
+    world.cancel(operation)
+    assert world.look(operation).due_at == world.clock.time + LEASE
+    assert not world.runner().run_once()
+    world.clock.advance(LEASE.total_seconds())
+    assert world.runner().run_once()
+    assert world.state_of(operation) == State.CANCELLED
+
+
+def test_what_has_ended_can_not_be_cancelled(small_world: World) -> None:
+    operation = small_world.begin("thing.create")
+    small_world.drain()
+    with pytest.raises(Conflict, match="succeeded: nothing to cancel"):
+        small_world.cancel(operation)
+
+
+def test_there_is_no_cancelling_at_or_after_a_final_step(small_world: World) -> None:
+    for failing in ("switch", "announce"):
+        small_world.failing = {failing: OSError("held")}
+        operation = small_world.begin("thing.move")
+        small_world.runner().run_until_idle()
+        with pytest.raises(Conflict, match=f"any more at recipes.{failing}"):
+            small_world.cancel(operation)
+
+
+def test_a_cancel_that_comes_too_late_says_so(small_world: World) -> None:
+    operation = small_world.begin("thing.create")
+    with small_world.database.session() as session:
+        stale = session.get_one(Operation, operation)
+        session.expunge(stale)
+        small_world.runner().run_until_idle()
+        with pytest.raises(Conflict, match="went on meanwhile"):
+            cancel(session, stale, CREATE)
+
+
+def test_what_replaces_an_operation_waits_for_the_step_in_flight(world: World) -> None:
+    waiting, busy = world.begin("thing.create"), world.begin("thing.create")
+    deletion = world.replace(waiting, "thing.delete")
+    assert world.look(deletion).due_at == world.clock.time
+    while not world.look(busy).lease_token:
+        assert world.runner().leases.take()
+    assert world.look(world.replace(busy, "thing.delete")).due_at == world.clock.time + LEASE
+    for operation in (waiting, busy):
+        found = world.look(operation)
+        assert (found.state, found.active_subject_id) == (State.SUPERSEDED, None)
+        assert (found.lease_token, found.due_at) == (None, None)
+
+
+def test_what_is_started_long_after_a_supersession_waits_as_well(world: World) -> None:
+    operation = world.begin("thing.create", "s")
+    assert world.runner().leases.take()
+    with world.database.begin() as session:
+        assert supersede(session, operation, clock=world.clock)
+    over = world.clock.time + LEASE
+    world.clock.advance(1)
+    assert world.look(world.begin("thing.delete", "s")).due_at == over
+    world.clock.advance(LEASE.total_seconds())
+    assert world.look(world.begin("thing.create", "other")).due_at == world.clock.time
+
+
+def test_superseding_what_has_ended_changes_nothing(world: World) -> None:
+    operation = world.begin("thing.create")
+    world.drain()
+    with world.database.begin() as session:
+        assert not supersede(session, operation, clock=world.clock)
+        assert not supersede(session, "nothing", clock=world.clock)
+    assert world.state_of(operation) == State.SUCCEEDED
+
+
+def test_superseding_takes_the_parts_along(world: World) -> None:
+    fleet = world.begin("fleet.create", parts=2)
+    world.runner().run_once()
+    parts = [name for name in world.active() if name != fleet]
+    assert len(parts) == 2
+    with world.database.begin() as session:
+        busy = update(Operation).where(Operation.id == parts[0])
+        session.execute(busy.values(lease_until=world.clock.time + timedelta(seconds=7)))
+    deletion = world.replace(fleet, "fleet.delete")
+    assert world.look(deletion).due_at == world.clock.time + timedelta(seconds=7)
+    assert {world.state_of(part) for part in parts} == {State.SUPERSEDED}
+
+
+def test_joining_waits_for_all_and_tells_of_those_that_failed(world: World) -> None:
+    with world.database.begin() as session:
+        whole = start(session, CREATE, "s")
+        parts = [start(session, CREATE, f"s{n}", parent=whole) for n in range(3)]
+    with world.database.begin() as session:
+        assert await_children(session, parts[0]) is None
+        waiting = await_children(session, whole)
+        assert waiting is not None
+        assert (waiting.note, waiting.progress) == ("0 of 3 parts done", 0.0)
+    with world.database.begin() as session:
+        for part, state, error in zip(
+            parts,
+            (State.SUCCEEDED, State.FAILED, State.SUPERSEDED),
+            (None, "no", None),
+            strict=True,
+        ):
+            ended = update(Operation).where(Operation.id == part.id)
+            session.execute(ended.values(state=state, error=error))
+    with world.database.begin() as session, pytest.raises(Failed) as caught:
+        await_children(session, whole)
+    told = ["thing.create of s1: no", "thing.create of s2: superseded"]
+    assert sorted(caught.value.message.split("; ")) == told
+
+
+def test_a_periodic_workflow_goes_on_once(world: World) -> None:
+    for _ in range(3):
+        ensure_periodic(world.database, WORKFLOWS["round"], clock=world.clock)
+    assert len(world.active()) == 1
+    for _ in range(3):
+        world.runner().run_until_idle()
+        world.clock.advance(3601)
+    assert world.trace.count("look_around") == 3
+    assert len(world.active()) == 1
+
+
+def test_a_periodic_workflow_that_somebody_else_starts_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ensure_periodic(world.database, WORKFLOWS["round"])
+    monkeypatch.setattr("trove.engine.control.active_of", lambda *_: None)
+    ensure_periodic(world.database, WORKFLOWS["round"])
+    assert len(world.active()) == 1
+
+
+def test_a_wake_up_in_a_transaction_that_fails_is_none(world: World) -> None:
+    operation = world.begin("thing.create")
+    with pytest.raises(ZeroDivisionError), world.database.begin() as session:
+        wake(session, operation)
+        raise ZeroDivisionError
+    assert world.look(operation).wakeups == 0

@@ -1,0 +1,225 @@
+"""A pool of real threads on the database's own clock, stopped, nudged, and in trouble."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import make_url, select
+from sqlalchemy.exc import OperationalError
+
+from tests.support.metadata import Server
+from trove.db import Database
+from trove.engine import Operation, Pool, Runner, State, Wait, Workflow, pool, start, step
+from trove.engine.lease import Claim
+
+PATIENCE = 60.0
+
+
+def runner_of(
+    database: Database, *actions: Callable[[Operation], Wait | None], lease: float = 20
+) -> Runner:
+    steps = tuple(step(action) for action in actions)
+    workflow: Workflow[Operation] = Workflow("made.up", "", steps)
+    return Runner(
+        database,
+        {workflow.name: workflow},
+        lambda _, operation: operation,
+        lease=timedelta(seconds=lease),
+    )
+
+
+def begin(database: Database, runner: Runner, count: int = 1) -> list[str]:
+    with database.begin() as session:
+        workflow = runner.workflows["made.up"]
+        return [start(session, workflow, str(uuid.uuid4())).id for _ in range(count)]
+
+
+def states(database: Database) -> set[str]:
+    with database.begin() as session:
+        return set(session.scalars(select(Operation.state)))
+
+
+def until(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.01)
+
+
+@contextmanager
+def started(*pools: Pool) -> Iterator[None]:
+    for one in pools:
+        one.start()
+    try:
+        yield
+    finally:
+        for one in pools:
+            one.stop()
+
+
+def test_many_threads_do_each_step_once(database: Database) -> None:
+    done: list[tuple[str, str]] = []
+
+    def first(operation: Operation) -> None:
+        done.append((operation.id, "first"))
+
+    def second(operation: Operation) -> None:
+        done.append((operation.id, "second"))
+
+    runners = [runner_of(database, first, second) for _ in range(2)]
+    begun = begin(database, runners[0], 30)
+    with started(*(Pool(runner, threads=3) for runner in runners)):
+        until(lambda: states(database) == {State.SUCCEEDED})
+    assert sorted(done) == sorted((o, name) for o in begun for name in ("first", "second"))
+
+
+def test_a_nudge_makes_an_idle_pool_look_at_once(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "SHORTEST_NAP", 3600.0)
+    monkeypatch.setattr(pool, "LONGEST_NAP", 3600.0)
+    looked = threading.Semaphore(0)
+    runner = runner_of(sqlite_database, lambda _: None)
+    look = runner.leases.take
+
+    def looking() -> Claim | None:
+        found = look()
+        looked.release()
+        return found
+
+    monkeypatch.setattr(runner.leases, "take", looking)
+    idle = Pool(runner, threads=1)
+    with started(idle):
+        assert looked.acquire(timeout=PATIENCE)
+        begin(sqlite_database, runner)
+        assert states(sqlite_database) == {State.RUNNING}
+        idle.nudge()
+        until(lambda: states(sqlite_database) == {State.SUCCEEDED})
+
+
+def test_stopping_lets_the_step_finish_and_gives_the_rest_to_others(
+    sqlite_database: Database,
+) -> None:
+    at_work, finish = threading.Event(), threading.Event()
+
+    def long(_: Operation) -> None:
+        at_work.set()
+        assert finish.wait(PATIENCE)
+
+    runner = runner_of(sqlite_database, long, lambda _: None)
+    [operation] = begin(sqlite_database, runner)
+    stopped = Pool(runner, threads=2)
+    stopped.start()
+    assert at_work.wait(PATIENCE)
+    stopping = threading.Thread(target=stopped.stop)
+    stopping.start()
+    finish.set()
+    stopping.join(PATIENCE)
+    with sqlite_database.begin() as session:
+        found = session.get_one(Operation, operation)
+        assert (found.step, found.lease_token) == ("test_pool.<lambda>", None)
+    assert runner.run_once()
+    assert states(sqlite_database) == {State.SUCCEEDED}
+
+
+def test_stopping_does_not_wait_for_ever(sqlite_database: Database) -> None:
+    at_work, finish = threading.Event(), threading.Event()
+
+    def endless(_: Operation) -> None:
+        at_work.set()
+        finish.wait(PATIENCE)
+
+    runner = runner_of(sqlite_database, endless)
+    begin(sqlite_database, runner)
+    stuck = Pool(runner, threads=2)
+    stuck.start()
+    assert at_work.wait(PATIENCE)
+    began = time.monotonic()
+    stuck.stop(timeout=0.2)
+    assert time.monotonic() - began < 5
+    finish.set()
+    until(lambda: states(sqlite_database) == {State.SUCCEEDED})
+
+
+def test_a_step_longer_than_its_lease_keeps_it(database: Database) -> None:
+    runs: list[str] = []
+
+    def long(operation: Operation) -> None:
+        runs.append(operation.id)
+        threading.Event().wait(2.5)
+
+    runners = [runner_of(database, long, lease=1) for _ in range(2)]
+    begun = begin(database, runners[0])
+    with started(*(Pool(runner, threads=1) for runner in runners)):
+        until(lambda: states(database) == {State.SUCCEEDED})
+    assert runs == begun
+
+
+@pytest.mark.parametrize("error", [OperationalError("x", None, Exception("gone")), KeyError("x")])
+def test_a_pool_outlives_errors(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    runner = runner_of(sqlite_database, lambda _: None, lease=0.1)
+    broken, renewals, look = threading.Event(), threading.Semaphore(0), runner.leases.take
+
+    def stumbling() -> Claim | None:
+        if broken.is_set():
+            return look()
+        broken.set()
+        raise error
+
+    def renew() -> None:
+        renewals.release()
+        raise error
+
+    monkeypatch.setattr(runner.leases, "take", stumbling)
+    monkeypatch.setattr(runner, "renew", renew)
+    begin(sqlite_database, runner)
+    with started(Pool(runner, threads=1)):
+        until(lambda: states(sqlite_database) == {State.SUCCEEDED})
+        for _ in range(2):
+            assert renewals.acquire(timeout=PATIENCE)
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("engine", "options"),
+    [
+        pytest.param("postgresql", {"options": "-c synchronous_commit=on"}, id="postgresql"),
+        pytest.param("mariadb", {}, id="mariadb"),
+    ],
+)
+def test_the_database_may_be_restarted_while_all_goes_on(
+    engine: str, options: dict[str, str], request: pytest.FixtureRequest
+) -> None:
+    """Killed in the middle, as in a crash: what it has promised to keep is there afterwards."""
+    server: Server = request.getfixturevalue(engine)
+    url = make_url(server.new_database()).update_query_dict(options)
+    database = Database(url.render_as_string(hide_password=False))
+    database.create_all()
+
+    def brief(_: Operation) -> None:
+        threading.Event().wait(0.01)
+
+    runner = runner_of(database, brief, lambda _: None, lease=2)
+    begun = begin(database, runner, 60)
+    with started(Pool(runner, threads=4)):
+        until(lambda: State.SUCCEEDED in states(database))
+        done = succeeded(database)
+        server.kill()
+        server.start()
+        assert done <= succeeded(database)
+        until(lambda: states(database) == {State.SUCCEEDED})
+    assert succeeded(database) == set(begun)
+    database.dispose()
+
+
+def succeeded(database: Database) -> set[str]:
+    with database.begin() as session:
+        return set(session.scalars(select(Operation.id).where(Operation.state == State.SUCCEEDED)))

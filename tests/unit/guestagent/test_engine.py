@@ -1,0 +1,227 @@
+"""The engine is kept as it should be."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.unit.guestagent.conftest import MemoryDriver, ReloadingDriver, broken
+from trove.errors import Failed, Unavailable
+from trove.guestagent.engine import Engine
+from trove.guestagent.state import Home
+from trove.protocol import EngineState
+
+
+class Time:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def told() -> list[EngineState]:
+    return []
+
+
+@pytest.fixture
+def engine(home: Home, driver: MemoryDriver, seconds: Time, told: list[EngineState]) -> Engine:
+    return make(home, driver, seconds, told)
+
+
+def make(home: Home, driver: MemoryDriver, seconds: Time, told: list[EngineState]) -> Engine:
+    engine = Engine(
+        home,
+        lambda: told.append(engine.state),
+        driver_of=lambda home: driver,
+        clock=seconds,
+    )
+    return engine
+
+
+def test_before_it_is_prepared_there_is_nothing_to_keep(
+    engine: Engine, driver: MemoryDriver
+) -> None:
+    engine.check()
+    engine.close()
+    assert engine.state is EngineState.NEW
+    assert driver.calls == []
+
+
+def test_it_comes_up(engine: Engine, driver: MemoryDriver, told: list[EngineState]) -> None:
+    engine.install()
+    engine.bring_up()
+    assert driver.calls == ["install", "configure", "start"]
+    assert (engine.state, engine.version, engine.is_up) == (EngineState.RUNNING, "15.2", True)
+    engine.check()
+    assert told == [EngineState.RUNNING]
+
+
+def test_one_that_runs_is_asked_now_and_then(
+    engine: Engine, driver: MemoryDriver, seconds: Time
+) -> None:
+    engine.bring_up()
+    for _ in range(30):
+        engine.check()
+        seconds.now += 1
+    assert (driver.asked, driver.tended) == (2, 30)
+    driver.now = EngineState.BLOCKED
+    seconds.now += 10
+    engine.check()
+    engine.check()
+    assert (engine.state, driver.asked) == (EngineState.BLOCKED, 4)
+
+
+def test_a_dead_one_is_started_again(
+    engine: Engine, driver: MemoryDriver, told: list[EngineState]
+) -> None:
+    engine.bring_up()
+    driver.now = EngineState.STOPPED
+    engine.check()
+    assert told == [EngineState.RUNNING, EngineState.CRASHED, EngineState.RUNNING]
+
+
+def test_one_that_does_not_come_back_is_tried_for_ever(
+    engine: Engine, driver: MemoryDriver, seconds: Time, told: list[EngineState]
+) -> None:
+    engine.bring_up()
+    driver.now, driver.start_error = EngineState.STOPPED, broken()
+    tries = driver.calls.count("start")
+    for _ in range(3):
+        engine.check()
+        engine.check()
+        seconds.now += 31
+    assert driver.calls.count("start") == tries + 3
+    assert (engine.state, engine.error) == (EngineState.FAILED, "FATAL: no space left")
+    assert told == [
+        EngineState.RUNNING,
+        EngineState.CRASHED,
+        EngineState.CRASHED,
+        EngineState.FAILED,
+    ]
+    driver.start_error = None
+    engine.check()
+    assert (engine.state, engine.error) == (EngineState.RUNNING, None)
+
+
+def test_one_that_was_stopped_stays_so(
+    engine: Engine, driver: MemoryDriver, home: Home, seconds: Time
+) -> None:
+    engine.bring_up()
+    engine.halt()
+    engine.check()
+    assert engine.state is EngineState.STOPPED
+    again = make(home, driver, seconds, [])
+    assert again.state is EngineState.STARTING
+    again.check()
+    assert again.state is EngineState.STOPPED
+    assert "start" not in driver.calls[driver.calls.index("stop") :]
+
+
+def test_a_restarted_agent_takes_a_running_engine_as_its_own(
+    home: Home, driver: MemoryDriver, seconds: Time, told: list[EngineState]
+) -> None:
+    home.remember(desired="running")
+    driver.now = EngineState.RUNNING
+    engine = make(home, driver, seconds, told)
+    engine.check()
+    assert (driver.calls, told, engine.version) == ([], [EngineState.RUNNING], "15.2")
+
+
+def test_after_a_reboot_it_is_brought_back_without_a_crash_being_told(
+    home: Home, driver: MemoryDriver, seconds: Time, told: list[EngineState]
+) -> None:
+    home.remember(desired="running")
+    make(home, driver, seconds, told).check()
+    assert told == [EngineState.RUNNING]
+    assert home.place.run.is_dir()
+    assert home.place.logs.is_dir()
+
+
+def test_a_failed_start_is_told_and_raised(engine: Engine, driver: MemoryDriver) -> None:
+    driver.start_error = broken()
+    with pytest.raises(Failed):
+        engine.bring_up()
+    assert (engine.state, engine.error) == (EngineState.FAILED, "FATAL: no space left")
+
+
+def test_restart_and_resize(engine: Engine, driver: MemoryDriver, home: Home) -> None:
+    engine.resize(512, 2)
+    assert driver.calls == []
+    engine.bring_up()
+    engine.restart()
+    engine.resize(1024, 4)
+    assert driver.calls == ["configure", "start", *["stop", "configure", "start"] * 2]
+    assert (home.place.memory, home.place.vcpus) == (1024, 4)
+
+
+def test_nobody_looks_while_a_task_is_at_work(engine: Engine, driver: MemoryDriver) -> None:
+    engine.bring_up()
+    driver.now = EngineState.STOPPED
+    with engine._at_work():
+        looking = threading.Thread(target=engine.check)
+        looking.start()
+        looking.join(10)
+    assert engine.state is EngineState.RUNNING
+
+
+def test_a_closed_one_stays_down_but_should_run(
+    engine: Engine, driver: MemoryDriver, home: Home
+) -> None:
+    engine.bring_up()
+    engine.close()
+    engine.check()
+    assert driver.now is EngineState.STOPPED
+    assert home.state.desired == "running"
+    with pytest.raises(Unavailable):
+        engine.restart()
+
+
+def test_it_is_stopped_even_while_a_task_hangs(engine: Engine, driver: MemoryDriver) -> None:
+    engine.bring_up()
+    held, let_go = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        with engine._at_work():
+            held.set()
+            let_go.wait(20)
+
+    hanging = threading.Thread(target=hang)
+    hanging.start()
+    held.wait(10)
+    engine.close(patience=0.01)
+    let_go.set()
+    hanging.join(10)
+    assert driver.now is EngineState.STOPPED
+
+
+def test_a_certificate_is_taken_up_without_a_restart_where_that_can_be(
+    home: Home, seconds: Time, driver: MemoryDriver
+) -> None:
+    reloading = ReloadingDriver()
+    for one, calls in ((reloading, ["reload"]), (driver, ["stop", "configure", "start"])):
+        engine = make(home, one, seconds, [])
+        engine.bring_up()
+        one.calls.clear()
+        engine.take_up_certificate()
+        assert one.calls == calls
+
+
+def test_a_version_that_can_not_be_asked_for_is_asked_for_later(
+    home: Home, driver: MemoryDriver, seconds: Time, directory: Path
+) -> None:
+    home.remember(desired="running")
+    driver.now, driver.version_error = EngineState.RUNNING, Unavailable()
+    engine = make(home, driver, seconds, [])
+    engine.check()
+    assert (engine.state, engine.version) == (EngineState.RUNNING, None)
+    driver.version_error = None
+    engine.check()
+    assert engine.version == "15.2"

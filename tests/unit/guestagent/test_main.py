@@ -1,0 +1,159 @@
+"""The agent and its key maker as programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from tests.support.agents import add_instance, agent_row, conductor_in, invite, until
+from trove.cli.services import options_of
+from trove.guestagent import certificate
+from trove.guestagent.main import main
+
+
+@pytest.mark.parametrize("command", [["-m", "trove.guestagent"], ["-c", "CLI"]])
+def test_sigterm_ends_it_with_143(directory: Path, tmp_path: Path, command: list[str]) -> None:
+    cli = "from trove.cli.guestagent import main; main()"
+    with conductor_in(tmp_path, "127.72.0.7") as conductor:
+        instance = add_instance(conductor.installation)
+        agent = directory / "agent.json"
+        token = invite(conductor.installation, instance)
+        agent.write_text(f'{{"conductor_url": "{conductor.url}", "token": "{token}"}}')
+        process = subprocess.Popen(
+            [sys.executable, *(cli if c == "CLI" else c for c in command)]
+            + ["--directory", str(directory), "--debug"],
+            stderr=subprocess.PIPE,
+        )
+        until(lambda: agent_row(conductor.installation, instance).reported_at, 30)
+        cpu = _cpu_seconds(process.pid)
+        print(f"from start to first report: {cpu:.2f} s of processor time")
+        process.terminate()
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 143
+    assert token.encode() not in said
+    assert (directory / "credential").read_text().split('"')[3] not in said.decode()
+
+
+def test_main_in_this_process(directory: Path) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        timer = subprocess.Popen(["sh", "-c", f"sleep 1; kill -TERM {os.getpid()}"])
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        assert main(["--directory", str(directory)]) == 143
+        timer.wait(10)
+    finally:
+        for number, handler in zip((signal.SIGTERM, signal.SIGINT), before, strict=True):
+            signal.signal(number, handler)
+
+
+def test_a_directory_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main([])
+    assert "--directory" in capsys.readouterr().err
+
+
+def test_it_has_the_options_of_every_service(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    for action in options_of("trove-api", "")._actions:
+        for option in action.option_strings:
+            assert option in shown
+
+
+def test_settings_of_the_log(directory: Path, tmp_path: Path) -> None:
+    """From files, whose other settings are the control plane's; options go before them."""
+    log = tmp_path / "asked.log"
+    (tmp_path / "conf.d").mkdir()
+    (tmp_path / "one.conf").write_text("[DEFAULT]\nlog_file = /nowhere\nlog_format = json\n")
+    (tmp_path / "conf.d" / "two.conf").write_text("[DEFAULT]\nno_such = 1\n")
+    files = ["--config-file", str(tmp_path / "one.conf"), "--config-dir", str(tmp_path / "conf.d")]
+    lines = logged(directory, log, *files, "--log-file", str(log))
+    assert "WARNING" in {json.loads(line)["level"] for line in lines}
+    assert any("no_such" in line for line in lines)
+
+
+def test_a_logging_configuration_decides(directory: Path, tmp_path: Path) -> None:
+    log = tmp_path / "configured.log"
+    configuration = f"""
+[loggers]
+keys = root
+[handlers]
+keys = file
+[formatters]
+keys =
+[logger_root]
+level = INFO
+handlers = file
+[handler_file]
+class = FileHandler
+args = ("{log}",)
+"""
+    (tmp_path / "log.ini").write_text(configuration)
+    lines = logged(directory, log, "--log-config-append", str(tmp_path / "log.ini"))
+    assert "can not be told" in lines[0]
+
+
+def logged(directory: Path, log: Path, *options: str) -> list[str]:
+    """What an agent whose conductor is away writes there."""
+    command = [sys.executable, "-m", "trove.guestagent", "--directory", str(directory), *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    try:
+        until(lambda: log.exists() and "can not be told" in log.read_text(), 30)
+    finally:
+        process.terminate()
+        _, said = process.communicate(timeout=20)
+    assert (process.returncode, said) == (143, b"")
+    return log.read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--config-file", "/nowhere/f"], ["--config-dir", "/nowhere"], ["--log-config", "/nowhere/l"]],
+)
+def test_a_file_that_is_not_there_is_told(
+    directory: Path, capsys: pytest.CaptureFixture[str], options: list[str]
+) -> None:
+    assert main(["--directory", str(directory), *options]) == 1
+    assert re.match("trove-guestagent: .*/nowhere", capsys.readouterr().err)
+
+
+def test_the_machines_syslog(directory: Path, tmp_path: Path) -> None:
+    door = str(tmp_path / "log")
+    code = (
+        f"import sys; from trove import logs; from trove.guestagent.main import main; "
+        f"logs.SYSLOG = {door!r}; sys.exit(main(sys.argv[1:]))"
+    )
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(door)
+        syslog.settimeout(30)
+        command = [sys.executable, "-c", code, "--directory", str(directory), "--use-syslog"]
+        process = subprocess.Popen(command)
+        try:
+            assert b"can not be told" in syslog.recv(65536)
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def test_the_key_maker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    certificate.main(str(tmp_path / "key"))
+    csr = x509.load_pem_x509_csr(capsys.readouterr().out.encode())
+    assert csr.is_signature_valid
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):
+        certificate.main(str(tmp_path / "key"))
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,0 +1,89 @@
+"""What is told, and what is no longer."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.unit.guestagent.conftest import MemoryDriver
+from trove.guestagent import outbox as module
+from trove.guestagent.engine import Engine
+from trove.guestagent.outbox import Outbox, Reporter, usage_of
+from trove.guestagent.state import Home
+from trove.protocol import Accounts, DatabaseAccount, EngineState, TaskProgress, TaskResult
+
+
+def test_accounts_are_told_when_they_changed() -> None:
+    outbox = Outbox()
+    outbox.set_accounts(Accounts())
+    assert outbox.news.is_set()
+    batch = outbox.batch()
+    assert batch.accounts == Accounts()
+    assert outbox.batch().accounts == Accounts(), "told again until somebody has heard it"
+    outbox.acknowledge(batch)
+    assert outbox.batch().accounts is None
+    outbox.set_accounts(Accounts())
+    assert not outbox.news.is_set()
+    outbox.set_accounts(Accounts([DatabaseAccount("a")]))
+    assert outbox.news.is_set()
+
+
+def test_accounts_that_are_again_what_they_were_are_told_after_an_answer_was_lost() -> None:
+    outbox = Outbox()
+    for told in (Accounts(), Accounts([DatabaseAccount("a")])):
+        outbox.set_accounts(told)
+        batch = outbox.batch()
+        if not told.databases:
+            outbox.acknowledge(batch)
+    outbox.set_accounts(Accounts())
+    assert outbox.news.is_set()
+    assert outbox.batch().accounts == Accounts()
+
+
+def test_what_changes_while_it_is_told_is_told_again() -> None:
+    outbox = Outbox()
+    outbox.set_progress(TaskProgress("t", 0.1))
+    outbox.set_progress(TaskProgress("u", 0.1))
+    outbox.add_result(TaskResult("r", {"n": 1}))
+    batch = outbox.batch()
+    outbox.set_progress(TaskProgress("t", 0.2))
+    outbox.add_result(TaskResult("r", {"n": 2}))
+    outbox.acknowledge(batch)
+    after = outbox.batch()
+    assert after.progress == [TaskProgress("t", 0.2)]
+    assert after.results == [TaskResult("r", {"n": 2})]
+    outbox.add_result(TaskResult("t", {}))
+    assert outbox.batch().progress == []
+
+
+def test_a_report_says_what_is(home: Home, driver: MemoryDriver, directory: Path) -> None:
+    engine = Engine(home, lambda: None, driver_of=lambda home: driver)
+    reporter = Reporter(home, engine)
+    report = reporter.report()
+    assert (report.engine, report.volume_used, report.accounts) == (EngineState.NEW, 0.0, None)
+    (directory / "data").mkdir()
+    (directory / "data" / "file").write_bytes(os.urandom(2**20))
+    assert reporter.report().volume_used == 0.0, "measured now and then only"
+    engine.bring_up()
+    report = reporter.report(Accounts())
+    assert (report.engine, report.engine_version) == (EngineState.RUNNING, "15.2")
+    assert report.accounts == Accounts()
+    assert report.volume_used == pytest.approx(2**-10, rel=0.2)
+    assert report.volume_total is None
+
+
+def test_a_volume_is_asked_for_its_size(tmp_path: Path) -> None:
+    used, total = usage_of(Path("/proc"), beside=tmp_path)
+    assert (used, total) == (0.0, 0.0)
+    used, total = usage_of(Path("/dev/shm"), beside=tmp_path)
+    assert total is not None
+    assert 0 <= used <= total
+
+
+def test_files_that_go_while_they_are_counted_are_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.os, "walk", lambda _: [(str(tmp_path), [], ["gone"])])
+    assert usage_of(tmp_path, beside=tmp_path) == (0.0, None)

@@ -1,0 +1,54 @@
+"""What an agent knows of itself, and files that are whole at any moment."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from trove.errors import Failed
+from trove.guestagent.files import read_json, write_whole
+from trove.guestagent.state import Credential, Home, State
+
+
+def test_the_place_has_the_size_of_the_last_resize(home: Home, directory: Path) -> None:
+    assert (home.place.memory, home.place.vcpus, home.place.port) == (256, 1, 5432)
+    home.remember(memory=512, vcpus=2)
+    again = Home(directory)
+    assert (again.place.memory, again.place.vcpus) == (512, 2)
+    assert again.manager == "postgresql"
+    assert again.place.certificate == directory / "config" / "server.crt"
+
+
+def test_what_should_be_survives(home: Home, directory: Path) -> None:
+    assert home.state == State()
+    home.remember(desired="running", renew_at=5.0)
+    assert Home(directory).state == State(desired="running", renew_at=5.0)
+    written = (directory / "state.json").stat().st_mtime_ns
+    home.remember(desired="running")
+    assert (directory / "state.json").stat().st_mtime_ns == written
+
+
+def test_the_credential_is_on_disk_before_it_is_shown(home: Home, directory: Path) -> None:
+    made = home.credential()
+    assert len(made.credential) >= 32
+    assert Home(directory).credential() == made
+    assert stat.S_IMODE((directory / "credential").stat().st_mode) == 0o600
+    home.accept(Credential(made.credential, "i"))
+    assert Home(directory).credential().instance_id == "i"
+
+
+def test_a_file_that_is_no_longer_json_is_named(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("{")
+    with pytest.raises(Failed, match=r"state\.json"):
+        read_json(tmp_path / "state.json", State)
+
+
+def test_a_write_that_a_crash_left_half_done_is_in_nobodys_way(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    (tmp_path / ".file.new").write_text("half")
+    write_whole(path, b"whole")
+    write_whole(path, b"whole again", lasting=False)
+    assert path.read_bytes() == b"whole again"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]

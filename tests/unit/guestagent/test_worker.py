@@ -1,0 +1,289 @@
+"""Tasks are done in order, once, and whatever becomes of them is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.guestagent.conftest import MemoryDriver, MemoryKeeper
+from trove.datastores import part_of
+from trove.db import new_id
+from trove.errors import Unavailable
+from trove.guestagent import worker
+from trove.guestagent.engine import Engine
+from trove.guestagent.journal import Journal
+from trove.guestagent.outbox import Batch, Outbox
+from trove.guestagent.state import Home
+from trove.guestagent.tasks import Tasks
+from trove.guestagent.worker import Worker
+from trove.protocol import CertificateAnswer, TaskOrder, TaskResult
+from trove.settings import TimingSettings
+
+
+class Killed(BaseException):
+    """The agent's process dies here."""
+
+
+class Life:
+    """One run of the agent's process, on the same disk and the same engine as the last."""
+
+    def __init__(self, directory: Path, driver: MemoryDriver, keeper: MemoryKeeper) -> None:
+        self.home = Home(directory)
+        self.outbox = Outbox()
+        self.closing = threading.Event()
+        self.certified: list[str] = []
+        self.engine = Engine(self.home, self.outbox.news.set, driver_of=lambda home: driver)
+        self.tasks = Tasks(
+            self.home, self.engine, self.certify, self.outbox.set_accounts, lambda home: keeper
+        )
+        self.worker = Worker(
+            Journal(self.home.journal), self.outbox, self.tasks, self.closing, lambda s: None
+        )
+
+    def certify(self, csr: str) -> CertificateAnswer:
+        self.certified.append(csr)
+        return CertificateAnswer("certificate", "authority", 1000.0)
+
+    def do(self, *orders: TaskOrder) -> list[TaskResult]:
+        """What is to be told after these."""
+        self.worker.take(orders)
+        self.worker.do_all()
+        return self.outbox.batch().results
+
+
+@pytest.fixture
+def live(directory: Path, driver: MemoryDriver, keeper: MemoryKeeper) -> Callable[[], Life]:
+    return lambda: Life(directory, driver, keeper)
+
+
+def order(kind: str, **args: Any) -> TaskOrder:
+    return TaskOrder(new_id(), kind, args)
+
+
+def test_a_task_given_twice_is_done_once(live: Callable[[], Life], keeper: MemoryKeeper) -> None:
+    life, task = live(), order("create_databases", databases=[{"name": "a"}])
+    (first,) = life.do(task)
+    assert first.error is None
+    assert keeper.databases == ["a"]
+    assert life.do(task) == [first]
+    assert life.worker.busy() == [task.id]
+    life.worker.acknowledge(Batch([first], [], None))
+    life.outbox.acknowledge(Batch([first], [], None))
+    assert life.worker.busy() == []
+    assert life.do(task) == [first]
+    assert live().outbox.batch().results == []
+
+
+def test_what_was_not_told_is_told_by_the_next_life(live: Callable[[], Life]) -> None:
+    task = order("diagnose")
+    told = live().do(task)
+    assert live().outbox.batch().results == told
+    assert live().worker.busy() == [task.id]
+
+
+CHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("create_databases", {"databases": [{"name": "new"}, {"name": "newer"}]}),
+    ("delete_database", {"name": "old"}),
+    ("create_users", {"users": [{"name": "ann", "password": "p", "databases": ["old"]}]}),
+    ("update_user", {"name": "bob", "new_name": "rob", "new_password": "x"}),
+    ("update_user", {"name": "bob", "new_password": "x"}),
+    ("change_passwords", {"users": [{"name": "bob", "password": "q"}]}),
+    ("delete_user", {"name": "bob"}),
+    ("grant", {"name": "bob", "databases": ["old"]}),
+    ("revoke", {"name": "bob", "database": "mine"}),
+    ("enable_root", {"password": "r"}),
+    ("disable_root", {}),
+]
+
+
+def fill(keeper: MemoryKeeper) -> None:
+    from trove.protocol import Account
+
+    keeper.databases[:] = ["old", "mine"]
+    keeper.users.clear()
+    keeper.users["bob"] = Account("bob", databases=["mine"], password="b")
+
+
+@pytest.mark.parametrize(("kind", "args"), CHANGES, ids=lambda part: str(part)[:20])
+def test_a_change_that_a_death_or_a_break_interrupted_is_done_once(
+    live: Callable[[], Life], keeper: MemoryKeeper, kind: str, args: dict[str, Any]
+) -> None:
+    """The death comes right after the effect, before anybody could write it down."""
+    fill(keeper)
+    (once,) = live().do(order(kind, **args))
+    expected = (keeper.databases[:], keeper.accounts(), keeper.root)
+    assert once.error is None
+    for error in (Killed(), Unavailable("connection lost")):
+        fill(keeper)
+        keeper.root = None
+        keeper.errors = [error]
+        task = order(kind, **args)
+        try:
+            (answer,) = live().do(task)[-1:]
+        except Killed:
+            (answer,) = live().do(task)[-1:]
+        assert (answer.id, answer.error, answer.result) == (task.id, None, once.result)
+        assert (keeper.databases, keeper.accounts(), keeper.root) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "args"),
+    [
+        ("create_databases", {"databases": [{"name": "new"}, {"name": "old"}]}),
+        ("create_users", {"users": [{"name": "bob", "password": "stolen"}]}),
+    ],
+)
+def test_what_was_there_before_is_never_taken_for_ones_own(
+    live: Callable[[], Life], keeper: MemoryKeeper, kind: str, args: dict[str, Any]
+) -> None:
+    fill(keeper)
+    task = order(kind, **args)
+    life = live()
+    entry = life.worker._journal.take(task)
+    life.worker._attempt(entry, task)
+    (answer,) = live().do(task)
+    assert answer.error_kind == "exists"
+    assert keeper.users["bob"].password == "b"
+    assert live().do(order(kind, **args))[-1].error_kind == "exists"
+
+
+def test_missing_things_are_missing(live: Callable[[], Life], keeper: MemoryKeeper) -> None:
+    (answer,) = live().do(order("delete_database", name="nowhere"))
+    assert answer.error_kind == "not_found"
+
+
+def test_prepare_makes_everything_and_may_be_repeated(
+    live: Callable[[], Life], keeper: MemoryKeeper, driver: MemoryDriver, directory: Path
+) -> None:
+    args: dict[str, Any] = {
+        "memory": 512,
+        "vcpus": 2,
+        "databases": [{"name": "app"}],
+        "users": [{"name": "bob", "password": "b", "databases": ["app"]}],
+        "root_password": "r",
+    }
+    life = live()
+    (answer,) = life.do(order("prepare", **args))
+    assert answer.error is None
+    assert answer.result is not None
+    assert answer.result["engine_version"] == "15.2"
+    assert answer.result["accounts"]["root_enabled"]
+    assert driver.calls == ["install", "configure", "start"]
+    assert "BEGIN CERTIFICATE REQUEST" in life.certified[0]
+    assert (directory / "config" / "server.crt").read_text() == "certificate"
+    assert (directory / "config" / "ca.crt").read_text() == "authority"
+    assert "PRIVATE KEY" in (directory / "config" / "server.key").read_text()
+    keeper.users["bob"].password = "changed meanwhile"
+    (_, again) = live().do(order("prepare", **args))
+    assert again.result == answer.result
+    assert keeper.users["bob"].password == "b"
+    assert [p.note for p in life.outbox.batch().progress] == []
+    (plain,) = Life(directory, driver, keeper).do(order("prepare"))[-1:]
+    assert plain.error is None
+
+
+def test_engine_tasks(live: Callable[[], Life], driver: MemoryDriver, home: Home) -> None:
+    life = live()
+    for kind in ("start", "restart", "stop"):
+        (answer,) = life.do(order(kind))[-1:]
+        assert answer.result == {}
+    assert driver.calls == ["configure", "start", "stop", "configure", "start", "stop"]
+    (answer,) = life.do(order("resize", memory=512, vcpus=3))[-1:]
+    assert answer.result == {}
+    (answer,) = life.do(order("diagnose"))[-1:]
+    assert answer.result is not None
+    assert answer.result["hwinfo"] == {"mem_total": 512 * 1024, "num_cpus": 3}
+    assert answer.result["diagnostics"]["vmRss"] > 1000
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        TaskOrder(new_id(), "make_coffee"),
+        TaskOrder(new_id(), "resize", {"memory": "much"}),
+        TaskOrder(new_id(), "create_users", {"users": 1}),
+        TaskOrder("../x", "stop"),
+    ],
+    ids=["unknown", "malformed", "not a list", "no id"],
+)
+def test_nonsense_is_answered(live: Callable[[], Life], task: TaskOrder) -> None:
+    (answer,) = live().do(task)
+    assert answer.error_kind == "invalid"
+    assert answer.id == task.id
+
+
+def test_whatever_else_goes_wrong_is_answered_too(
+    live: Callable[[], Life], keeper: MemoryKeeper
+) -> None:
+    keeper.errors = [ZeroDivisionError("oops")]
+    (answer,) = live().do(order("disable_root"))
+    assert (answer.error, answer.error_kind) == ("ZeroDivisionError: oops", "failed")
+
+
+def test_patience_ends(
+    live: Callable[[], Life], keeper: MemoryKeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trove.guestagent.worker.USUAL_PATIENCE", -1.0)
+    keeper.errors = [Unavailable("down")]
+    (answer,) = live().do(order("disable_root"))
+    assert answer.error_kind == "unavailable"
+
+
+def test_an_agent_that_stops_leaves_its_task_to_the_next_life(
+    live: Callable[[], Life], keeper: MemoryKeeper
+) -> None:
+    life, task = live(), order("disable_root")
+    life.closing.set()
+    keeper.errors = [Unavailable("the engine is stopping")]
+    assert life.do(task) == []
+    (answer,) = live().do(task)
+    assert answer.error is None
+
+
+def test_a_full_disk_keeps_no_answer_back(
+    live: Callable[[], Life], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = live()
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(life.worker._journal, "succeed", full)
+    monkeypatch.setattr(life.worker._journal, "fail", full)
+    assert len(life.do(order("diagnose"))) == 1
+    assert len(life.do(order("make_coffee"))) == 2
+
+
+def test_an_id_that_was_refused_can_be_acknowledged(live: Callable[[], Life]) -> None:
+    life = live()
+    refused = life.do(TaskOrder("../x", "stop"))
+    life.worker.acknowledge(Batch(refused, [], None))
+    assert life.worker.busy() == []
+
+
+def test_it_works_on_its_own(live: Callable[[], Life]) -> None:
+    life = live()
+    threading.Thread(target=life.worker.work, daemon=True).start()
+    life.worker.take([order("diagnose")])
+    assert life.outbox.news.wait(10)
+    assert len(life.outbox.batch().results) == 1
+
+
+def test_a_certificate_is_renewed(live: Callable[[], Life], driver: MemoryDriver) -> None:
+    life = live()
+    life.engine.bring_up()
+    driver.calls.clear()
+    life.tasks.renew_certificate()
+    assert driver.calls == ["stop", "configure", "start"]
+    assert life.home.state.renew_at is not None
+
+
+@pytest.mark.parametrize("manager", ["postgresql", "mariadb"])
+def test_the_api_hears_of_a_lock_before_it_gives_up(manager: str) -> None:
+    """The last try may begin when patience is all but at its end."""
+    longest = worker.USUAL_PATIENCE + worker.PAUSE + part_of(manager, "session").LOCK_SECONDS
+    assert longest < TimingSettings().agent_call_low_timeout - 1

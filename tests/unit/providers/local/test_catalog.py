@@ -1,0 +1,23 @@
+import pytest
+
+from trove.errors import Invalid
+from trove.providers.base import flavor_of
+from trove.providers.local.catalog import LocalCatalog, flavor_from
+
+
+def test_there_is_a_useful_list() -> None:
+    small = flavor_of(LocalCatalog(), "2")
+    assert small is not None
+    assert (small.memory, small.vcpus) == (512, 1)
+    assert [f.id for f in LocalCatalog().flavors()] == [str(n) for n in range(1, 8)]
+
+
+def test_the_settings_may_have_another_list() -> None:
+    [flavor] = LocalCatalog(("9: huge :65536:32",)).flavors()
+    assert (flavor.id, flavor.name, flavor.memory, flavor.vcpus) == ("9", "huge", 65536, 32)
+
+
+@pytest.mark.parametrize("text", ["", "1:a:512", "1:a:much:1", "1:a:0:1", "1:a:512:0", ":a:512:1"])
+def test_a_flavor_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(Invalid, match="flavors: "):
+        flavor_from(text)

@@ -1,0 +1,113 @@
+"""What the API's tests do not reach of its services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from tests.support.api import PEOPLE, World
+from trove.datastores.base import Capability
+from trove.engine import Operation, State, supersede
+from trove.errors import Conflict, Invalid, NotSupported
+from trove.models import DatastoreVersion
+from trove.protocol import TaskKind
+from trove.services import accounts, datastores, instances, operations, quotas, running_engine
+from trove.settings import Settings
+
+RED, ADMIN = PEOPLE["red"], PEOPLE["admin"]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    made = World(tmp_path)
+    yield made
+    made.close()
+
+
+def test_an_inactive_version_is_for_administrators(world: World) -> None:
+    version_id = world.version_id("mariadb")
+    with world.database.begin() as session:
+        session.execute(update(DatastoreVersion).values(active=False))
+    with pytest.raises(Invalid):
+        datastores.version_of(world.installation, RED, None, version_id)
+    assert datastores.version_of(world.installation, ADMIN, None, version_id).id == version_id
+
+
+def test_a_limit_below_none_is_refused(world: World) -> None:
+    with pytest.raises(Invalid, match="quotas.ram"):
+        quotas.update(world.installation, ADMIN, "p", {"ram": -2})
+
+
+def test_a_workflow_of_another_release_is_shown_but_not_cancelled(world: World) -> None:
+    world.order()
+    with world.database.begin() as session:
+        session.execute(update(Operation).values(workflow="instance.from_the_future"))
+        operation_id = session.query(Operation.id).scalar()
+    view = operations.show(world.installation, RED, operation_id)
+    assert (view.steps, view.can_be_cancelled) == ([], False)
+    with pytest.raises(Conflict, match="not known"):
+        operations.cancel_one(world.installation, RED, operation_id)
+
+
+def test_what_can_not_be_cancelled_is_not_shown_as_if_it_could(world: World) -> None:
+    """A volume does not shrink."""
+    instance_id = world.built()
+    instances.resize_volume(world.installation, RED, instance_id, 2)
+    chosen = operations.OperationFilter(subject_id=instance_id, state="active")
+    page = operations.list_page(world.installation, RED, chosen, limit=1, marker=None)
+    assert not page.items[0].can_be_cancelled
+    with pytest.raises(Conflict, match="can not be cancelled"):
+        operations.cancel_one(world.installation, RED, page.items[0].row.id)
+
+
+def test_the_steps_of_an_operation_that_stands_in_its_middle(world: World) -> None:
+    world.order()
+    with world.database.begin() as session:
+        session.execute(update(Operation).values(step="server.boot"))
+        operation_id = session.query(Operation.id).scalar()
+
+    def states() -> list[str]:
+        shown = operations.show(world.installation, RED, operation_id)
+        return [step.state for step in shown.steps]
+
+    assert states()[2:5] == ["done", "running", "pending"]
+    with world.database.begin() as session:
+        session.execute(update(Operation).values(state=State.UNDOING))
+    assert states()[2:5] == ["done", "undoing", "undone"]
+    with world.database.begin() as session:
+        supersede(session, operation_id)
+    assert states()[3] == "superseded"
+
+
+def test_what_an_engine_lacks_is_not_supported(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance_id = world.built()
+    found = running_engine.rules_of
+
+    def without_users(settings: Settings, manager: str) -> object:
+        manifest = found(settings, manager)
+        return replace(manifest, capabilities=manifest.capabilities - {Capability.USERS})
+
+    monkeypatch.setattr(running_engine, "rules_of", without_users)
+    with pytest.raises(NotSupported, match="users"):
+        accounts.list_users(world.installation, RED, instance_id, limit=1, marker=None)
+
+
+def test_an_answer_without_accounts_leaves_the_last_report(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance_id = world.built(databases=[{"name": "app"}])
+    monkeypatch.setattr(world.agent, "_do", lambda i, order: _plain(order.id))
+    accounts.delete_database(world.installation, RED, instance_id, "app")
+    assert TaskKind.DELETE_DATABASE not in {order.kind for order in world.agent.asked}
+
+
+def _plain(task_id: str) -> object:
+    from trove.protocol import TaskResult
+
+    return TaskResult(id=task_id, result={})

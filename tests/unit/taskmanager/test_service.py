@@ -1,0 +1,102 @@
+"""The task manager as a process runs it: real threads, real clock."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from sqlalchemy import select
+
+from tests.support.cloud import Cloud
+from trove.cli.wiring import with_own_door
+from trove.db import DatabaseClock
+from trove.engine import Operation, State
+from trove.engine.runner import StepDone
+from trove.models import Event, Instance
+from trove.services.authority import load_authority
+from trove.taskmanager.service import TaskManager, surroundings_of
+
+
+def await_(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "did not come about"
+        time.sleep(0.01)
+
+
+def test_orders_are_carried_out_and_told_of(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path)
+    cloud.clock = DatabaseClock()
+    cloud.installation = replace(cloud.installation, clock=cloud.clock)
+    seen: list[StepDone] = []
+    manager = TaskManager(cloud.installation, cloud.provider, observe=seen.append)
+    manager.start()
+    try:
+        instance_id = cloud.order()
+
+        def done() -> bool:
+            cloud.agents_answer()
+            return cloud.busy_with(instance_id) is None
+
+        await_(done)
+    finally:
+        manager.stop()
+    assert cloud.last_operation(instance_id).state == State.SUCCEEDED
+    assert {step.step for step in seen} >= {"volume.create", "datastore.prepare"}
+    with cloud.database.session() as session:
+        kinds = list(session.scalars(select(Event.kind).order_by(Event.id)))
+        rounds = set(
+            session.scalars(select(Operation.workflow).where(Operation.subject_id != instance_id))
+        )
+    assert kinds == ["instance.create.start", "instance.create.end"]
+    assert rounds == {"servers.watch", "records.prune"}
+    cloud.database.dispose()
+
+
+def test_an_agent_starts_with_all_that_it_needs(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path)
+    instance_id = cloud.order()
+    around = surroundings_of(cloud.installation, cloud.provider)
+    with cloud.database.session() as session:
+        row = session.get_one(Instance, instance_id)
+        bare = json.loads(around.agent_files(row, "the token")["agent.json"])
+        assert bare == {
+            "instance_id": instance_id,
+            "conductor_url": "http://127.0.0.1:8780",
+            "token": "the token",
+            "authority": None,
+        }
+        (tmp_path / "ca").mkdir()
+        (tmp_path / "ca" / "ca.crt").write_text("PEM")
+        assert json.loads(around.agent_files(row, "t")["agent.json"])["authority"] == "PEM"
+    cloud.database.dispose()
+
+
+def test_an_agent_trusts_nobody_else_where_the_conductor_has_our_certificate(
+    tmp_path: Path,
+) -> None:
+    cloud = Cloud(tmp_path)
+    instance_id = cloud.order()
+    settings = with_own_door(cloud.installation.settings)
+    around = surroundings_of(replace(cloud.installation, settings=settings), cloud.provider)
+    with cloud.database.session() as session:
+        row = session.get_one(Instance, instance_id)
+        told = json.loads(around.agent_files(row, "the token")["agent.json"])
+    assert told["conductor_url"] == "https://127.0.0.1:8780"
+    assert told["only_authority"]
+    assert told["authority"] == load_authority(settings.authority).pem
+    cloud.database.dispose()
+
+
+def test_failures_are_told_of_with_their_reason(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path)
+    cloud.task_error = {"prepare": "the disk is full"}
+    instance_id = cloud.order()
+    cloud.drain()
+    with cloud.database.session() as session:
+        event = session.scalars(select(Event).where(Event.kind == "instance.create.error")).one()
+    assert (event.subject_id, event.payload) == (instance_id, {"error": "the disk is full"})
+    cloud.database.dispose()

@@ -1,0 +1,293 @@
+"""The metadata database behaves the same on SQLite, PostgreSQL and MariaDB."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import create_mock_engine, func, select, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from tests.support.metadata import own_address
+from trove import db
+from trove.db import (
+    EPOCH,
+    Base,
+    Database,
+    DatabaseClock,
+    announce,
+    new_hex_id,
+    new_id,
+    utcnow,
+    was_beaten,
+)
+from trove.engine import Operation
+from trove.models import Project
+
+MARGIN = timedelta(seconds=5)
+
+
+def an_operation(**fields: object) -> Operation:
+    return Operation(workflow="w", subject_id=new_id(), step="s", **fields)
+
+
+def test_the_clock_is_the_databases_and_in_utc(database: Database) -> None:
+    with database.begin() as session:
+        first = DatabaseClock().now(session)
+        time.sleep(0.002)
+        second = DatabaseClock().now(session)
+    assert abs(datetime.now(UTC) - first) < MARGIN
+    assert first.utcoffset() == timedelta(0)
+    assert first < second
+
+
+def test_instants_come_back_to_the_microsecond_in_utc(database: Database) -> None:
+    east = timezone(timedelta(hours=9))
+    moment = datetime(2031, 2, 3, 4, 5, 6, 789012, tzinfo=east)
+    with database.begin() as session:
+        session.add(an_operation(id="a", due_at=moment, step_since=EPOCH))
+        session.add(an_operation(id="b"))
+        session.flush()
+        session.execute(text("UPDATE operations SET due_at = NULL WHERE id = 'b'"))
+    with database.begin() as session:
+        found = session.get_one(Operation, "a")
+        assert (found.due_at, found.step_since) == (moment, EPOCH)
+        assert found.due_at is not None and found.due_at.tzinfo is UTC
+        assert session.get_one(Operation, "b").due_at is None
+        later = select(Operation.id).where(Operation.due_at > moment - timedelta(microseconds=1))
+        assert session.scalars(later).all() == ["a"]
+
+
+def test_a_block_that_raises_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.begin() as session:
+        session.add(an_operation(id="a"))
+        session.flush()
+        raise ZeroDivisionError
+    with database.session() as session:
+        assert session.get(Operation, "a") is None
+
+
+def test_transactions_read_what_others_commit_meanwhile(database: Database) -> None:
+    with database.session() as reader, database.begin() as writer:
+        count = select(Operation.id)
+        assert reader.scalars(count).all() == []
+        writer.add(an_operation(id="a"))
+        writer.flush()
+        assert reader.scalars(count).all() == []
+        writer.commit()
+        assert reader.scalars(count).all() == ["a"]
+
+
+def test_a_guarded_update_counts_the_rows_it_matched(database: Database) -> None:
+    """And not those that it changed, which is MySQL's habit."""
+    with database.begin() as session:
+        session.add(an_operation(id="a", wakeups=1))
+    with database.begin() as session:
+        same = text("UPDATE operations SET wakeups = 1 WHERE id = 'a'")
+        assert session.execute(same).rowcount == 1  # type: ignore[attr-defined]
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("engine", ["postgresql", "mariadb"])
+def test_one_of_two_that_wait_for_each_other_is_told_that_it_was_beaten(
+    engine: str, request: pytest.FixtureRequest
+) -> None:
+    database = Database(request.getfixturevalue(f"{engine}_url"))
+    database.create_all()
+    with database.begin() as session:
+        session.add_all([an_operation(id="a"), an_operation(id="b")])
+    both_have_one = Barrier(2)
+
+    def lock(first: str, second: str) -> bool:
+        change = "UPDATE operations SET wakeups = wakeups + 1 WHERE id = :id"
+        try:
+            with database.begin() as session:
+                session.execute(text(change), {"id": first})
+                both_have_one.wait(20)
+                session.execute(text(change), {"id": second})
+        except DBAPIError as error:
+            return was_beaten(error)
+        return False
+
+    with ThreadPoolExecutor(2) as threads:
+        beaten = list(threads.map(lock, "ab", "ba"))
+    assert sorted(beaten) == [False, True]
+    database.dispose()
+
+
+def test_who_is_second_with_a_unique_value_was_beaten(database: Database) -> None:
+    with database.begin() as session:
+        session.add(an_operation(id="a"))
+    with pytest.raises(DBAPIError) as second, database.begin() as session:
+        session.add(an_operation(id="a"))
+    assert was_beaten(second.value)
+    with pytest.raises(DBAPIError) as wrong, database.begin() as session:
+        session.execute(text("SELECT nothing FROM nowhere"))
+    assert not was_beaten(wrong.value)
+
+
+def test_savepoints_undo_their_own_part(database: Database) -> None:
+    with database.begin() as session:
+        session.add(an_operation(id="a"))
+        session.flush()
+        with pytest.raises(ZeroDivisionError), session.begin_nested():
+            session.add(an_operation(id="b"))
+            session.flush()
+            raise ZeroDivisionError
+    with database.begin() as session:
+        assert session.scalars(select(Operation.id)).all() == ["a"]
+
+
+def test_skip_locked_is_used_where_it_exists(database: Database, database_url: str) -> None:
+    with database.begin() as session:
+        DatabaseClock().now(session)
+    assert database.skips_locked is not database_url.startswith("sqlite")
+
+
+@pytest.mark.parametrize(
+    ("url", "version", "maria", "expected"),
+    [
+        ("mysql://h/d", (10, 5, 23), True, False),
+        ("mariadb://h/d", (10, 6, 0), True, True),
+        ("mysql+pymysql://h/d", (5, 7), False, False),
+        ("mysql://h/d", (8, 0, 36), False, True),
+        ("mysql://h/d", None, False, False),
+    ],
+)
+def test_old_servers_do_not_skip_locked_rows(
+    url: str, version: tuple[int, ...] | None, maria: bool, expected: bool
+) -> None:
+    database = Database(url)
+    database.engine.dialect.server_version_info = version  # type: ignore[attr-defined]
+    database.engine.dialect.is_mariadb = maria  # type: ignore[attr-defined]
+    assert database.skips_locked is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "driver"),
+    [
+        ("postgresql://h/d", "postgresql+psycopg"),
+        ("mysql://h/d", "mysql+pymysql"),
+        ("mariadb://h/d", "mysql+pymysql"),
+        ("mariadb+pymysql://h/d", "mysql+pymysql"),
+        ("sqlite:///x.sqlite", "sqlite"),
+    ],
+)
+def test_short_urls_get_the_drivers_that_we_ship(url: str, driver: str) -> None:
+    assert Database(url).engine.url.drivername == driver
+
+
+@pytest.fixture
+def silent_address() -> Iterator[str]:
+    """Where the kernel takes connections that nobody ever answers."""
+    with socket.create_server((own_address(), 0)) as listener:
+        host, port = listener.getsockname()
+        yield f"{host}:{port}"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "mysql"])
+def test_a_server_that_never_answers_is_given_up(
+    scheme: str, silent_address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "CONNECTING", 2)
+    database = Database(f"{scheme}://u:p@{silent_address}/d", silence=2)
+    began = time.monotonic()
+    with pytest.raises(OperationalError, match="timeout|timed out"), database.begin() as session:
+        DatabaseClock().now(session)
+    assert 1 < time.monotonic() - began < 30
+
+
+@pytest.mark.engine
+def test_a_statement_that_mariadb_never_answers_is_given_up(mariadb_url: str) -> None:
+    database = Database(mariadb_url, silence=1)
+    with pytest.raises(OperationalError, match="timed out") as caught, database.begin() as session:
+        session.execute(select(func.sleep(30)))
+    assert caught.value.connection_invalidated
+    with database.begin() as session:
+        assert abs(datetime.now(UTC) - DatabaseClock().now(session)) < MARGIN
+    database.dispose()
+
+
+@pytest.mark.engine
+def test_a_connection_to_postgresql_notices_a_machine_that_is_gone(postgresql_url: str) -> None:
+    expected = {
+        "connect_timeout": "10",
+        "tcp_user_timeout": "60000",
+        "keepalives_idle": "30",
+        "keepalives_interval": "10",
+        "keepalives_count": "3",
+    }
+    assert expected.items() <= parameters_of(postgresql_url).items()
+    chosen = parameters_of(f"{postgresql_url}&connect_timeout=7")
+    assert (chosen["connect_timeout"], chosen["tcp_user_timeout"]) == ("7", "60000")
+
+
+def parameters_of(url: str) -> dict[str, str]:
+    """With what a connection to PostgreSQL was made."""
+    database = Database(url)
+    with database.begin() as session:
+        made: Any = session.connection().connection.dbapi_connection
+        parameters: dict[str, str] = made.info.get_parameters()
+    database.dispose()
+    return parameters
+
+
+def test_sqlite_writers_wait_and_then_give_up_as_other_databases_do(sqlite_url: str) -> None:
+    one, other = Database(sqlite_url), Database(f"{sqlite_url}?timeout=0.05")
+    one.create_all()
+    with one.begin() as session:
+        session.add(an_operation(id="a"))
+        session.flush()
+        with pytest.raises(OperationalError, match="locked"), other.begin() as late:
+            late.execute(text("DELETE FROM operations"))
+        with other.begin() as reader:
+            assert reader.scalars(select(Operation.id)).all() == []
+    one.dispose()
+    other.dispose()
+
+
+def test_statements_that_fail_do_not_tell_their_parameters(database: Database) -> None:
+    with pytest.raises(Exception, match="hide_parameters") as caught, database.begin() as session:
+        session.execute(text("INSERT INTO nowhere VALUES (:secret)"), {"secret": "s3cr3t"})
+    assert "s3cr3t" not in str(caught.value)
+
+
+def test_tables_are_described_for_every_database(tmp_path: Path) -> None:
+    for url in ("sqlite://", "postgresql+psycopg://", "mysql+pymysql://"):
+        statements: list[str] = []
+        mock = create_mock_engine(url, lambda ddl, *_, s=statements: s.append(str(ddl)))
+        Base.metadata.create_all(mock, checkfirst=False)
+        assert len(statements) >= len(Base.metadata.tables)
+
+
+def test_ids() -> None:
+    assert len(new_id()) == 36
+    assert len(new_hex_id()) == 32
+    assert Project.__table__.c.id.default is not None
+    assert utcnow().tzinfo is UTC
+
+
+def test_listeners_are_told_of_what_is_kept(database: Database) -> None:
+    told: list[str] = []
+    database.on_commit("tasks", lambda: told.append("tasks"))
+    database.on_commit("tasks", lambda: told.append("again"))
+    with database.begin() as session:
+        session.add(an_operation(id="a"))
+        announce(session, "tasks")
+        announce(session, "what nobody listens for")
+        assert told == []
+    assert told == ["tasks", "again"]
+    with pytest.raises(ZeroDivisionError), database.begin() as session:
+        announce(session, "tasks")
+        session.flush()
+        raise ZeroDivisionError
+    with database.begin() as session:
+        session.add(an_operation(id="b"))
+    assert told == ["tasks", "again"]

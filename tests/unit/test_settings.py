@@ -1,0 +1,269 @@
+"""Settings: where they come from, and what is said of what can not be used."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from trove.errors import Invalid
+from trove.settings import Loaded, Settings, load_settings, read_settings
+from trove.settings import loading as loading_module
+from trove.settings.loading import default_state_directory
+from trove.settings.options import ALIASES, options
+from trove.settings.reference import page
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def no_system_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading_module, "SYSTEM_FILE", tmp_path / "etc" / "trove.conf")
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def read(tmp_path: Path, text: str, **environ: str) -> Loaded:
+    file = write(tmp_path / "a.conf", text)
+    return read_settings([file], environ={"HOME": str(tmp_path)} | environ)
+
+
+def test_without_anything_there_are_defaults(tmp_path: Path) -> None:
+    loaded = read_settings(environ={"HOME": str(tmp_path), "TROVE_STATE_DIRECTORY": "/s"})
+    assert loaded.files == ()
+    assert loaded.warnings == ()
+    assert loaded.settings.state_directory == Path("/s")
+    assert loaded.settings.url == "sqlite:////s/trove.sqlite"
+    assert loaded.settings.local.directory == Path("/s/local")
+    assert loaded.settings.api == Settings().api
+
+
+def test_the_state_directory_depends_on_who_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert default_state_directory({}) == Path("/var/lib/trove")
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert default_state_directory({"HOME": "/h"}) == Path("/h/.local/share/trove")
+    assert default_state_directory({"XDG_DATA_HOME": "/x"}) == Path("/x/trove")
+    assert default_state_directory({}) == Path.home() / ".local/share/trove"
+
+
+def test_every_kind_of_value_is_read(tmp_path: Path) -> None:
+    settings = read(
+        tmp_path,
+        """\
+[DEFAULT]
+bind_port = 9000
+trove_api_workers: 3
+usage_timeout = 1.5
+hostname_require_valid_ip = off
+admin_roles = admin,
+    cloud_admin ,
+state_directory = ~/state
+log_file =
+default_datastore = "mariadb"
+[database]
+connection = postgresql://u:pa$$word@h/trove
+[api]
+auth = keystone
+[conductor]
+enrolment_seconds = 60
+[local]
+flavors = 1:small:512:1, 2:large:1024:2
+[keystone_authtoken]
+auth_url = http://k/v3
+password = p = q
+[mysql]
+tcp_ports = 3306
+""",
+    )
+    assert settings.warnings == ()
+    found = settings.settings
+    assert (found.api.bind_port, found.api.workers, found.api.auth) == (9000, 3, "keystone")
+    assert found.api.admin_roles == ("admin", "cloud_admin")
+    assert found.api.hostname_require_valid_ip is False
+    assert found.timing.usage_timeout == 1.5
+    assert found.timing.enrolment_seconds == 60
+    assert found.log_file is None
+    assert found.default_datastore == "mariadb"
+    assert found.state_directory == Path.home() / "state"
+    assert found.database_url == "postgresql://u:pa$word@h/trove"
+    assert found.local.flavors == ("1:small:512:1", "2:large:1024:2")
+    assert found.keystone_authtoken == {"auth_url": "http://k/v3", "password": "p = q"}
+    assert found.datastores == {"mysql": {"tcp_ports": "3306"}}
+
+
+def test_options_stand_for_others(tmp_path: Path) -> None:
+    text = """\
+[DEFAULT]
+state_directory = /s
+[database]
+connection = sqlite:///${state_directory}/x.sqlite
+[secrets]
+key_file = $state_directory/$unknown
+[keystone_authtoken]
+auth_url = ${database.connection}
+"""
+    found = read(tmp_path, text).settings
+    assert found.database_url == "sqlite:////s/x.sqlite"
+    assert found.secret_key_file == Path("/s/$unknown")
+    assert found.keystone_authtoken["auth_url"] == "sqlite:///${state_directory}/x.sqlite"
+
+
+def test_later_files_win_and_the_environment_over_all(tmp_path: Path) -> None:
+    first = write(tmp_path / "first.conf", "[DEFAULT]\nbind_port=1\nbind_host=one\n")
+    write(tmp_path / "d" / "20.conf", "[DEFAULT]\nbind_port=20\n")
+    write(tmp_path / "d" / "10.conf", "[DEFAULT]\nbind_port=10\nprovider=ten\n")
+    write(tmp_path / "d" / "not-read.txt", "[DEFAULT]\nbind_port=30\n")
+    loaded = read_settings([str(first)], [tmp_path / "d"], {})
+    assert [path.name for path in loaded.files] == ["first.conf", "10.conf", "20.conf"]
+    assert (loaded.settings.api.bind_port, loaded.settings.api.bind_host) == (20, "one")
+    assert loaded.settings.provider == "ten"
+    environ = {
+        "TROVE_DEFAULT_BIND_PORT": "40",
+        "TROVE_KEYSTONE_AUTHTOKEN_AUTH_URL": "http://k",
+        "TROVE_MARIADB_ROOT_ON_CREATE": "True",
+        "TROVE_SOMETHING_ELSE": "is not ours",
+    }
+    loaded = read_settings([first], [], environ)
+    assert loaded.settings.api.bind_port == 40
+    assert loaded.settings.keystone_authtoken == {"auth_url": "http://k"}
+    assert loaded.settings.datastores == {"mariadb": {"root_on_create": "True"}}
+    assert loaded.warnings == ()
+
+
+def test_the_default_files_are_read_when_none_is_given(tmp_path: Path) -> None:
+    write(tmp_path / "etc/trove.conf", "[DEFAULT]\nbind_port=1\nprovider=p\n")
+    write(tmp_path / ".config/trove/trove.conf", "[DEFAULT]\nbind_port=2\n")
+    loaded = read_settings(environ={"HOME": str(tmp_path)})
+    assert (loaded.settings.api.bind_port, loaded.settings.provider) == (2, "p")
+    assert len(loaded.files) == 2
+
+
+def test_a_file_for_keystone_means_keystone(tmp_path: Path) -> None:
+    section = "[keystone_authtoken]\nauth_url = http://k/v3\n"
+    assert read(tmp_path, section).settings.api.auth == "keystone"
+    assert read(tmp_path, f"{section}[api]\nauth = builtin\n").settings.api.auth == "builtin"
+    assert read(tmp_path, "").settings.api.auth == "builtin"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[DEFAULT]\nbind_port = x", "[DEFAULT] bind_port = 'x': must be a whole number"),
+        ("[DEFAULT]\nbind_port = 0", "[DEFAULT] bind_port = '0': must be between 1 and 65535"),
+        ("[DEFAULT]\nusage_timeout =", "usage_timeout = '': must be a number of seconds"),
+        ("[DEFAULT]\ndebug = maybe", "[DEFAULT] debug = 'maybe': must be true or false"),
+        ("[api]\nauth = none", "[api] auth = 'none': must be one of builtin, keystone"),
+        ("[taskmanager]\nmetrics_port = 70000", "metrics_port = '70000': must be between"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(Invalid) as error:
+        read(tmp_path, text)
+    assert str(tmp_path / "a.conf") in error.value.message
+    assert told in error.value.message
+
+
+def test_a_wrong_value_of_the_environment_is_told_with_its_name() -> None:
+    with pytest.raises(Invalid, match="^TROVE_DEFAULT_BIND_PORT = 'x': must be a whole number"):
+        read_settings(environ={"TROVE_DEFAULT_BIND_PORT": "x", "HOME": "/nowhere"})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[DEFAULT]\nbindport = 1", "[DEFAULT] bindport is not known; did you mean bind_port?"),
+        ("[DEFAULT]\nqwertzuiop = 1", "[DEFAULT] qwertzuiop is not known"),
+        ("[databse]\nconnection = x", "there is no section of this name; did you mean database?"),
+        ("[DEFAULT]\nconnection = x", "connection is not known; it belongs into [database]"),
+        ("[DEFAULT]\nbackup_use_gzip_compression = 1", "has no effect: backups are always compr"),
+        ("[DEFAULT]\ntransport_url = x", "no effect: services share the metadata database"),
+        ("[oslo_messaging_notifications]\ndriver = x", "has no effect: services share"),
+        ("[database]\nmax_retries = 3", "[database] max_retries has no effect"),
+        ("[mysql]\ntcp_port = 3306", "[mysql] tcp_port is not known; did you mean tcp_ports?"),
+        ("[DEFAULT]\nsql_connection = sqlite://", "is now [database] connection"),
+        ("[DEFAULT]\nmax_instances_per_user = 3", "is now [DEFAULT] max_instances_per_tenant"),
+    ],
+)
+def test_a_doubtful_line_is_warned_of(tmp_path: Path, text: str, told: str) -> None:
+    (warning,) = read(tmp_path, text).warnings
+    assert warning.startswith(f"{tmp_path}/a.conf: [")
+    assert told in warning
+
+
+def test_older_names_still_work(tmp_path: Path) -> None:
+    text = "[DEFAULT]\nsql_connection = sqlite://\nmax_instances_per_user = 3\n"
+    settings = read(tmp_path, text).settings
+    assert settings.url == "sqlite://"
+    assert settings.limits.max_instances_per_tenant == 3
+    assert set(ALIASES.values()) <= set(options())
+
+
+def test_warnings_go_to_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    file = write(tmp_path / "a.conf", "[DEFAULT]\nverbose = true\n")
+    with caplog.at_level(logging.WARNING):
+        settings = load_settings([file], environ={})
+    assert settings.debug is False
+    assert "verbose has no effect: use `debug`" in caplog.text
+
+
+def test_what_can_not_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="--config-file: can not read .*missing.conf"):
+        read_settings([tmp_path / "missing.conf"], environ={})
+    with pytest.raises(Invalid, match="--config-dir: .*there is no such directory"):
+        read_settings([], [tmp_path / "missing"], environ={})
+    with pytest.raises(Invalid, match="is not an INI file: .*line: 1"):
+        read(tmp_path, "no section\n")
+    (tmp_path / "b.conf").write_bytes(b"\xff\xfe")
+    with pytest.raises(Invalid, match="can not read"):
+        read_settings([tmp_path / "b.conf"], environ={})
+
+
+OPERATORS_NAMES = """
+bind_host bind_port trove_api_workers http_get_rate http_post_rate http_put_rate http_delete_rate
+http_mgmt_post_rate admin_roles public_endpoint instances_page_size
+databases_page_size users_page_size ignore_dbs ignore_users max_instances_per_tenant
+max_ram_per_tenant max_volumes_per_tenant max_backups_per_tenant max_accepted_volume_size
+default_datastore hostname_require_valid_ip usage_timeout agent_heartbeat_time
+agent_heartbeat_expiry agent_call_low_timeout agent_call_high_timeout resize_time_out
+os_region_name debug log_file use_syslog"""
+
+
+def test_operators_names_keep_their_place_and_default(tmp_path: Path) -> None:
+    expected = {
+        "bind_host": "0.0.0.0",
+        "bind_port": 8779,
+        "admin_roles": ("admin",),
+        "max_instances_per_tenant": 10,
+        "max_ram_per_tenant": -1,
+        "max_volumes_per_tenant": 40,
+        "max_backups_per_tenant": 50,
+        "max_accepted_volume_size": 10,
+        "http_get_rate": 200,
+        "instances_page_size": 20,
+        "databases_page_size": 20,
+        "users_page_size": 20,
+        "usage_timeout": 1800,
+        "agent_heartbeat_time": 10,
+        "agent_heartbeat_expiry": 90,
+        "agent_call_low_timeout": 15,
+        "agent_call_high_timeout": 180,
+        "hostname_require_valid_ip": True,
+    }
+    known = {name: option for (section, name), option in options().items() if section == "DEFAULT"}
+    assert set(OPERATORS_NAMES.split()) <= set(known)
+    assert {name: known[name].default for name in expected} == expected
+
+
+def test_the_page_for_operators_is_true() -> None:
+    """`make docs` writes it anew."""
+    text = page()
+    assert (ROOT / "docs/operators/settings.md").read_text() == text
+    for section, name in options():
+        assert f"## [{section}]" in text
+        assert f"| `{name}` |" in text

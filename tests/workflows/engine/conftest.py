@@ -1,0 +1,35 @@
+"""Worlds in which recipes run to their end, one after the other on one metadata database."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.recipes import WORKFLOWS
+from tests.support.world import World
+from trove.db import Database
+
+
+@pytest.fixture
+def new_world(database: Database, tmp_path: Path) -> Callable[..., World]:
+    """On each of the three databases."""
+    return _maker(database, tmp_path)
+
+
+@pytest.fixture
+def quick_world(sqlite_database: Database, tmp_path: Path) -> Callable[..., World]:
+    """For long recipes, which the chaos run brings to the other databases."""
+    return _maker(sqlite_database, tmp_path)
+
+
+def _maker(database: Database, tmp_path: Path) -> Callable[..., World]:
+    serial = itertools.count()
+
+    def make(**fields: Any) -> World:
+        return World(database, tmp_path / f"cloud{next(serial)}", WORKFLOWS, **fields)
+
+    return make

@@ -1,0 +1,280 @@
+"""Crash at every point, failure at every step, delete and cancel at every moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.support.world import World
+from trove.engine import State
+from trove.errors import Conflict, Failed
+
+NewWorld = Callable[..., World]
+
+THING = ["server/{0}", "volume/{0}"]
+STEPS = ("make_volume", "make_server", "await_up", "announce")
+UNDOINGS = ("unmake_volume", "unmake_server")
+
+
+def at_every_point(new_world: NewWorld, run: Callable[[World], None], **moment: str) -> int:
+    """Run it once for each point that it passes, until one run passes none of its own."""
+    for n in range(500):
+        world = new_world(**{name: n for name in moment})
+        run(world)
+        assert world.active() == [], world.trace
+        assert world.cloud.collisions() == [], world.trace
+        assert world.repeated_effects() == [], world.trace
+        if n >= len(world.trace):
+            return n
+    raise AssertionError("no end of points")
+
+
+def crash_at_every_point(new_world: NewWorld, run: Callable[[World], None]) -> int:
+    return at_every_point(new_world, run, die_at="")
+
+
+def thing_of(world: World, operation_id: str) -> list[str]:
+    subject = world.look(operation_id).subject_id
+    return [line.format(subject) for line in THING]
+
+
+def test_creation_survives_a_crash_at_every_point(new_world: NewWorld) -> None:
+    def run(world: World) -> None:
+        operation = world.begin("thing.create")
+        world.drain()
+        assert world.state_of(operation) == State.SUCCEEDED, world.trace
+        assert world.cloud.everything() == thing_of(world, operation), world.trace
+
+    assert crash_at_every_point(new_world, run) > 20
+
+
+def test_deletion_survives_a_crash_at_every_point(new_world: NewWorld) -> None:
+    def run(world: World) -> None:
+        operation = world.begin("thing.delete")
+        subject = world.look(operation).subject_id
+        for kind in ("server", "volume"):
+            world.cloud._folder(kind).joinpath(f"{subject}.x").touch()
+        world.drain()
+        assert world.state_of(operation) == State.SUCCEEDED, world.trace
+        assert world.cloud.everything() == [], world.trace
+
+    assert crash_at_every_point(new_world, run) > 10
+
+
+def test_turning_back_survives_a_crash_at_every_point(new_world: NewWorld) -> None:
+    def run(world: World) -> None:
+        world.failing["announce"] = Failed("no")
+        operation = world.begin("thing.create")
+        world.drain()
+        assert world.state_of(operation) == State.FAILED, world.trace
+        assert world.look(operation).error == "no"
+        assert world.cloud.everything() == [], world.trace
+
+    assert crash_at_every_point(new_world, run) > 30
+
+
+def test_a_fleet_survives_a_crash_at_every_point(quick_world: NewWorld) -> None:
+    def run(world: World) -> None:
+        operation = world.begin("fleet.create", parts=2)
+        world.drain()
+        assert world.state_of(operation) == State.SUCCEEDED, world.trace
+        assert len(world.cloud.everything()) == 5, world.trace
+
+    assert crash_at_every_point(quick_world, run) > 40
+
+
+def test_a_fleet_that_turns_back_survives_a_crash_at_every_point(quick_world: NewWorld) -> None:
+    def run(world: World) -> None:
+        world.failing["announce"] = Failed("no")
+        operation = world.begin("fleet.create", parts=1)
+        world.drain()
+        assert world.state_of(operation) == State.FAILED, world.trace
+        assert world.cloud.everything() == [], world.trace
+
+    assert crash_at_every_point(quick_world, run) > 40
+
+
+@pytest.mark.parametrize("failing", STEPS)
+def test_a_step_that_can_not_succeed_turns_back(new_world: NewWorld, failing: str) -> None:
+    world = new_world(failing={failing: Failed(f"{failing}: the disk is on fire")})
+    operation = world.begin("thing.create")
+    world.drain()
+    assert world.state_of(operation) == State.FAILED
+    assert world.look(operation).error == f"{failing}: the disk is on fire"
+    assert world.cloud.everything() == []
+    assert world.trace.count(failing) == 1
+
+
+@pytest.mark.parametrize("failing", STEPS)
+def test_a_step_that_always_fails_turns_back_after_its_attempts(
+    new_world: NewWorld, failing: str
+) -> None:
+    world = new_world(failing={failing: OSError("no route")})
+    operation = world.begin("thing.create")
+    world.drain()
+    assert world.state_of(operation) == State.FAILED
+    assert world.look(operation).error == "OSError: no route"
+    assert world.cloud.everything() == []
+    tries = {"make_server": 3, "await_up": 6}  # the second until its patience is spent
+    assert world.trace.count(failing) == tries.get(failing, 8)
+
+
+@pytest.mark.parametrize("failing", STEPS)
+def test_a_step_that_fails_for_a_while_is_done_in_the_end(
+    new_world: NewWorld, failing: str
+) -> None:
+    world = new_world(failing={failing: OSError("no route")})
+    operation = world.begin("thing.create")
+    world.runner().run_until_idle()
+    world.bring_up()
+    world.runner().run_until_idle()
+    assert world.look(operation).error == "OSError: no route"
+    assert world.state_of(operation) == State.RUNNING
+    world.failing.clear()
+    world.clock.advance(61)
+    world.drain()
+    assert (world.state_of(operation), world.look(operation).error) == (State.SUCCEEDED, None)
+    assert world.cloud.everything() == thing_of(world, operation)
+    assert world.repeated_effects() == []
+
+
+@pytest.mark.parametrize("failing", UNDOINGS)
+@pytest.mark.parametrize("error", [Failed("held"), OSError("held")])
+def test_what_can_not_be_undone_is_named_and_left_to_a_delete(
+    new_world: NewWorld, failing: str, error: Exception
+) -> None:
+    world = new_world(failing={"announce": Failed("no"), failing: error})
+    operation = world.begin("thing.create")
+    world.drain()
+    assert world.state_of(operation) == State.FAILED
+    told = world.look(operation).error or ""
+    assert told.startswith(f"no; besides, undoing recipes.{failing[2:]} failed: ")
+    assert told.endswith("held")
+    left = thing_of(world, operation)
+    assert world.cloud.everything() == [name for name in left if failing[7:] in name]
+    world.failing.clear()
+    world.begin("thing.delete", world.look(operation).subject_id)
+    world.drain()
+    assert world.cloud.everything() == []
+
+
+@pytest.mark.parametrize("failing", UNDOINGS)
+def test_undoing_that_fails_for_a_while_is_done_in_the_end(
+    new_world: NewWorld, failing: str
+) -> None:
+    world = new_world(failing={"announce": Failed("no"), failing: OSError("held")})
+    operation = world.begin("thing.create")
+    world.drain(rounds=3)
+    assert world.state_of(operation) == State.UNDOING
+    world.failing.clear()
+    world.drain()
+    assert (world.state_of(operation), world.look(operation).error) == (State.FAILED, "no")
+    assert world.cloud.everything() == []
+
+
+@pytest.mark.parametrize("killing", [*STEPS, *UNDOINGS])
+def test_a_step_that_kills_its_process_ends(new_world: NewWorld, killing: str) -> None:
+    world = new_world(failing={} if killing in STEPS else {"announce": Failed("no")})
+    deadly = Deadly(world, killing)
+    operation = world.begin("thing.create")
+    for _ in range(40):
+        deadly.drain_once()
+    assert world.state_of(operation) == State.FAILED
+    tried = 3 if "server" in killing else 8
+    assert f"did not survive {tried} attempts" in (world.look(operation).error or "")
+    assert world.trace.count(killing) == tried
+    assert world.active() == []
+
+
+class Deadly:
+    """Dies whenever it comes to a certain point."""
+
+    def __init__(self, world: World, killing: str) -> None:
+        self.world, self.killing = world, killing
+        self.point, world.cloud.point = world.point, self._point
+        world.point = self._point  # type: ignore[method-assign]
+
+    def _point(self, name: str) -> None:
+        self.world.die_at = len(self.world.trace) if name == self.killing else None
+        self.point(name)
+
+    def drain_once(self) -> None:
+        self.world.drain(rounds=1)
+
+
+def test_deletion_at_every_moment_of_a_creation_leaves_nothing(new_world: NewWorld) -> None:
+    def run(world: World) -> None:
+        begun = world.begin("thing.create")
+        deletions: list[str] = []
+        world.action = lambda: deletions.append(world.replace(begun, "thing.delete"))
+        world.drain()
+        if deletions:
+            assert world.state_of(begun) in {State.SUPERSEDED, State.SUCCEEDED}, world.trace
+            assert world.state_of(deletions[0]) == State.SUCCEEDED
+            assert world.cloud.everything() == [], world.trace
+
+    assert at_every_point(new_world, run, act_at="") > 20
+
+
+def test_deletion_at_every_moment_of_a_fleet_leaves_nothing(new_world: NewWorld) -> None:
+    def run(world: World) -> None:
+        begun = world.begin("fleet.create", parts=1)
+        deletions: list[str] = []
+
+        def delete() -> None:
+            deletions.append(world.replace(begun, "fleet.delete"))
+
+        world.action = delete
+        world.drain()
+        if deletions:
+            assert world.state_of(deletions[0]) == State.SUCCEEDED
+            assert world.cloud.everything() == [], world.trace
+
+    assert at_every_point(new_world, run, act_at="") > 25
+
+
+def test_cancel_at_every_moment_of_a_creation(new_world: NewWorld) -> None:
+    ends = set()
+
+    def run(world: World) -> None:
+        operation = world.begin("thing.create")
+        world.action = lambda: try_to_cancel(world, operation)
+        world.drain()
+        state = world.state_of(operation)
+        ends.add(state)
+        there = thing_of(world, operation) if state == State.SUCCEEDED else []
+        assert world.cloud.everything() == there, world.trace
+
+    assert at_every_point(new_world, run, act_at="") > 20
+    assert ends == {State.CANCELLED, State.SUCCEEDED}
+
+
+def test_cancel_at_every_moment_of_turning_back(new_world: NewWorld) -> None:
+    def run(world: World) -> None:
+        world.failing["announce"] = Failed("no")
+        operation = world.begin("thing.create")
+        world.action = lambda: try_to_cancel(world, operation)
+        world.drain()
+        assert world.state_of(operation) in {State.CANCELLED, State.FAILED}
+        assert world.cloud.everything() == [], world.trace
+
+    assert at_every_point(new_world, run, act_at="") > 30
+
+
+def test_cancel_at_every_moment_of_a_fleet_takes_every_part_back(new_world: NewWorld) -> None:
+    def run(world: World) -> None:
+        operation = world.begin("fleet.create", parts=1)
+        world.action = lambda: try_to_cancel(world, operation)
+        world.drain()
+        whole = 3 if world.state_of(operation) == State.SUCCEEDED else 0
+        assert len(world.cloud.everything()) == whole, world.trace
+
+    assert at_every_point(new_world, run, act_at="") > 25
+
+
+def try_to_cancel(world: World, operation: str) -> None:
+    try:
+        world.cancel(operation)
+    except Conflict:
+        assert world.state_of(operation) != State.RUNNING

@@ -1,0 +1,507 @@
+"""Every recipe under crashes at every point, failures at every step, deletion at every moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import select
+
+from tests.support.cloud import Cloud, Crash
+from tests.workflows.scenarios import ACTIVE, SCENARIOS, USED, Scenario
+from trove.engine import Operation, State, cancel
+from trove.errors import Conflict, Failed, NotReady, Unavailable
+from trove.providers.base import ServerState, ServerView
+from trove.providers.fake.compute import FakeCompute
+from trove.services import instances
+from trove.workflows import RECIPES, WORKFLOWS
+
+Clouds = Callable[[], Cloud]
+BY_NAME = {scenario.workflow: scenario for scenario in SCENARIOS}
+each_scenario = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.workflow)
+
+
+def holds(cloud: Cloud, instance_id: str, scenario: Scenario) -> None:
+    view = cloud.show(instance_id)
+    assert {key: getattr(view, key) for key in scenario.done} == scenario.done, cloud.trace
+    assert cloud.used() == scenario.used
+    assert len(cloud.world.everything()) == 3
+
+
+def has_nothing(cloud: Cloud) -> None:
+    assert cloud.world.everything() == [], cloud.trace
+    assert cloud.used() == {}
+
+
+@each_scenario
+def test_it_does_what_it_says(cloud: Cloud, scenario: Scenario) -> None:
+    instance_id = scenario.start(cloud)
+    assert cloud.words(instance_id) == (WORKFLOWS[scenario.workflow].status, "")
+    cloud.drain()
+    holds(cloud, instance_id, scenario)
+    assert cloud.last_operation(instance_id).state == State.SUCCEEDED
+
+
+@each_scenario
+def test_crash_at_every_point(clouds: Clouds, scenario: Scenario) -> None:
+    deaths = 0
+    for point in range(200):
+        cloud = clouds()
+        instance_id = scenario.start(cloud)
+        cloud.reset()
+
+        def die(number: int, name: str, point: int = point) -> None:
+            if number == point:
+                raise Crash(name)
+
+        cloud.at = die
+        cloud.drain()
+        holds(cloud, instance_id, scenario)
+        if len(cloud.trace) <= point:
+            break
+        deaths += 1
+    assert deaths >= 2
+
+
+@each_scenario
+def test_failure_at_every_point_of_the_infrastructure(clouds: Clouds, scenario: Scenario) -> None:
+    """Also with a crash at each point after the failure."""
+    for point in range(200):
+        cloud = clouds()
+        instance_id = scenario.start(cloud)
+        had = [] if scenario.workflow == "instance.create" else cloud.world.everything()
+        cloud.reset()
+
+        def fail(number: int, name: str, point: int = point) -> None:
+            if number == point and "commit" not in name:
+                raise Failed(f"no luck: {name}")
+            if number == point + 3:
+                raise Crash(name)
+
+        cloud.at = fail
+        cloud.drain()
+        operation = cloud.last_operation(instance_id)
+        if len(cloud.trace) <= point:
+            break
+        assert not operation.is_active
+        if operation.state == State.FAILED:
+            assert cloud.world.everything() == had, cloud.trace
+            assert "no luck" in cloud.show(instance_id).fault["message"]
+            words = ("ERROR", "") if not had else ("ACTIVE", "HEALTHY")
+            assert cloud.words(instance_id) == words
+            assert cloud.used() == USED
+        else:
+            holds(cloud, instance_id, scenario)
+    else:
+        pytest.fail("did not come to an end")
+
+
+@each_scenario
+def test_delete_at_every_moment(clouds: Clouds, scenario: Scenario) -> None:
+    moments = 0
+    for point in range(200):
+        cloud = clouds()
+        instance_id = scenario.start(cloud)
+        cloud.reset()
+
+        def delete(
+            number: int, name: str, point: int = point, cloud: Cloud = cloud, it: str = instance_id
+        ) -> None:
+            if number == point:
+                instances.delete(cloud.installation, cloud.caller, it)
+
+        cloud.at = delete
+        cloud.drain()
+        if len(cloud.trace) <= point:
+            break
+        moments += 1
+        has_nothing(cloud)
+        assert cloud.last_operation(instance_id).workflow == "instance.delete"
+    assert moments >= 2
+
+
+def test_crash_at_every_point_of_a_deletion(clouds: Clouds) -> None:
+    deaths = 0
+    for point in range(200):
+        cloud = clouds()
+        instance_id = cloud.built()
+        instances.delete(cloud.installation, cloud.caller, instance_id)
+        cloud.reset()
+
+        def die(number: int, name: str, point: int = point) -> None:
+            if number == point:
+                raise Crash(name)
+
+        cloud.at = die
+        cloud.drain()
+        has_nothing(cloud)
+        if len(cloud.trace) <= point:
+            break
+        deaths += 1
+    assert deaths > 8
+
+
+def test_a_deletion_is_never_turned_back(clouds: Clouds) -> None:
+    """Each call of the infrastructure fails twice; the deletion goes on."""
+    cloud = clouds()
+    instance_id = cloud.built()
+    instances.delete(cloud.installation, cloud.caller, instance_id)
+    failures: dict[str, int] = {}
+
+    def fail(number: int, name: str) -> None:
+        if "commit" not in name and failures.get(name, 0) < 2:
+            failures[name] = failures.get(name, 0) + 1
+            raise Failed(name)
+
+    cloud.at = fail
+    cloud.drain(100)
+    has_nothing(cloud)
+    assert len(failures) >= 3
+
+
+@each_scenario
+def test_cancel_at_every_moment(clouds: Clouds, scenario: Scenario) -> None:
+    cancelled = 0
+    for point in range(200):
+        cloud = clouds()
+        instance_id = scenario.start(cloud)
+        had = [] if scenario.workflow == "instance.create" else cloud.world.everything()
+        cloud.reset()
+
+        def stop(
+            number: int, name: str, point: int = point, cloud: Cloud = cloud, it: str = instance_id
+        ) -> None:
+            if number == point:
+                cancel_quietly(cloud, it)
+
+        cloud.at = stop
+        cloud.drain()
+        if len(cloud.trace) <= point:
+            break
+        operation = cloud.last_operation(instance_id)
+        assert operation.state in {State.CANCELLED, State.SUCCEEDED}
+        if operation.state == State.CANCELLED:
+            cancelled += 1
+            assert cloud.world.everything() == had
+            assert cloud.used() == USED
+        else:
+            holds(cloud, instance_id, scenario)
+    # A volume does not shrink: what may have been had already is not given back.
+    assert bool(cancelled) is (scenario.workflow != "instance.resize_volume")
+
+
+@each_scenario
+def test_reset_and_delete_at_every_moment(clouds: Clouds, scenario: Scenario) -> None:
+    """Others are at work at once, while the step that was given up is not over yet."""
+    for point in range(200):
+        cloud = clouds()
+        instance_id = scenario.start(cloud)
+        cloud.reset()
+
+        def force(
+            number: int, name: str, point: int = point, cloud: Cloud = cloud, it: str = instance_id
+        ) -> None:
+            if number == point:
+                instances.reset_status(cloud.installation, cloud.caller, it)
+                instances.force_delete(cloud.installation, cloud.caller, it)
+                cloud.runner().run_until_idle()
+
+        cloud.at = force
+        cloud.drain()
+        if len(cloud.trace) <= point:
+            break
+        has_nothing(cloud)
+        assert cloud.last_operation(instance_id).workflow == "instance.delete"
+    else:
+        pytest.fail("did not come to an end")
+
+
+def cancel_quietly(cloud: Cloud, instance_id: str) -> None:
+    """As a user would, who may come too late."""
+    with cloud.database.begin() as session:
+        operation = cloud.last_operation(instance_id)
+        try:
+            cancel(session, operation, WORKFLOWS[operation.workflow], clock=cloud.clock)
+        except Conflict:
+            return
+
+
+@pytest.mark.parametrize(
+    ("workflow", "task"),
+    [
+        ("instance.create", "prepare"),
+        ("instance.restart", "restart"),
+        ("instance.stop", "stop"),
+        ("instance.resize_flavor", "resize"),
+    ],
+)
+def test_an_agent_that_can_not(cloud: Cloud, workflow: str, task: str) -> None:
+    cloud.task_error = {}
+    scenario = BY_NAME[workflow]
+    instance_id = scenario.start(cloud)
+    cloud.task_error = {task: "the engine says no"}
+    cloud.drain()
+    view = cloud.show(instance_id)
+    assert cloud.last_operation(instance_id).state == State.FAILED
+    assert "the engine says no" in view.fault["message"]
+    assert cloud.used() == USED
+    if workflow == "instance.create":
+        assert view.status == "ERROR"
+        assert cloud.world.everything() == []
+    else:
+        assert (view.status, view.flavor_id) == ("ACTIVE", "2")
+
+
+@pytest.mark.parametrize("workflow", ["instance.create", "instance.restart"])
+def test_an_agent_that_never_answers(cloud: Cloud, workflow: str) -> None:
+    scenario = BY_NAME[workflow]
+    instance_id = scenario.start(cloud)
+    cloud.answers = False
+    cloud.drain(40)
+    fault = cloud.show(instance_id).fault
+    assert "no answer from the agent" in fault["message"]
+    enrolled = "has not enrolled yet" in fault["message"]
+    assert enrolled is (workflow == "instance.create")
+
+
+@pytest.mark.parametrize(
+    ("state", "detail"), [("failed", "no host is large enough"), ("absent", "somebody took it")]
+)
+def test_a_server_that_is_not_built(cloud: Cloud, state: str, detail: str) -> None:
+    instance_id = cloud.order()
+
+    def fail(number: int, name: str) -> None:
+        if name.startswith("after create server"):
+            cloud.world.change("server", f"trove-{instance_id}", state=state, detail=detail)
+
+    cloud.at = fail
+    cloud.drain()
+    assert detail in cloud.show(instance_id).fault["message"]
+    assert cloud.world.everything() == []
+
+
+def test_a_server_that_takes_its_time(cloud: Cloud) -> None:
+    instance_id = cloud.order()
+    name = f"trove-{instance_id}"
+
+    def build_slowly(number: int, point: str) -> None:
+        if point.startswith("after create server"):
+            cloud.at = lambda number, point: None
+            cloud.world.change("server", name, state="building")
+
+    cloud.at = build_slowly
+    cloud.drain(2)
+    operation = cloud.busy_with(instance_id)
+    assert operation is not None
+    assert (operation.step, operation.note) == ("server.await_up", "the server is being built")
+    cloud.world.change("server", name, state="up")
+    cloud.drain()
+    assert {k: getattr(cloud.show(instance_id), k) for k in ACTIVE} == ACTIVE
+
+
+def test_a_server_that_went_down_is_brought_back(cloud: Cloud) -> None:
+    instance_id, healthy = cloud.built(), cloud.built(name="healthy")
+    cloud.start_rounds()
+    cloud.world.change("server", f"trove-{instance_id}", state="down")
+    cloud.drain(3)
+    view = cloud.provider.compute.server_view(f"trove-{instance_id}")
+    assert view.state == "up"
+    assert cloud.last_operation(instance_id).workflow == "instance.recover"
+    assert cloud.words(instance_id) == ("ACTIVE", "HEALTHY")
+    assert cloud.last_operation(healthy).workflow == "instance.create"
+
+
+@pytest.mark.parametrize("workflow", ["instance.create", "instance.restart"])
+def test_a_server_that_goes_down_meanwhile_is_brought_back(
+    cloud: Cloud, workflow: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    scenario = BY_NAME[workflow]
+    instance_id = scenario.start(cloud)
+    cloud.answers = False
+    cloud.drain(1)
+    cloud.world.change("server", f"trove-{instance_id}", state="down")
+    cloud.drain(1)
+    assert "went down and was started again" in caplog.text
+    cloud.answers = True
+    cloud.drain()
+    holds(cloud, instance_id, scenario)
+
+
+def test_a_server_that_can_not_stay_up_is_given_up(cloud: Cloud) -> None:
+    instance_id = cloud.order()
+    cloud.answers = False
+    name = f"trove-{instance_id}"
+
+    def fall_down(number: int, point: str) -> None:
+        if point.startswith(("after create server", "after change server")):
+            cloud.at = lambda number, point: None
+            cloud.world.change("server", name, state="down", detail="no such program")
+            cloud.at = fall_down
+
+    cloud.at = fall_down
+    cloud.drain(20)
+    assert "no such program" in cloud.show(instance_id).fault["message"]
+    assert cloud.world.everything() == []
+
+
+def test_the_watch_goes_on_when_a_server_can_not_be_seen(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    instance_id = cloud.built()
+
+    def refuse(*_: object) -> None:
+        raise Unavailable("the infrastructure does not answer")
+
+    monkeypatch.setattr(type(cloud.provider.compute), "server_view", refuse)
+    cloud.answers = False
+    cloud.start_rounds()
+    cloud.drain(2)
+    assert f"can not see the server of instance {instance_id}" in caplog.text
+
+
+@pytest.mark.parametrize("error", [OSError("I/O"), ValueError("no JSON"), KeyError("owner")])
+def test_one_server_that_can_not_be_seen_hides_no_other(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    broken, down = cloud.built(), cloud.built()
+    compute = type(cloud.provider.compute)
+    look = compute.server_view
+
+    def fail_for_one(self: FakeCompute, name: str) -> ServerView:
+        if name == f"trove-{broken}":
+            raise error
+        return look(self, name)
+
+    monkeypatch.setattr(compute, "server_view", fail_for_one)
+    cloud.world.change("server", f"trove-{down}", state=ServerState.DOWN.value)
+    cloud.answers = False
+    cloud.start_rounds()
+    cloud.drain(2)
+    assert cloud.last_operation(down).workflow == "instance.recover"
+    assert cloud.last_operation(broken).workflow == "instance.create"
+
+
+def test_what_was_never_built_is_no_instance_that_works(cloud: Cloud) -> None:
+    """Its server could not even be taken back."""
+    cloud.task_error = {"prepare": "the engine says no"}
+    instance_id = cloud.order()
+
+    def fail(number: int, name: str) -> None:
+        if name.startswith("before delete server"):
+            raise Failed("no luck")
+
+    cloud.at = fail
+    cloud.drain()
+    view = cloud.show(instance_id)
+    assert (view.status, view.operating_status, view.server_id) == ("ERROR", "", None)
+    assert "besides, undoing server.boot failed: no luck" in view.fault["message"]
+    for change in (instances.restart, instances.reboot):
+        with pytest.raises(NotReady, match="never built"):
+            change(cloud.installation, cloud.caller, instance_id)
+    cloud.world.change("server", f"trove-{instance_id}", state="down")
+    cloud.start_rounds()
+    cloud.drain(2)
+    assert cloud.last_operation(instance_id).workflow == "instance.create"
+    instances.delete(cloud.installation, cloud.caller, instance_id)
+    cloud.reset()
+    cloud.drain(5)
+    has_nothing(cloud)
+
+
+def test_an_undoing_that_is_given_up_gives_the_quota_back_all_the_same(cloud: Cloud) -> None:
+    instance_id = cloud.built()
+    cloud.task_error = {"resize": "the engine says no"}
+    instances.resize_flavor(cloud.installation, cloud.caller, instance_id, "3")
+
+    def fail(number: int, name: str) -> None:
+        if name.startswith("before change server") and cloud.trace.count(name) > 1:
+            raise Failed("no luck")
+
+    cloud.at = fail
+    cloud.drain()
+    assert "undoing server.widen failed" in cloud.show(instance_id).fault["message"]
+    assert cloud.used() == USED
+    instances.delete(cloud.installation, cloud.caller, instance_id)
+    cloud.drain()
+    has_nothing(cloud)
+
+
+def test_a_growth_that_failed_is_not_paid_for(cloud: Cloud) -> None:
+    scenario = BY_NAME["instance.resize_volume"]
+    instance_id = scenario.start(cloud)
+
+    def fail(number: int, name: str) -> None:
+        if name.startswith("before change volume"):
+            raise Failed("no room")
+
+    cloud.at = fail
+    cloud.drain()
+    assert cloud.show(instance_id).fault["message"] == "no room"
+    assert cloud.used() == USED
+
+
+def watch(cloud: Cloud, seconds: int) -> None:
+    for _ in range(0, seconds, 5):
+        cloud.runner().run_until_idle()
+        cloud.clock.pass_(5)
+
+
+def recoveries(cloud: Cloud, instance_id: str) -> int:
+    with cloud.database.session() as session:
+        mine = select(Operation.id).where(
+            Operation.subject_id == instance_id, Operation.workflow == "instance.recover"
+        )
+        return len(session.scalars(mine).all())
+
+
+def test_a_server_that_can_not_be_brought_back_is_told_of_and_tried_more_seldom(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance_id = cloud.built()
+    cloud.world.change("server", f"trove-{instance_id}", state="down")
+
+    def refuse(*_: object) -> None:
+        raise Failed("no such program")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FakeCompute, "start_server", refuse)
+        cloud.start_rounds()
+        watch(cloud, 300)
+        assert 4 <= recoveries(cloud, instance_id) <= 6
+        assert cloud.show(instance_id).fault["message"] == "no such program"
+        watch(cloud, 3600)
+        assert 8 <= recoveries(cloud, instance_id) <= 13
+    watch(cloud, 905)
+    assert cloud.provider.compute.server_view(f"trove-{instance_id}").state == "up"
+    assert cloud.show(instance_id).fault is None
+
+
+def test_a_server_that_does_not_stay_up_is_started_more_seldom(cloud: Cloud) -> None:
+    instance_id = cloud.built()
+    name = f"trove-{instance_id}"
+    cloud.start_rounds()
+    for _ in range(60):
+        cloud.world.change("server", name, state="down")
+        watch(cloud, 5)
+    assert 4 <= recoveries(cloud, instance_id) <= 6
+    watch(cloud, 4600)
+    before = recoveries(cloud, instance_id)
+    cloud.world.change("server", name, state="down")
+    watch(cloud, 10)
+    assert recoveries(cloud, instance_id) == before + 1
+    assert cloud.last_operation(instance_id).args["times"] == 1
+
+
+def test_what_was_reset_is_brought_back_as_well(cloud: Cloud) -> None:
+    instance_id = cloud.built()
+    instances.reset_status(cloud.installation, cloud.caller, instance_id)
+    cloud.world.change("server", f"trove-{instance_id}", state="down")
+    cloud.start_rounds()
+    watch(cloud, 10)
+    assert recoveries(cloud, instance_id) == 1
+
+
+def test_every_recipe_has_a_scenario() -> None:
+    """A new recipe is not released untested."""
+    tested = {*BY_NAME, "instance.delete", "instance.recover"}
+    assert {recipe.name for recipe in RECIPES if recipe.name.startswith("instance.")} == tested

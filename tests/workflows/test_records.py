@@ -1,0 +1,151 @@
+"""What is forgotten, and what is not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.support.cloud import Cloud
+from trove.db import Base
+from trove.engine import Operation
+from trove.errors import NotFound
+from trove.models import Agent, Event, IdempotentRequest, Instance, Project, Task, Token, User
+from trove.models.task import order
+from trove.protocol import Account
+from trove.services import instances
+from trove.services.agents import identify
+
+MONTH = 31 * 86400
+
+
+def count(cloud: Cloud, table: type[Base]) -> int:
+    with cloud.database.session() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_old_things_are_forgotten(cloud: Cloud) -> None:
+    instance_id = cloud.built()
+    instances.restart(cloud.installation, cloud.caller, instance_id)
+    cloud.drain()
+    with cloud.database.begin() as session:
+        session.add(Project(id="p", name="p"))
+        session.add(User(id="u", name="u", password_hash="x"))
+        session.flush()
+        soon = cloud.clock.moment + timedelta(hours=1)
+        session.add(Token(digest="d", user_id="u", body={}, expires_at=soon))
+        session.add(IdempotentRequest(project_id="p", key="k", digest="d"))
+        session.flush()
+        for table in (Event, Task, IdempotentRequest):
+            for row in session.scalars(select(table)):
+                row.created_at = cloud.clock.moment
+    cloud.start_rounds()
+    cloud.drain(1)
+    before = {table: count(cloud, table) for table in (Operation, Event, Task, Token)}
+    assert min(before.values()) > 0
+    cloud.clock.pass_(MONTH)
+    cloud.drain(1)
+    for table in (Event, Task, Token, IdempotentRequest):
+        assert count(cloud, table) == 0
+    with cloud.database.session() as session:
+        workflows = set(session.scalars(select(Operation.workflow)))
+    assert workflows == {"instance.restart", "servers.watch", "records.prune"}
+    assert cloud.show(instance_id).operation_id is not None
+
+
+def test_erasing_twice_gives_back_once(cloud: Cloud) -> None:
+    """The step may run again after its commit was lost from sight."""
+    kept, gone = cloud.built(), cloud.built()
+    instances.delete(cloud.installation, cloud.caller, gone)
+    cloud.drain()
+    with cloud.database.begin() as session:
+        operation = cloud.last_operation(gone)
+        row = session.get_one(Instance, gone)
+        assert row.deleted_at is not None
+        session.merge(operation).active_subject_id = gone
+        again = session.get_one(Operation, operation.id)
+        again.state, again.step, again.due_at = "running", "records.erase", cloud.clock.moment
+    cloud.drain()
+    assert cloud.used() == {"instances": 1, "ram": 512, "volumes": 1}
+    assert cloud.words(kept) == ("ACTIVE", "HEALTHY")
+
+
+def tasks(cloud: Cloud) -> set[str]:
+    with cloud.database.session() as session:
+        return set(session.scalars(select(Task.id)))
+
+
+def test_tasks_that_nobody_waits_for_are_forgotten_soon(cloud: Cloud) -> None:
+    """Their arguments may hold passwords."""
+    instance_id = cloud.built()
+    cloud.start_rounds()
+    cloud.drain(1)
+    cloud.answers = False
+    instances.restart(cloud.installation, cloud.caller, instance_id)
+    cloud.runner().run_until_idle()
+    answered = {task_id for task_id in tasks(cloud) if is_answered(cloud, task_id)}
+    [going] = tasks(cloud) - answered
+    with cloud.database.begin() as session:
+        vault = cloud.installation.vault
+        cut_off = order(session, vault, instance_id, "grant", {}).id
+        fresh = order(session, vault, instance_id, "grant", {}).id
+        session.flush()
+        session.get_one(Task, cut_off).created_at = cloud.clock.moment - timedelta(hours=1)
+        session.get_one(Task, fresh).created_at = cloud.clock.moment + timedelta(hours=1)
+    prune_now(cloud)
+    assert tasks(cloud) == answered | {going, fresh}
+    instances.reset_status(cloud.installation, cloud.caller, instance_id)
+    prune_now(cloud)
+    assert tasks(cloud) == answered | {fresh}
+
+
+def is_answered(cloud: Cloud, task_id: str) -> bool:
+    with cloud.database.session() as session:
+        return session.get_one(Task, task_id).answered
+
+
+def prune_now(cloud: Cloud) -> None:
+    with cloud.database.begin() as session:
+        prune = select(Operation).where(Operation.workflow == "records.prune")
+        session.scalars(prune).one().due_at = cloud.clock.moment
+    cloud.runner().run_until_idle()
+
+
+USER = Account("joe", password="very secret")
+
+
+def sealed_of(cloud: Cloud, instance_id: str) -> list[str]:
+    with cloud.database.session() as session:
+        mine = select(Operation).where(Operation.subject_id == instance_id)
+        return [row.workflow for row in session.scalars(mine) if "sealed" in row.args]
+
+
+def test_an_operation_that_has_ended_keeps_no_secrets(cloud: Cloud) -> None:
+    done = cloud.order(users=[USER])
+    assert sealed_of(cloud, done) == ["instance.create"]
+    cloud.drain()
+    assert cloud.words(done) == ("ACTIVE", "HEALTHY")
+    cloud.task_error["prepare"] = "no room"
+    failed, given_up = cloud.order(users=[USER]), cloud.order(users=[USER])
+    instances.delete(cloud.installation, cloud.caller, given_up)
+    assert sealed_of(cloud, given_up) == []
+    cloud.drain()
+    assert cloud.words(failed)[0] == "ERROR"
+    assert sealed_of(cloud, done) == sealed_of(cloud, failed) == []
+
+
+def test_an_agent_that_was_left_behind_is_told_to_stop(cloud: Cloud) -> None:
+    """While the deletion goes on, and when all is gone."""
+    instance_id = cloud.built()
+    with cloud.database.session() as session:
+        assert identify(session, f"credential of {instance_id}") == instance_id
+    instances.delete(cloud.installation, cloud.caller, instance_id)
+    for _ in range(2):
+        with cloud.database.session() as session, pytest.raises(NotFound, match="stop for good"):
+            identify(session, f"credential of {instance_id}")
+        cloud.drain()
+    with cloud.database.session() as session:
+        row = session.get_one(Agent, instance_id)
+        assert (row.enrolment_digest, row.accounts, row.details) == (None, {}, {})
+    assert cloud.busy_with(instance_id) is None
