@@ -6,12 +6,14 @@ lock with its first write and not before, so that a reader, or a step at work, b
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, TypeVar
 
 import orjson
 from sqlalchemy import (
@@ -34,6 +36,12 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, sessionmaker
 from sqlalchemy.sql.functions import FunctionElement
 
+from trove.errors import Failed
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
 TOPICS = "topics"
 MYSQL_OPTIONS: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 """Of every table: names that differ in case differ there too, as in the other databases."""
@@ -44,6 +52,10 @@ CONNECTING = 10
 """Seconds that a server may take to let us in."""
 SILENCE = 60
 """Seconds without a word after which a server is given up: more than InnoDB waits for a lock."""
+PATIENCE = 60.0
+"""Seconds that whoever starts waits for a server: after a reboot it may come later than we do."""
+PAUSE = 0.5
+"""Seconds between two tries."""
 
 DEADLOCKS = frozenset({"40P01", 1213})
 """PostgreSQL's and MariaDB's words to the transaction that they chose in a deadlock."""
@@ -198,6 +210,27 @@ def was_beaten(error: DBAPIError) -> bool:
         return True
     said = {getattr(error.orig, "sqlstate", None), *getattr(error.orig, "args", ())[:1]}
     return not DEADLOCKS.isdisjoint(said)
+
+
+def once_it_answers(url: str, work: Callable[[], T], *, patience: float = PATIENCE) -> T:
+    """What `work`, which can be done again, gives when the server at `url` lets it.
+
+    Raises Failed when it does not within `patience` seconds. A file is there or is not.
+    """
+    if make_url(url).get_backend_name() == "sqlite":
+        return work()
+    deadline, told = time.monotonic() + patience, ""
+    while True:
+        try:
+            return work()
+        except OperationalError as error:
+            reason = str(error.orig)
+            if time.monotonic() >= deadline:
+                raise Failed(f"the metadata database can not be used: {reason}") from error
+        if reason != told:
+            log.warning("waiting for the metadata database, %.0f s at most: %s", patience, reason)
+            told = reason
+        time.sleep(PAUSE)
 
 
 def announce(session: Session, topic: str) -> None:

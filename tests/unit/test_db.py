@@ -25,10 +25,12 @@ from trove.db import (
     announce,
     new_hex_id,
     new_id,
+    once_it_answers,
     utcnow,
     was_beaten,
 )
 from trove.engine import Operation
+from trove.errors import Failed
 from trove.models import Project
 
 MARGIN = timedelta(seconds=5)
@@ -272,6 +274,48 @@ def test_ids() -> None:
     assert len(new_hex_id()) == 32
     assert Project.__table__.c.id.default is not None
     assert utcnow().tzinfo is UTC
+
+
+class Door:
+    """A server that lets nobody in for the first few times."""
+
+    def __init__(self, times: int) -> None:
+        self.closed = times
+        self.knocks = 0
+
+    def __call__(self) -> str:
+        self.knocks += 1
+        if self.knocks <= self.closed:
+            raise OperationalError("SELECT 1", None, RuntimeError(f"closed {self.knocks // 2}"))
+        return "in"
+
+
+def test_whoever_starts_waits_for_the_server(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(db, "PAUSE", 0.001)
+    door = Door(times=3)
+    assert once_it_answers("postgresql://nowhere/", door) == "in"
+    assert door.knocks == 4
+    # Each reason once, however often it is met.
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [
+        "closed 0",
+        "closed 1",
+    ]
+
+
+def test_nobody_waits_for_a_server_for_ever() -> None:
+    door = Door(times=3)
+    with pytest.raises(Failed, match="the metadata database can not be used: closed 0"):
+        once_it_answers("mysql://nowhere/", door, patience=0)
+    assert door.knocks == 1
+
+
+def test_nobody_waits_for_a_file() -> None:
+    door = Door(times=3)
+    with pytest.raises(OperationalError):
+        once_it_answers("sqlite:///nowhere", door)
+    assert door.knocks == 1
 
 
 def test_listeners_are_told_of_what_is_kept(database: Database) -> None:

@@ -29,6 +29,7 @@ from trove.cli.wiring import (
     ensure_own_door,
     with_own_door,
 )
+from trove.db import PATIENCE, once_it_answers
 from trove.errors import Failed, TroveError
 from trove.services.installation import Installation
 from trove.settings import Settings, read_settings
@@ -184,10 +185,13 @@ def prepare_from(asked: Namespace, *, quiet: bool = False) -> Settings:
     return settings
 
 
-def check_schema(url: str) -> None:
-    """Raises Failed unless the metadata database is as this release needs it."""
+def check_schema(url: str, *, patience: float = 0) -> None:
+    """Raises Failed unless the metadata database is as this release needs it.
+
+    Its server may take `patience` seconds to answer.
+    """
     try:
-        current = migrations.current(url)
+        current = once_it_answers(url, partial(migrations.current, url), patience=patience)
     except SQLAlchemyError as error:
         raise Failed(f"the metadata database can not be used: {first_line_of(error)}") from None
     if current != migrations.newest():
@@ -207,7 +211,7 @@ def _run(
 ) -> int:
     try:
         settings = prepare_from(options_of(program, summary).parse_args(argv))
-        check_schema(settings.url)
+        check_schema(settings.url, patience=PATIENCE)
         work(settings)
     except TroveError as error:
         print(f"{program}: {error.message}", file=sys.stderr)

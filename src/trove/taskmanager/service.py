@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from trove import logs
+from trove.db import once_it_answers
 from trove.engine import Operation, Pool, Runner, State, ensure_periodic
 from trove.engine.control import DUE
 from trove.engine.runner import StepDone
@@ -58,10 +59,8 @@ class TaskManager:
         installation.database.on_commit(DUE, self._pool.nudge)
 
     def start(self) -> None:
-        for name in PERIODIC:
-            ensure_periodic(
-                self._installation.database, WORKFLOWS[name], clock=self._installation.clock
-            )
+        """Raises Failed when the metadata database lets nobody in for a minute."""
+        once_it_answers(self._installation.settings.url, self._ensure_rounds)
         self._pool.start()
         log.info("task manager started")
 
@@ -69,6 +68,12 @@ class TaskManager:
         """Let each step that is at work end; what is not done, another process takes up."""
         self._pool.stop()
         log.info("task manager stopped")
+
+    def _ensure_rounds(self) -> None:
+        for name in PERIODIC:
+            ensure_periodic(
+                self._installation.database, WORKFLOWS[name], clock=self._installation.clock
+            )
 
     def _context(self, session: Session, operation: Operation) -> Context:
         logs.bind(

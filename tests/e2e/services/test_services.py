@@ -99,6 +99,14 @@ class Installation:
             process.terminate()
         return [process.wait(timeout=15) for process in self.running.values()]
 
+    def tell(self) -> None:
+        """What the services said last: for whoever reads of a failure."""
+        for log in sorted(self.service.state.glob("*.log")):
+            print(log.name, *log.read_text(errors="replace").splitlines()[-8:], sep="\n  ")
+
+    def has_said(self, name: str, words: str) -> bool:
+        return words in (self.service.state / f"{name}.log").read_text(errors="replace")
+
     def answers(self) -> bool:
         url = f"http://127.0.0.1:{self.service.api_port}/healthcheck"
         try:
@@ -126,15 +134,18 @@ def installation(postgresql: Server) -> Iterator[Installation]:
     Path(f"{service.state}.home").mkdir(parents=True)
     made = Installation(service, postgresql, postgresql.new_database(), 19990)
     made.prepare()
-    for name in ALL:
-        made.start(name)
-    await_(made.answers)
     try:
+        for name in ALL:
+            made.start(name)
+        await_(made.answers)
         yield made
-    finally:
         for name in list(service.trove("list") or []):
             service.trove("delete", name["id"], "--wait")
+    finally:
+        # Whatever failed: what is left would be in the next test's way.
         made.stop_all()
+        made.tell()
+        service.remove()
         shutil.rmtree(service.state.parent, ignore_errors=True)
 
 
@@ -155,6 +166,20 @@ def test_every_process_dies_in_turn(installation: Installation) -> None:
     await_(installation.answers)
     for number in range(3):
         await_(lambda number=number: service.is_healthy(f"db-{number}"))
+
+
+def test_they_wait_for_their_database(installation: Installation) -> None:
+    """As after a reboot, when it may be the last to start."""
+    assert set(installation.stop_all()) == {0}
+    installation.server.kill()
+    for name in ALL:
+        installation.start(name)
+    for name in ALL:
+        await_(lambda name=name: installation.has_said(name, "waiting for the metadata database"))
+    installation.server.start()
+    await_(installation.answers)
+    order(installation.service, "late", "postgresql")
+    await_(lambda: installation.service.is_healthy("late"))
 
 
 def test_one_task_manager_carries_on_alone(installation: Installation) -> None:

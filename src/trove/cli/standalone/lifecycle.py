@@ -35,7 +35,7 @@ from trove.services.installation import Caller, Installation
 from trove.settings import Settings
 from trove.taskmanager.service import TaskManager
 
-START_SECONDS = 60.0
+START_SECONDS = 75.0
 STOP_SECONDS = 20.0
 REMOVE_SECONDS = 300.0
 LOOK_EVERY = 0.05

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from trove import logs
 from trove.api.app import create_app
 from trove.cli.services import api_door, conductor_door
@@ -10,6 +12,7 @@ from trove.cli.standalone.first_start import prepare
 from trove.cli.standalone.lifecycle import held_lock
 from trove.cli.wiring import build_installation, build_provider, ensure_own_door
 from trove.conductor import create_app as create_conductor
+from trove.db import once_it_answers
 from trove.metrics import Metrics
 from trove.services.installation import Installation
 from trove.settings import Settings
@@ -29,7 +32,7 @@ def run(settings: Settings) -> int:
         provider = build_provider(settings)
         installation = build_installation(settings, provider)
         # Before the doors are served, for whoever calls needs the tables.
-        prepare(installation)
+        once_it_answers(settings.url, partial(prepare, installation))
         ensure_own_door(settings)
         # One for all: they share the process and show its counters at one /metrics.
         metrics = Metrics()
