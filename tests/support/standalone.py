@@ -77,7 +77,7 @@ class Service:
 
     def remove(self) -> None:
         self.command("trove-standalone", "remove", "--yes")
-        shutil.rmtree(f"{self.state}.home", ignore_errors=True)
+        shutil.rmtree(self.state.parent, ignore_errors=True)
 
     def trove(self, *words: str) -> Any:
         """What the command answers, as JSON."""
@@ -149,11 +149,11 @@ class Service:
 
 def make_service(number: int, **options: str) -> Service:
     """A service of its own: ports, addresses and users that no other number has."""
-    state = Path(tempfile.mkdtemp(prefix="trove-e2e-", dir="/var/tmp"))
-    state.chmod(0o711)
-    Path(f"{state}.home").mkdir()
+    around = Path(tempfile.mkdtemp(prefix="trove-e2e-", dir="/var/tmp"))
+    around.chmod(0o711)
+    (around / "s.home").mkdir()
     return Service(
-        state / "s",
+        around / "s",
         19100 + 2 * number,
         19101 + 2 * number,
         f"127.79.{number}.0/24",

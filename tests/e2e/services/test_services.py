@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -131,7 +130,6 @@ def installation(postgresql: Server) -> Iterator[Installation]:
         "OS_PROJECT_DOMAIN_NAME": "Default",
     }
     service.options = cloud
-    Path(f"{service.state}.home").mkdir(parents=True)
     made = Installation(service, postgresql, postgresql.new_database(), 19990)
     made.prepare()
     try:
@@ -146,7 +144,6 @@ def installation(postgresql: Server) -> Iterator[Installation]:
         made.stop_all()
         made.tell()
         service.remove()
-        shutil.rmtree(service.state.parent, ignore_errors=True)
 
 
 def order(service: Service, name: str, datastore: str) -> None:

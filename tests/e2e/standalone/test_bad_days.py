@@ -5,12 +5,10 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import shutil
 import socket
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,13 +24,11 @@ NUMBERS = iter(range(2, 100))
 @pytest.fixture
 def fresh() -> Iterator[Service]:
     service = make_service(next(NUMBERS))
-    Path(f"{service.state}.home").mkdir(parents=True)
     service.start()
     try:
         yield service
     finally:
         service.remove()
-        shutil.rmtree(service.state.parent, ignore_errors=True)
 
 
 def order(service: Service, name: str, datastore: str = "postgresql") -> str:
