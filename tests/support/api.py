@@ -89,7 +89,7 @@ class AgentDouble:
         """One call of one agent; one after the other, as a real one does."""
         inst = self.installation
         with self.alone, inst.database.begin() as session:
-            orders = agents.orders_of(session, inst.vault, instance_id)
+            orders = agents.orders_of(session, inst.vault, instance_id, inst.clock)
             results = [self._do(instance_id, order) for order in orders]
             report = Report(
                 engine=self.state, volume_used=0.25, accounts=self._accounts(instance_id)

@@ -50,13 +50,16 @@ class Desk:
         with around.database.begin() as session:
             instance_id = agents.identify(session, credential)
             agents.receive(session, instance_id, request, around.clock)
-            orders = agents.orders_of(session, around.vault, instance_id, busy=request.busy)
+            orders = agents.orders_of(
+                session, around.vault, instance_id, around.clock, busy=request.busy
+            )
         return instance_id, orders
 
     def orders(self, instance_id: str, busy: Collection[str]) -> list[TaskOrder]:
         """What one agent is to do by now."""
-        with self.installation.database.session() as session:
-            return agents.orders_of(session, self.installation.vault, instance_id, busy=busy)
+        around = self.installation
+        with around.database.begin() as session:
+            return agents.orders_of(session, around.vault, instance_id, around.clock, busy=busy)
 
     def open_tasks(self) -> Sequence[tuple[str, str]]:
         """(instance id, task id) of everything that is to be done."""

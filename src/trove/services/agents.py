@@ -145,21 +145,24 @@ def open_tasks(session: Session) -> Sequence[tuple[str, str]]:
 
 
 def orders_of(
-    session: Session, vault: Vault, instance_id: str, *, busy: Collection[str] = ()
+    session: Session, vault: Vault, instance_id: str, clock: Clock, *, busy: Collection[str] = ()
 ) -> list[TaskOrder]:
-    """What one agent is to do, the oldest first, save what it is at already."""
+    """What one agent is to do, the oldest first, save what it is at already.
+
+    A task that was sealed with another key fails here and now: its agent would never hear of it.
+    """
     wanted = _open(Task).where(Task.instance_id == instance_id)
     tasks = session.scalars(wanted.order_by(Task.created_at, Task.id)).all()
-    return [
-        TaskOrder(
-            id=task.id,
-            kind=task.kind,
-            args=vault.open(task.sealed_args),
-            request_id=task.request_id,
-        )
-        for task in tasks
-        if task.id not in busy
-    ]
+    orders = []
+    for task in (task for task in tasks if task.id not in busy):
+        try:
+            args = vault.open(task.sealed_args)
+        except Failed as error:
+            result = TaskResult(task.id, error=error.message, error_kind=ErrorKind.FAILED)
+            _keep_result(session, instance_id, result, clock)
+        else:
+            orders.append(TaskOrder(task.id, task.kind, args, request_id=task.request_id))
+    return orders
 
 
 def await_answer(database: Database, task_id: str, timeout: float) -> Task:

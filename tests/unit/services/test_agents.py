@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 from sqlalchemy import select
 
 from tests.support import agents as rig
@@ -40,6 +41,7 @@ from trove.protocol import (
 )
 from trove.services import agents
 from trove.services.installation import Installation
+from trove.vault import Vault
 
 CREDENTIAL = "c" * 43
 
@@ -70,7 +72,8 @@ def receive(around: Installation, instance_id: str, **fields: object) -> None:
 
 def orders(around: Installation, instance_id: str, **options: object) -> list[str]:
     with around.database.session() as session:
-        return [o.id for o in agents.orders_of(session, around.vault, instance_id, **options)]
+        told = agents.orders_of(session, around.vault, instance_id, around.clock, **options)
+        return [order.id for order in told]
 
 
 def test_a_token_is_good_once(around: Installation, instance: str) -> None:
@@ -254,11 +257,28 @@ def test_orders_are_opened_in_their_order(around: Installation, instance: str) -
     assert orders(around, instance) == [first, second]
     assert orders(around, instance, busy=[first]) == [second]
     with around.database.session() as session:
-        handed = agents.orders_of(session, around.vault, instance)[0]
+        handed = agents.orders_of(session, around.vault, instance, around.clock)[0]
         assert len(agents.open_tasks(session)) == 3
         assert (instance, first) in agents.open_tasks(session)
     assert (handed.kind, handed.args) == ("grant", {"name": "bob"})
     assert "bob" not in task_row(around, first).sealed_args
+
+
+def test_a_task_that_was_sealed_with_another_key_fails_and_the_others_are_told(
+    around: Installation, instance: str
+) -> None:
+    operation_id = add_operation(around, instance)
+    other_key = Vault(Fernet.generate_key())
+    with around.database.begin() as session:
+        lost = order(session, other_key, instance, "prepare", {}, operation_id=operation_id).id
+    kept = ask(around, instance, "stop")
+    with around.database.begin() as session:
+        told = agents.orders_of(session, around.vault, instance, around.clock)
+    assert [task.id for task in told] == [kept]
+    task = task_row(around, lost)
+    assert task.answered
+    with pytest.raises(Failed, match="check that every service has the same"):
+        agents.raise_for(task)
 
 
 def test_the_first_answer_stands_and_wakes_the_operation(
