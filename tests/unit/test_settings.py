@@ -159,6 +159,10 @@ def test_a_file_for_keystone_means_keystone(tmp_path: Path) -> None:
         ("[DEFAULT]\nusage_timeout =", "usage_timeout = '': must be a number of seconds"),
         ("[DEFAULT]\ndebug = maybe", "[DEFAULT] debug = 'maybe': must be true or false"),
         ("[api]\nauth = none", "[api] auth = 'none': must be one of builtin, keystone"),
+        ("[DEFAULT]\nhttp_post_rate = 0", "http_post_rate = '0': must be between 1 and"),
+        ("[DEFAULT]\nusage_timeout = nan", "usage_timeout = 'nan': must be between 0.1 and"),
+        ("[DEFAULT]\nagent_heartbeat_time = -1", "'-1': must be between 0.1 and"),
+        ("[DEFAULT]\nmax_ram_per_tenant = -2", "'-2': must be between -1 and"),
         ("[taskmanager]\nmetrics_port = 70000", "metrics_port = '70000': must be between"),
     ],
 )

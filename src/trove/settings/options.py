@@ -60,22 +60,34 @@ CHOICES: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("local", "isolation"): ("auto", "none"),
 }
 
+MOST = 10**9
+"""More than anybody wants of anything, and what every database still holds in an INTEGER."""
+
 RANGES: Mapping[tuple[str, ...], tuple[float, float]] = {
     ("api", "bind_port"): (1, 65535),
     ("api", "workers"): (1, 1024),
     ("api", "page_size"): (1, 10000),
     ("api", "databases_page_size"): (1, 10000),
     ("api", "users_page_size"): (1, 10000),
-    ("api", "token_seconds"): (1, 10**9),
+    ("api", "token_seconds"): (1, MOST),
     # A token that was revoked works for as long: more than a minute would surprise an operator.
     ("api", "token_cache_seconds"): (0, 60),
+    ("limits", "max_accepted_volume_size"): (1, MOST),
     ("conductor", "bind_port"): (1, 65535),
     ("metrics_port",): (1, 65535),
     ("taskmanager_threads",): (1, 1024),
     # Below 1000 are the system's own users, whose files an engine must not own.
     ("local", "first_uid"): (1000, 2**31),
 }
-"""From, to; every other number may be any."""
+"""From, to."""
+
+RANGES_OF_GROUP: Mapping[str, tuple[float, float]] = {
+    "api": (1, MOST),
+    "limits": (-1, MOST),
+    # Below, whatever comes round with this period would keep a processor busy.
+    "timing": (0.1, MOST),
+}
+"""The same, of every number of a group that has no range of its own."""
 
 ALIASES: Mapping[tuple[str, str], tuple[str, str]] = {
     ("DEFAULT", "sql_connection"): ("database", "connection"),
@@ -103,6 +115,13 @@ ENGINE_OPTIONS = tuple(_ENGINE_OPTIONS.split())
 # Its options are keystonemiddleware's own, and differ from release to release.
 PASSED_ON = ("keystone_authtoken",)
 """Sections whose options are handed to a library as they are."""
+
+
+def range_of(option: Option) -> tuple[float, float] | None:
+    """From where to where the option's number may be; None when it is no number."""
+    if option.kind not in {int, float, int | None}:
+        return None
+    return RANGES.get(option.path) or RANGES_OF_GROUP[option.path[0]]
 
 
 @cache

@@ -9,7 +9,15 @@ from itertools import groupby
 
 from trove.settings import groups
 from trove.settings.obsolete import OBSOLETE, OBSOLETE_SECTIONS
-from trove.settings.options import ALIASES, CHOICES, ENGINE_SECTIONS, RANGES, Option, options
+from trove.settings.options import (
+    ALIASES,
+    CHOICES,
+    ENGINE_SECTIONS,
+    MOST,
+    Option,
+    options,
+    range_of,
+)
 
 # The page must read the same wherever it is made, or every build would change it.
 COMPUTED = {
@@ -79,8 +87,9 @@ def _default(option: Option) -> str:
 def _allowed(option: Option) -> str:
     if choices := CHOICES.get(option.path):
         return f"One of {', '.join(f'`{choice}`' for choice in choices)}."
-    if limits := RANGES.get(option.path):
-        return f"From {limits[0]} to {limits[1]}."
+    if limits := range_of(option):
+        low, high = limits
+        return f"From {low} to {high}." if high < MOST else f"At least {low}."
     return ""
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 
 from trove.errors import Invalid
 from trove.settings.ini import Entry
-from trove.settings.options import CHOICES, RANGES, Option
+from trove.settings.options import CHOICES, Option, range_of
 
 # The words that oslo.config takes.
 WORDS = {
@@ -32,9 +32,10 @@ def value_of(option: Option, entry: Entry) -> Any:
     choices = CHOICES.get(option.path)
     if choices and value not in choices:
         raise Invalid(_complaint(entry, f"one of {', '.join(choices)}"))
-    low, high = RANGES.get(option.path, (value, value))
-    if value is not None and option.path in RANGES and not low <= value <= high:
-        raise Invalid(_complaint(entry, f"between {low} and {high}"))
+    limits = range_of(option)
+    # NaN compares false with everything, and is refused too.
+    if limits and not limits[0] <= value <= limits[1]:
+        raise Invalid(_complaint(entry, f"between {limits[0]} and {limits[1]}"))
     return value
 
 
