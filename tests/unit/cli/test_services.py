@@ -168,7 +168,7 @@ def test_an_agent_that_rests_does_not_hold_up_the_end(house: House) -> None:
         began = time.monotonic()
         process.terminate()
         assert process.wait(15) == 0, house.log("conductor")
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 7
 
 
 def test_the_conductors_key_is_its_own(house: House) -> None:
