@@ -344,3 +344,10 @@ def test_an_administrator_sees_more(world: World) -> None:
 @pytest.mark.parametrize("path", ["/flavors/", "/instances//"])
 def test_a_slash_at_the_end_makes_no_difference(world: World, path: str) -> None:
     assert world.ask("GET", path).status_code == 200
+
+
+def test_nothing_is_deleted_by_a_path_that_ends_with_a_slash(world: World) -> None:
+    """It was `databases/..`: HTTP libraries take that for a step up."""
+    instance_id = world.built()
+    assert world.ask("DELETE", f"/instances/{instance_id}/").status_code == 404
+    assert world.get(f"/instances/{instance_id}")["instance"]["status"] == "ACTIVE"

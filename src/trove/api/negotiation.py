@@ -33,8 +33,9 @@ def normalise(scope: Any, headers: Mapping[str, str]) -> None:
     # database were down.
     if "\0" in path or b"%00" in scope["query_string"]:
         raise Invalid("a NUL character is not allowed", field="URL")
-    # Clients of Keystone ask for either form, which /identity serves as different routes.
-    if path != "/" and path.endswith("/") and not path.startswith("/identity"):
+    # Clients of Keystone ask for either form, which /identity serves as different routes. DELETE of
+    # a path that ends so is what HTTP libraries make of a child named `..`: it means no parent.
+    if scope["method"] != "DELETE" and path != "/" and not path.startswith("/identity"):
         path = path.rstrip("/")
     # Clients may name the version in Accept alone, on a path without one.
     if VENDOR in headers.get("accept", "") and not path.startswith(VERSION) and path:

@@ -33,6 +33,8 @@ class NameRules:
     """Bytes in UTF-8."""
     forbidden: str = ""
     """Characters that may not occur."""
+    highest: str = "\U0010ffff"
+    """The last character of Unicode that may."""
     reserved: frozenset[str] = frozenset()
     """Lower-case names that the engine, or Trove, keeps to itself."""
     reserved_prefixes: tuple[str, ...] = ()
@@ -61,6 +63,8 @@ class Manifest:
     longest_password: int = 128
     character_sets: frozenset[str] | None = None
     """Lower-case names that may be asked for; None means: the engine decides."""
+    collations_by_character_set: bool = False
+    """Whether a collation's name begins with its character set's."""
     url_scheme: str = ""
     client: str = ""
     """The command-line client, for `trove connect`."""

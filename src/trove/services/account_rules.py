@@ -17,6 +17,7 @@ from trove.settings import Settings
 
 HOST_PATTERN = re.compile(r"[0-9a-fA-F.:%_/]{1,60}")
 ANY_HOST = "%"
+NAME_FIELD = "databases.name"
 FREE_COLLATIONS = frozenset({"uca1400"})
 """First words of collations that go with several character sets."""
 
@@ -53,9 +54,11 @@ def visible(manifest: Manifest, told: Accounts) -> Accounts:
 def check_databases(manifest: Manifest, databases: Sequence[DatabaseAccount]) -> None:
     """Raises Invalid or Reserved, naming `databases`."""
     for database in databases:
-        check_name(manifest.database_names, database.name, "databases.name")
+        check_name(manifest.database_names, database.name, NAME_FIELD)
+        if database.name in {".", ".."}:
+            raise Invalid(f"{database.name!r} means a step in a URL", field=NAME_FIELD)
         _check_character_set(manifest, database)
-    _check_unique((database.name for database in databases), "databases.name")
+    _check_unique((database.name for database in databases), NAME_FIELD)
 
 
 def check_users(manifest: Manifest, users: Sequence[Account], *, valid_ip: bool = True) -> None:
@@ -74,6 +77,7 @@ def check_name(rules: NameRules, name: str, field: str) -> None:
     if len(name.encode()) > rules.longest:
         raise Invalid(f"{name[:16]!r}... is longer than {rules.longest} bytes", field=field)
     wrong = sorted({c for c in name if c in rules.forbidden or not c.isprintable()})
+    wrong += [c for c in name if c > rules.highest]
     if wrong:
         raise Invalid(f"{name!r} has {wrong[0]!r}, which is not allowed", field=field)
     low = name.lower()
@@ -126,7 +130,7 @@ def _is_address(host: str) -> bool:
 
 
 def _check_character_set(manifest: Manifest, database: DatabaseAccount) -> None:
-    """A collation begins with the character set that it orders, save those of Unicode at large."""
+    """MariaDB's collations begin with the character set that they order, save those of Unicode."""
     known = manifest.character_sets
     if known is None:
         return
@@ -136,6 +140,8 @@ def _check_character_set(manifest: Manifest, database: DatabaseAccount) -> None:
             f"{manifest.title} has no character set {character_set!r}",
             field="databases.character_set",
         )
+    if not manifest.collations_by_character_set:
+        return
     if collation and collation.lower().partition("_")[0] not in known | FREE_COLLATIONS:
         raise Invalid(f"{manifest.title} has no collation {collation!r}", field="databases.collate")
 

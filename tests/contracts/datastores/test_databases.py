@@ -71,3 +71,16 @@ def test_a_database_in_use_goes(shared: Engine) -> None:
     assert listed(shared)["worker"] == [], "a later database of this name is nobody's"
     with pytest.raises(Refused):
         shared.query("SELECT 1", user="worker", password="secret", database="busy")
+
+
+def test_the_character_sets_that_may_be_asked_for_are_the_engines(shared: Engine) -> None:
+    known = manifest_of(shared.manager).character_sets or frozenset()
+    query = {
+        "postgresql": "SELECT 1 WHERE pg_char_to_encoding('{}') BETWEEN 0 AND 34",
+        "mariadb": "SELECT 1 FROM information_schema.collations WHERE character_set_name = '{}'",
+    }[shared.manager]
+    shared.accounts.create_databases([database("sets")])
+    shared.accounts.create_users([user("asker", "sets")])
+    who = {"user": "asker", "password": "secret", "database": "sets"}
+    for name in known - {"utf8" if shared.manager == "mariadb" else ""}:  # MariaDB's own alias
+        assert shared.query(query.format(name), **who), name

@@ -94,6 +94,21 @@ def test_good_collations(collation: str) -> None:
     check_databases(POSTGRESQL, [DatabaseAccount("a", collate="de_DE.UTF-8")])
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+def test_names_that_no_url_can_bear(name: str) -> None:
+    with pytest.raises(Invalid, match=r"databases\.name.*means a step"):
+        check_databases(POSTGRESQL, [DatabaseAccount(name)])
+
+
+def test_mariadbs_identifiers_are_of_the_basic_plane() -> None:
+    check_databases(MARIADB, [DatabaseAccount("✓")])
+    check_databases(POSTGRESQL, [DatabaseAccount("🐘")])
+    with pytest.raises(Invalid, match=r"databases\.name: '🐘' has '🐘'"):
+        check_databases(MARIADB, [DatabaseAccount("🐘")])
+    with pytest.raises(Invalid, match=r"users\.name"):
+        check_users(MARIADB, [Account("🐘", password="secret-1")])
+
+
 def test_a_collation_of_no_character_set() -> None:
     with pytest.raises(Invalid, match=r"databases\.collate: MariaDB has no collation 'klingon'"):
         check_databases(MARIADB, [DatabaseAccount("a", collate="klingon")])
@@ -123,9 +138,9 @@ def test_what_is_reserved_is_not_visible() -> None:
 
 
 def test_character_sets() -> None:
-    some = replace(POSTGRESQL, character_sets=frozenset({"utf8"}))
-    check_databases(some, [DatabaseAccount("a", character_set="UTF8")])
-    with pytest.raises(Invalid, match="character_set"):
-        check_databases(some, [DatabaseAccount("a", character_set="klingon")])
+    for manifest in (POSTGRESQL, MARIADB):
+        check_databases(manifest, [DatabaseAccount("a", character_set="UTF8")])
+        with pytest.raises(Invalid, match=r"databases\.character_set"):
+            check_databases(manifest, [DatabaseAccount("a", character_set="klingon")])
     anything = replace(POSTGRESQL, character_sets=None)
     check_databases(anything, [DatabaseAccount("a", character_set="klingon")])

@@ -15,6 +15,9 @@ CHARACTER_SETS = frozenset(
 # fmt: on
 """SHOW CHARACTER SET, the same in every release since 10.0, and utf8's newer name."""
 
+HIGHEST = "\uffff"
+"""Identifiers are utf8mb3 there, whatever a database's own character set is."""
+
 MANIFEST = Manifest(
     manager="mariadb",
     title="MariaDB",
@@ -23,6 +26,7 @@ MANIFEST = Manifest(
     database_names=NameRules(
         longest=64,
         forbidden="/\\",
+        highest=HIGHEST,
         reserved=frozenset(
             {"mysql", "information_schema", "performance_schema", "sys", "lost+found"}
         ),
@@ -32,6 +36,7 @@ MANIFEST = Manifest(
     user_names=NameRules(
         longest=80,
         forbidden="/\\",
+        highest=HIGHEST,
         reserved=frozenset(
             {"root", "os_admin", "mysql", "mariadb.sys", "mysql.sys", "mysql.session", "public"}
         ),
@@ -44,6 +49,7 @@ MANIFEST = Manifest(
     smallest_memory=256,
     longest_password=128,
     character_sets=CHARACTER_SETS,
+    collations_by_character_set=True,
     url_scheme="mysql",
     client="mariadb",
 )

@@ -6,6 +6,24 @@ ADMIN = "os_admin"
 GROUP_PREFIX = "os_db_"
 """Roles that own a database each; its users are their members."""
 
+# fmt: off
+CHARACTER_SETS = frozenset(
+    {
+        "utf8", "utf-8", "unicode", "sql_ascii", "latin1", "latin2", "latin3", "latin4", "latin5",
+        "latin6", "latin7", "latin8", "latin9", "latin10", "iso_8859_5", "iso_8859_6",
+        "iso_8859_7", "iso_8859_8", "iso-8859-1", "iso-8859-2", "iso-8859-5", "iso-8859-6",
+        "iso-8859-7", "iso-8859-8", "iso-8859-9", "iso-8859-15", "iso88591", "iso88592",
+        "iso88599", "iso885915", "koi8", "koi8r", "koi8u", "koi8-r", "koi8-u", "win866", "win874",
+        "win1250", "win1251", "win1252", "win1253", "win1254", "win1255", "win1256", "win1257",
+        "win1258", "windows-1250", "windows-1251", "windows-1252", "windows-1253", "windows-1254",
+        "windows-1255", "windows-1256", "windows-1257", "windows-1258", "euc_cn", "euc_jp",
+        "euc_jis_2004", "euc_kr", "euc_tw", "euc-cn", "euc-jp", "euc-kr", "euc-tw",
+    }
+)
+# fmt: on
+"""Those of servers, not of clients alone, in PostgreSQL's own spellings and in usual ones; see
+https://www.postgresql.org/docs/current/multibyte.html."""
+
 INITDB = (
     "initdb",
     f"--username={ADMIN}",
@@ -48,5 +66,6 @@ MANIFEST = Manifest(
     url_scheme="postgresql",
     client="psql",
     lacks_tls=b"SSL is not supported by this build",
+    character_sets=CHARACTER_SETS,
     seed=(*INITDB, "--wal-segsize=1"),  # of its log, which nobody copies
 )
