@@ -56,6 +56,8 @@ ORDERS: list[tuple[dict[str, Any], int, str]] = [
     ({"nics": [{"network_id": "a"}, {"network_id": "b"}]}, 400, "nics"),
     ({"nics": [{"net-id": "a", "zone": "b"}]}, 400, "nics"),
     ({"nics": [{"v4-fixed-ip": "x.y"}]}, 400, "nics"),
+    ({"nics": [{"net-id": "nowhere"}]}, 400, "nics"),
+    ({"region_name": "Mars"}, 400, "region_name"),
     ({"access": {"allowed_cidrs": ["10.0.0.0/33"]}}, 400, "allowed_cidrs"),
     ({"access": {"allowed_cidrs": ["::/0"]}}, 400, "allowed_cidrs"),
     ({"access": {"allowed_cidrs": ["10.0.0.0/8", "10.0.0.0/8"]}}, 400, "allowed_cidrs"),

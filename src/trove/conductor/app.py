@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 from anyio import CapacityLimiter, to_thread
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -74,7 +74,11 @@ def create_app(
             Route("/healthcheck", door.healthcheck),
             Route("/metrics", door.metrics),
         ],
-        exception_handlers={TroveError: door.refuse, SQLAlchemyError: door.be_unavailable},
+        exception_handlers={
+            TroveError: door.refuse,
+            DataError: door.refuse_what_can_not_be_kept,
+            SQLAlchemyError: door.be_unavailable,
+        },
     )
     app.state.nudge = door.waiting.nudge
     app.state.release = door.waiting.release
@@ -130,6 +134,10 @@ class Door:
         log.info("%s answered %s: %s", request.url.path, status, error)
         return self._answer(request, {"error": str(error)}, status)
 
+    async def refuse_what_can_not_be_kept(self, request: Request, _: Exception) -> Response:
+        """Such as a NUL in a text: the same message would be refused for ever."""
+        return await self.refuse(request, Invalid("The message has values that can not be kept."))
+
     async def be_unavailable(self, request: Request, error: Exception) -> Response:
         log.warning("the metadata database does not answer: %s", error)
         told = {"error": "The metadata database does not answer; try again."}
@@ -165,7 +173,7 @@ async def message_in(request: Request, kind: type[M]) -> M:
             raise TooLarge
     try:
         return msgspec.json.decode(bytes(body), type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid(f"The message can not be understood: {error}") from None
 
 

@@ -17,12 +17,16 @@ deleted, stop for good. 426 means: this protocol is not spoken any more.
 from __future__ import annotations
 
 import enum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 PROTOCOL = 1
 OLDEST_PROTOCOL = 1
+
+# What a column holds: a guest that is taken over must not make the conductor stumble.
+Protocol = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
+Gigabytes = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 
 class EngineState(enum.StrEnum):
@@ -125,9 +129,9 @@ class Report(msgspec.Struct, omit_defaults=True):
     # Not EngineState: a state that an older conductor does not know must not hide all else.
     engine: str = EngineState.NEW
     engine_version: str | None = None
-    volume_used: float | None = None
+    volume_used: Gigabytes | None = None
     """GiB of the data volume."""
-    volume_total: float | None = None
+    volume_total: Gigabytes | None = None
     accounts: Accounts | None = None
     """Only when they changed since the last answered report."""
     error: str | None = None
@@ -167,7 +171,7 @@ class EnrolRequest(msgspec.Struct, omit_defaults=True):
     """Trade the one-time token for a credential."""
 
     token: str
-    protocol: int = PROTOCOL
+    protocol: Protocol = PROTOCOL
     agent_version: str | None = None
     credential: str | None = None
     """What the agent made up and wrote down before it asked, so that a lost answer costs nothing:
@@ -202,7 +206,7 @@ class SyncRequest(msgspec.Struct, omit_defaults=True):
     """Here is what is, and what was done: what is to be done?"""
 
     report: Report
-    protocol: int = PROTOCOL
+    protocol: Protocol = PROTOCOL
     agent_version: str | None = None
     results: list[TaskResult] = []
     progress: list[TaskProgress] = []

@@ -133,6 +133,10 @@ class Catalog(Protocol):
 
     def availability_zones(self) -> Sequence[str]: ...
 
+    def check_nics(self, nics: Sequence[Mapping[str, str]]) -> None:
+        """Whether a server may be ordered with these, as `ensure_address` takes them; raises
+        Invalid naming `nics`."""
+
 
 @dataclass(frozen=True)
 class Provider:

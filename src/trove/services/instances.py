@@ -37,7 +37,7 @@ from trove.services.instance_view import (
     views_of,
 )
 from trove.services.paging import Page, page_of
-from trove.services.selection import choose_flavor, choose_version, choose_zone
+from trove.services.selection import choose_flavor, choose_region, choose_version, choose_zone
 from trove.workflows.ending import RESERVED
 
 TURNS = 8
@@ -55,6 +55,7 @@ def create(inst: Installation, caller: Caller, order: InstanceOrder) -> Instance
         version = choose_version(session, inst.settings, order.datastore, order.datastore_version)
         flavor = choose_flavor(inst.catalog, order.flavor_id)
         zone = choose_zone(inst.catalog, order.availability_zone)
+        inst.catalog.check_nics(order.nics)
         check_order(inst.settings, order, version, flavor)
         size = order.volume_size or 0
         used = {"instances": 1, "ram": flavor.memory, "volumes": size}
@@ -69,7 +70,7 @@ def create(inst: Installation, caller: Caller, order: InstanceOrder) -> Instance
             volume_size=size,
             volume_type=order.volume_type,
             availability_zone=zone,
-            region=order.region or inst.settings.api.region,
+            region=choose_region(inst.settings, order.region),
             locality=order.locality,
             nics=list(order.nics),
             access=order.access or {"is_public": False},

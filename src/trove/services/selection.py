@@ -57,6 +57,14 @@ def choose_zone(catalog: Catalog, zone: str | None) -> str | None:
     return zone
 
 
+def choose_region(settings: Settings, region: str | None) -> str:
+    """This installation's, the only one that there is; raises Invalid naming `region_name`."""
+    own = settings.api.region
+    if region not in {None, own}:
+        raise Invalid(f"there is no region {region!r} here; this is {own}", field="region_name")
+    return own
+
+
 def _datastore(session: Session, settings: Settings, wanted: str | None) -> Datastore:
     name = wanted or settings.default_datastore
     if name is None:

@@ -72,7 +72,6 @@ RANGES: Mapping[tuple[str, ...], tuple[float, float]] = {
     ("api", "token_seconds"): (1, MOST),
     # A token that was revoked works for as long: more than a minute would surprise an operator.
     ("api", "token_cache_seconds"): (0, 60),
-    ("limits", "max_accepted_volume_size"): (1, MOST),
     ("conductor", "bind_port"): (1, 65535),
     ("metrics_port",): (1, 65535),
     ("taskmanager_threads",): (1, 1024),

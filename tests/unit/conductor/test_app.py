@@ -195,6 +195,40 @@ def test_nonsense_is_refused(agent: Caller, body: bytes) -> None:
     assert answer["error"]
 
 
+def nested(depth: int) -> bytes:
+    deep = b'{"a":' * depth + b"1" + b"}" * depth
+    return b'{"report": {"details": ' + deep + b"}}"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"report": {}, "protocol": 1' + b"0" * n + b"}" for n in (12, 30)]
+    + [b'{"report": {"volume_used": -1}}', b'{"report": {"volume_used": 1e300}}', nested(100_000)],
+)
+def test_what_no_column_holds_is_refused(agent: Caller, body: bytes) -> None:
+    assert agent.post("sync", body)[0] == 400
+    assert agent.sync()[0] == 200
+
+
+@pytest.mark.parametrize("depth", [300, 900, 1500, 5000])
+def test_details_may_be_deep_or_are_refused(agent: Caller, depth: int) -> None:
+    assert agent.post("sync", nested(depth))[0] in {200, 400}
+    assert agent.sync()[0] == 200
+
+
+@pytest.mark.engine
+def test_what_the_metadata_database_can_not_keep_is_refused(
+    tmp_path: Path, postgresql_url: str
+) -> None:
+    with conductor_in(tmp_path, "127.72.0.3", url=postgresql_url) as conductor:
+        instance = add_instance(conductor.installation)
+        with agent_of(conductor, instance, CREDENTIAL) as agent:
+            report = b'{"report": {"engine_version": "\\u0000"}, "hold": 0}'
+            status, answer = agent.post("sync", report)
+            assert (status, "can not be kept" in answer["error"]) == (400, True)
+            assert agent.sync()[0] == 200
+
+
 def test_too_much_is_refused(agent: Caller) -> None:
     status, _ = agent.post("sync", b" " * (5 * 1024 * 1024))
     assert status == 413

@@ -15,6 +15,8 @@ from trove.engine import Operation
 from trove.errors import Forbidden, Invalid, NotFound, NotReady, OverQuota, Reserved
 from trove.models import Agent, Datastore, DatastoreVersion, Event, Instance
 from trove.protocol import Account, DatabaseAccount
+from trove.providers.base import Flavor
+from trove.providers.fake.catalog import FakeCatalog
 from trove.services import instance_order, instances
 from trove.services.installation import Caller
 from trove.services.instance_view import unenforced_of
@@ -118,13 +120,14 @@ def test_a_version_by_id_name_or_number(cloud: Cloud, version: str) -> None:
     assert (view.datastore, view.datastore_version_number) == ("postgresql", "15.20")
 
 
+class Tiny(FakeCatalog):
+    """Nothing that an engine fits into."""
+
+    def flavors(self) -> list[Flavor]:
+        return [Flavor("0", "tiny", memory=16, vcpus=1)]
+
+
 def test_a_flavor_that_is_too_small_for_the_engine(cloud: Cloud) -> None:
-    tiny = replace(cloud.provider.catalog.flavors()[0], id="0", memory=16)
-
-    class Tiny:
-        def flavors(self) -> list[Any]:
-            return [tiny]
-
     cloud.installation = replace(cloud.installation, catalog=Tiny())
     with pytest.raises(Invalid, match="flavorRef"):
         cloud.order(flavor_id="0")
@@ -325,12 +328,6 @@ def test_a_new_name_keeps_to_the_rule_of_orders(cloud: Cloud, name: str) -> None
 
 def test_an_instance_does_not_become_too_small_for_its_engine(cloud: Cloud) -> None:
     instance_id = cloud.built()
-    tiny = replace(cloud.provider.catalog.flavors()[0], id="0", memory=16)
-
-    class Tiny:
-        def flavors(self) -> list[Any]:
-            return [tiny]
-
     cloud.installation = replace(cloud.installation, catalog=Tiny())
     with pytest.raises(Invalid, match="flavorRef: PostgreSQL needs"):
         instances.resize_flavor(cloud.installation, cloud.caller, instance_id, "0")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from trove.errors import Invalid
 from trove.providers.base import Flavor, VolumeType
 
 FLAVORS = (
@@ -11,6 +12,7 @@ FLAVORS = (
     Flavor("2", "small", memory=512, vcpus=1),
     Flavor("3", "medium", memory=1024, vcpus=2),
 )
+NO_NETWORK = "nowhere"
 
 
 class FakeCatalog:
@@ -24,3 +26,8 @@ class FakeCatalog:
 
     def availability_zones(self) -> Sequence[str]:
         return ("fake",)
+
+    def check_nics(self, nics: Sequence[Mapping[str, str]]) -> None:
+        """It has every network that is asked for, but one."""
+        if any(nic.get("network_id") == NO_NETWORK for nic in nics):
+            raise Invalid(f"there is no network {NO_NETWORK!r}", field="nics.network_id")

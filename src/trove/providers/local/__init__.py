@@ -29,5 +29,5 @@ def create_provider(settings: Settings, agent: AgentCommand = agent_command) -> 
         compute=LocalCompute(layout, machine, volumes, identities, agent),
         volumes=volumes,
         network=LocalNetwork(layout, local.address_pool),
-        catalog=LocalCatalog(local.flavors),
+        catalog=LocalCatalog(local.flavors, local.address_pool),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from trove.errors import Invalid
 from trove.providers.base import Flavor, VolumeType
+from trove.providers.local.network import pool_from, wanted_address
+from trove.settings import LocalSettings
 
 FLAVORS = (
     "1:db.tiny:256:1",
@@ -21,10 +23,12 @@ VOLUME_TYPE = VolumeType("local", "local", "A file system of its own on this mac
 
 
 class LocalCatalog:
-    """The flavors of the settings, `id:name:memory MiB:vcpus` each, or a useful list."""
+    """The flavors of the settings, `id:name:memory MiB:vcpus` each, or a useful list; addresses
+    of the pool."""
 
-    def __init__(self, flavors: Sequence[str] = ()) -> None:
+    def __init__(self, flavors: Sequence[str] = (), pool: str = LocalSettings.address_pool) -> None:
         self._flavors = tuple(flavor_from(text) for text in flavors or FLAVORS)
+        self._pool = pool_from(pool)
 
     def flavors(self) -> Sequence[Flavor]:
         return self._flavors
@@ -34,6 +38,9 @@ class LocalCatalog:
 
     def availability_zones(self) -> Sequence[str]:
         return (ZONE,)
+
+    def check_nics(self, nics: Sequence[Mapping[str, str]]) -> None:
+        wanted_address(nics, self._pool)
 
 
 def flavor_from(text: str) -> Flavor:

@@ -13,6 +13,28 @@ from trove.providers.local.layout import Layout, checked
 from trove.providers.local.locks import hold
 from trove.providers.local.reservations import Reservations
 
+Pool = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def pool_from(text: str) -> Pool:
+    """Raises Invalid."""
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as error:
+        raise Invalid(f"{error}.", field="address_pool") from None
+
+
+def wanted_address(nics: Sequence[Mapping[str, str]], pool: Pool) -> str | None:
+    """There is one network here, and nothing of it to choose but the address; raises Invalid."""
+    asked = {key: value for nic in nics for key, value in nic.items()}
+    address = asked.pop("ip_address", None)
+    if asked:
+        told = f"there are no networks to choose from here; leave {', '.join(asked)} out"
+        raise Invalid(told, field="nics")
+    if address and ipaddress.ip_address(address) not in pool:
+        raise Invalid(f"{address} is not in the pool {pool}", field="nics.ip_address")
+    return address
+
 
 class LocalNetwork:
     """One loopback address for each server, so that every engine has its standard port."""
@@ -20,10 +42,7 @@ class LocalNetwork:
     def __init__(self, layout: Layout, pool: str) -> None:
         self._layout = layout
         self._taken = Reservations(layout.addresses)
-        try:
-            self._pool = ipaddress.ip_network(pool)
-        except ValueError as error:
-            raise Invalid(f"{error}.", field="address_pool") from None
+        self._pool = pool_from(pool)
 
     def ensure_address(self, name: str, port: int, nics: Sequence[Mapping[str, str]] = ()) -> str:
         with hold(self._layout.locks, f"address.{checked(name)}"):
@@ -36,7 +55,7 @@ class LocalNetwork:
 
     def _reserve(self, name: str, port: int, nics: Sequence[Mapping[str, str]]) -> str:
         """An address of the pool, or the one that was asked for; raises Failed or Invalid."""
-        wanted = self._wanted(nics)
+        wanted = wanted_address(nics, self._pool)
         for address in [wanted] if wanted else self._candidates(name):
             if self._is_free(address, port) and self._taken.take(address, name):
                 return address
@@ -46,17 +65,6 @@ class LocalNetwork:
             f"None of the addresses of {self._pool} has port {port} free: each belongs to an"
             " instance or to another program. Set address_pool to a larger one."
         )
-
-    def _wanted(self, nics: Sequence[Mapping[str, str]]) -> str | None:
-        """There is one network here, and nothing of it to choose but the address."""
-        asked = {key: value for nic in nics for key, value in nic.items()}
-        address = asked.pop("ip_address", None)
-        if asked:
-            told = f"there are no networks to choose from here; leave {', '.join(asked)} out"
-            raise Invalid(told, field="nics")
-        if address and ipaddress.ip_address(address) not in self._pool:
-            raise Invalid(f"{address} is not in the pool {self._pool}", field="nics.ip_address")
-        return address
 
     def _candidates(self, name: str) -> Iterator[str]:
         """Every address of the pool once, beginning where this name falls.
