@@ -112,6 +112,8 @@ CLUSTER = arg("cluster", help="name or id of the cluster")
 GROUP = arg("group", metavar="configuration", help="name or id of the configuration group")
 LIMIT = arg("--limit", type=int, metavar="N", help="at most so many")
 MARKER = arg("--marker", metavar="ID", help="begin after this one")
+# Each time that it is given adds to the words; argparse would keep the last ones alone.
+SEVERAL: Mapping[str, Any] = {"nargs": "+", "action": "extend", "default": []}
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,22 @@ SENT = [
             ]
         },
     ),
+    (
+        "user-create pg u pw --databases a b --databases c",
+        "POST",
+        f"{ONE}/users",
+        {
+            "users": [
+                {
+                    "name": "u",
+                    "password": "pw",
+                    "databases": [{"name": "a"}, {"name": "b"}, {"name": "c"}],
+                }
+            ]
+        },
+    ),
     ("user-delete pg u --host 10.%", "DELETE", f"{ONE}/users/u%4010%2E%25", None),
+    ("user-delete pg u --host %", "DELETE", f"{ONE}/users/u", None),
     (
         "user-grant-access pg u a b",
         "PUT",
@@ -390,6 +405,37 @@ def test_it_sends_what_is_documented(service, trove, line, method, path, body):
     assert (result.code, result.err.startswith("ERROR")) == (0, False), result.err
     last = service.asked[-1]
     assert (last.method, last.short, last.body) == (method, path, body)
+
+
+ACCOUNTS = [
+    ("user-show {}", "GET", "{}"),
+    ("user-delete {}", "DELETE", "{}"),
+    ("user-show-access {}", "GET", "{}/databases"),
+    ("user-grant-access {} a", "PUT", "{}/databases"),
+    ("user-revoke-access {} a", "DELETE", "{}/databases/a"),
+    ("user-update-attributes {} --new_name v", "PUT", "{}"),
+]
+
+
+@pytest.mark.parametrize("command", ACCOUNTS, ids=lambda row: row[0])
+@pytest.mark.parametrize(
+    ("words", "user"),
+    [
+        ("pg u@h", "u%40h%40%25"),
+        ("--host % pg u@h", "u%40h%40%25"),
+        ("--host 10.% pg u@h", "u%40h%4010%2E%25"),
+        ("pg u@", "u%40%40%25"),
+        ("pg u@%", "u%40%25%40%25"),
+    ],
+)
+def test_a_name_with_an_at_is_not_a_name_and_a_host(service, trove, command, words, user):
+    """Otherwise it would be done to another user."""
+    line, method, path = command
+    at = f"{ONE}/users/{path.format(user)}"
+    service.on(method, at, Reply(200, {"user": {"name": "u@h"}, "databases": []}))
+    result = trove(*line.format(words).split())
+    assert result.code == 0, result.err
+    assert (service.asked[-1].method, service.asked[-1].short) == (method, at)
 
 
 @pytest.mark.parametrize(("line", "path", "body", "seen"), SHOWN, ids=[row[0] for row in SHOWN])

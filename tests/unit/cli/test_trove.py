@@ -221,6 +221,15 @@ class TestCreating:
             }
         }
 
+    def test_what_is_said_in_several_goes_is_all_ordered(self, service, trove):
+        service.on("POST", "/instances", Reply(200, {"instance": INSTANCE}))
+        line = "create new 2 --databases a --users u:p --databases b c --users v:p w:p"
+        assert trove(*line.split()).code == 0
+        ordered = service.asked[-1].body["instance"]
+        assert [each["name"] for each in ordered["databases"]] == ["a", "b", "c"]
+        assert [each["name"] for each in ordered["users"]] == ["u", "v", "w"]
+        assert [each["name"] for each in ordered["users"][0]["databases"]] == ["a", "b", "c"]
+
     def test_a_replica_needs_little(self, service, trove):
         service.on("POST", "/instances", Reply(200, {"instance": INSTANCE}))
         trove("create", "copy", "--replica_of", "pg", "--replica_count", "2")

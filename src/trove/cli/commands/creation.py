@@ -6,7 +6,7 @@ import shlex
 from argparse import ArgumentTypeError, Namespace
 from typing import Any
 
-from trove.cli.command import Argument, Request, arg
+from trove.cli.command import SEVERAL, Argument, Request, arg
 from trove.cli.context import Context
 from trove.cli.views import instance_lines
 
@@ -128,17 +128,15 @@ CREATE_ARGUMENTS: tuple[Argument, ...] = (
     arg("--volume_type", metavar="TYPE", help="kind of volume"),
     arg(
         "--databases",
-        nargs="+",
-        default=[],
+        **SEVERAL,
         metavar="DB",
-        help="databases to begin with; all users may use all of them",
+        help="databases to begin with; all users may use all of them (repeatable)",
     ),
     arg(
         "--users",
-        nargs="+",
-        default=[],
+        **SEVERAL,
         metavar="USER[:PASSWORD]",
-        help="users to begin with; a password that is missing or `-` is asked for",
+        help="users to begin with; a password that is missing or `-` is asked for (repeatable)",
     ),
     arg("--backup", help="name or id of a backup to restore"),
     arg("--availability_zone", metavar="ZONE", help="where to place it"),

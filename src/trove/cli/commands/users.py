@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from trove.cli.command import INSTANCE, LIMIT, MARKER, Command, Request, arg
+from trove.cli.command import INSTANCE, LIMIT, MARKER, SEVERAL, Command, Request, arg
 from trove.cli.context import Context
 from trove.cli.output import Columns, Item
 from trove.client.errors import ClientError
@@ -31,9 +31,10 @@ def on_account(request: Request) -> Any:
 
 def account_of(user: Item) -> str:
     """How a path names a user: with the host, unless that is any."""
-    host = user.get("host")
-    # % is what a path without a host means.
-    return f"{user['name']}@{host}" if host and host != "%" else str(user["name"])
+    name, host = str(user["name"]), user.get("host") or "%"
+    # % is what a path without a host means; but what follows the last @ would be taken for one, and
+    # so for another user.
+    return name if host == "%" and "@" not in name else f"{name}@{host}"
 
 
 def named(names: list[str]) -> list[dict[str, str]]:
@@ -92,7 +93,7 @@ COMMANDS = (
             NAME,
             arg("password", nargs="?", help="`-` or none at all: it is asked for, or read"),
             HOST,
-            arg("--databases", nargs="+", default=[], metavar="DB", help="what the user may use"),
+            arg("--databases", **SEVERAL, metavar="DB", help="what the user may use (repeatable)"),
         ),
         Request("POST", USERS, new_user),
     ),
