@@ -81,7 +81,9 @@ def test_pages_of_databases_and_users_go_round(world: World, maria: str) -> None
 def test_links_may_be_followed_as_they_stand(world: World, datastore: str, kind: str) -> None:
     """As gophercloud and openstacksdk do."""
     instance = world.built(datastore={"type": datastore})
-    names = ["a b", "a%b", "a@b", "b%40c", "b%25", "q&r=s#t+u", "z.json", "\u00fc"]
+    names = ["a b", "a@b", "a&b=c+d", "z.json", "\u00fc"]
+    if kind == "users":
+        names += ["a%b", "b%40c", "b%25", "q&r=s#t+u"]
     made = [{"name": name} | ({"password": "p"} if kind == "users" else {}) for name in names]
     done(world.ask("POST", f"/instances/{instance}/{kind}", {kind: made}))
     for limit in (1, 2, 3):

@@ -18,6 +18,8 @@ from trove.settings import Settings
 HOST_PATTERN = re.compile(r"[0-9a-fA-F.:%_/]{1,60}")
 ANY_HOST = "%"
 NAME_FIELD = "databases.name"
+STEPS = frozenset({".", ".."})
+NOT_IN_URLS = frozenset("?#%")
 FREE_COLLATIONS = frozenset({"uca1400"})
 """First words of collations that go with several character sets."""
 
@@ -55,8 +57,9 @@ def check_databases(manifest: Manifest, databases: Sequence[DatabaseAccount]) ->
     """Raises Invalid or Reserved, naming `databases`."""
     for database in databases:
         check_name(manifest.database_names, database.name, NAME_FIELD)
-        if database.name in {".", ".."}:
-            raise Invalid(f"{database.name!r} means a step in a URL", field=NAME_FIELD)
+        # Clients in use put it into a URL as it is: to delete this one would delete another.
+        if database.name in STEPS or not NOT_IN_URLS.isdisjoint(database.name):
+            raise Invalid(f"{database.name!r} means something else in URLs", field=NAME_FIELD)
         _check_character_set(manifest, database)
     _check_unique((database.name for database in databases), NAME_FIELD)
 
@@ -65,6 +68,8 @@ def check_users(manifest: Manifest, users: Sequence[Account], *, valid_ip: bool 
     """Raises Invalid or Reserved, naming `users`; every user needs a password here."""
     for user in users:
         check_name(manifest.user_names, user.name, "users.name")
+        if user.name in STEPS:
+            raise Invalid(f"{user.name!r} means something else in URLs", field="users.name")
         check_password(manifest, user.password)
         check_host(manifest, user.host, valid_ip=valid_ip)
     _check_unique((f"{u.name}@{u.host or ANY_HOST}" for u in users), "users.name")

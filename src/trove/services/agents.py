@@ -30,6 +30,7 @@ from trove.errors import (
 )
 from trove.models import Agent, Instance, Task
 from trove.models.agent import digest_of
+from trove.models.event import tell
 from trove.models.task import FORGOTTEN, find_task, order
 from trove.protocol import (
     Accounts,
@@ -37,6 +38,7 @@ from trove.protocol import (
     ErrorKind,
     Report,
     SyncRequest,
+    TaskKind,
     TaskOrder,
     TaskProgress,
     TaskResult,
@@ -59,6 +61,19 @@ ERRORS: dict[str, type[TroveError]] = {
     ErrorKind.FAILED: Failed,
 }
 
+EVENTS: dict[str, str] = {
+    TaskKind.CREATE_DATABASES: "database.create",
+    TaskKind.DELETE_DATABASE: "database.delete",
+    TaskKind.CREATE_USERS: "user.create",
+    TaskKind.UPDATE_USER: "user.update",
+    TaskKind.CHANGE_PASSWORDS: "user.change_password",
+    TaskKind.DELETE_USER: "user.delete",
+    TaskKind.GRANT: "user.grant",
+    TaskKind.REVOKE: "user.revoke",
+    TaskKind.ENABLE_ROOT: "root.enable",
+    TaskKind.DISABLE_ROOT: "root.disable",
+}
+"""What was told of when a request ordered a task of this kind."""
 
 __all__ = [
     "Enrolled",
@@ -275,9 +290,24 @@ def _keep_result(session: Session, instance_id: str, result: TaskResult, clock: 
     )
     if not kept.rowcount:  # type: ignore[attr-defined]
         return
-    waiting = session.scalar(select(Task.operation_id).where(Task.id == result.id))
-    if waiting is not None:
-        wake(session, waiting, clock=clock)
+    task = session.get_one(Task, result.id)
+    if task.operation_id is not None:
+        wake(session, task.operation_id, clock=clock)
+    elif result.error is not None:
+        _tell_of_failure(session, task, result.error)
+
+
+def _tell_of_failure(session: Session, task: Task, error: str) -> None:
+    """What a request asked for has been told of when it was ordered: now, that it was not done."""
+    if task.kind in EVENTS:
+        tell(
+            session,
+            f"{EVENTS[task.kind]}.error",
+            project_id=session.get_one(Instance, task.instance_id).project_id,
+            subject_id=task.instance_id,
+            request_id=task.request_id,
+            payload={"error": error},
+        )
 
 
 def _pending(instance_id: str) -> Select[str]:
@@ -301,16 +331,21 @@ def _open(*what: Any) -> Select[Any]:
 def _withdraw(database: Database, task_id: str, timeout: float) -> Task:
     with database.begin() as session:
         task = session.get_one(Task, task_id)
-        session.execute(
+        error = (
+            f"The instance's agent did not answer within {timeout:g} seconds; "
+            "look at the instance, and try again."
+        )
+        withdrawn = session.execute(
             _unanswered(task.instance_id, task_id).values(
                 answered=True,
                 sealed_args=FORGOTTEN,
-                error=f"The instance's agent did not answer within {timeout:g} seconds; "
-                "look at the instance, and try again.",
+                error=error,
                 error_kind=ErrorKind.UNAVAILABLE,
                 answered_at=DatabaseNow(),
             )
         )
+        if withdrawn.rowcount:  # type: ignore[attr-defined]
+            _tell_of_failure(session, task, error)
         session.refresh(task)
     return task
 

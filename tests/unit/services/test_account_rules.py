@@ -94,10 +94,16 @@ def test_good_collations(collation: str) -> None:
     check_databases(POSTGRESQL, [DatabaseAccount("a", collate="de_DE.UTF-8")])
 
 
-@pytest.mark.parametrize("name", [".", ".."])
-def test_names_that_no_url_can_bear(name: str) -> None:
-    with pytest.raises(Invalid, match=r"databases\.name.*means a step"):
+@pytest.mark.parametrize("name", [".", "..", "a?b", "#a", "a%41"])
+def test_databases_that_clients_would_mistake(name: str) -> None:
+    with pytest.raises(Invalid, match=r"databases\.name.*means something else in URLs"):
         check_databases(POSTGRESQL, [DatabaseAccount(name)])
+
+
+def test_users_that_clients_would_mistake() -> None:
+    check_users(POSTGRESQL, [Account("a%b?", password="secret-1")])
+    with pytest.raises(Invalid, match=r"users\.name.*means something else in URLs"):
+        check_users(POSTGRESQL, [Account("..", password="secret-1")])
 
 
 def test_mariadbs_identifiers_are_of_the_basic_plane() -> None:

@@ -28,6 +28,7 @@ from trove.errors import (
 from trove.models import Agent, Instance, Task
 from trove.models.agent import digest_of, enrolment_token_of
 from trove.models.agent import invite as invite_agent
+from trove.models.event import Event
 from trove.models.task import order
 from trove.protocol import (
     Account,
@@ -360,6 +361,23 @@ def test_what_is_not_answered_in_time_is_withdrawn(around: Installation, instanc
     assert orders(around, instance) == []
     receive(around, instance, results=[TaskResult(task_id, {})])
     assert task_row(around, task_id).error_kind == "unavailable"
+
+
+def told(around: Installation, instance: str) -> list[tuple[str, str]]:
+    """Of what failed: (kind of event, error)."""
+    with around.database.session() as session:
+        found = session.scalars(select(Event).where(Event.subject_id == instance))
+        return [(event.kind, event.payload["error"]) for event in found]
+
+
+def test_a_request_that_an_agent_refuses_is_told_of(around: Installation, instance: str) -> None:
+    refused, done = ask(around, instance, "grant"), ask(around, instance, "revoke")
+    results = [TaskResult(refused, error="no", error_kind="invalid"), TaskResult(done, {})]
+    receive(around, instance, results=[*results, *results])
+    assert told(around, instance) == [("user.grant.error", "no")]
+    agents.await_answer(around.database, ask(around, instance, "create_databases"), 0)
+    kind, error = told(around, instance)[-1]
+    assert (kind, "did not answer" in error) == ("database.create.error", True)
 
 
 def test_an_answer_of_the_last_moment_counts(
