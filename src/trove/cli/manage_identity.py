@@ -16,6 +16,7 @@ from trove.errors import NotFound
 from trove.models import Project, User
 from trove.services import identity
 from trove.services.identity import Identifier, NewCredential
+from trove.services.identity.directory import check_role
 from trove.services.installation import Installation
 from trove.settings import Settings
 
@@ -34,6 +35,9 @@ def list_projects(settings: Settings, _: Namespace) -> None:
 def create_user(settings: Settings, asked: Namespace) -> None:
     with opened(settings) as installation:
         project = _project(installation, asked.project) if asked.project else None
+        # Before anything is made: a user without a role would be in the way of a second try.
+        for role in asked.role:
+            check_role(installation, role)
         password = _password(asked)
         user = identity.create_user(
             installation, asked.name, password, default_project_id=project.id if project else None
@@ -144,7 +148,7 @@ def _tell(asked: Namespace, password: str) -> None:
 
 _USER = arg("user", help="name or id")
 _PROJECT = arg("project", help="name or id")
-_ROLE = arg("role", help="admin, member or reader")
+_ROLE = arg("role", help="admin, member, reader, or another of admin_roles")
 _GENERATE = arg("--generate", action="store_true", help="make a password and print it once")
 _ROLES = {"action": "append", "default": [], "metavar": "ROLE"}
 

@@ -187,10 +187,17 @@ def test_lists_show_what_there_is(operator: Operator, anna: str) -> None:
     assert "exists already" in operator.refused("project_create", "shop")
 
 
+def test_a_user_whose_role_is_misspelt_is_not_made(operator: Operator, anna: str) -> None:
+    words = ("--project", "shop", "--role", "member", "--role", "memebr", "--generate")
+    assert "there is no role 'memebr'" in operator.refused("user_create", "bert", *words)
+    assert "bert" not in operator("user_list")
+
+
 def test_roles_come_and_go(operator: Operator, anna: str) -> None:
     operator("role_add", "anna", "shop", "admin")
     operator("role_remove", anna, "shop", "admin")
     assert "does not have the role" in operator.refused("role_remove", "anna", "shop", "admin")
+    assert "there is no role 'memebr'" in operator.refused("role_add", "anna", "shop", "memebr")
     assert "no user 'bert'" in operator.refused("role_add", "bert", "shop", "admin")
     assert "no project 'bank'" in operator.refused("role_add", "anna", "bank", "admin")
 

@@ -90,11 +90,17 @@ def set_user_enabled(installation: Installation, user_id: str, enabled: bool) ->
 
 
 def grant_role(installation: Installation, user_id: str, project_id: str, role: str) -> None:
-    """Content if the user has the role already."""
-    if not role or len(role) > 64:
-        raise Invalid("must have 1 to 64 characters", field="role")
+    """Content if the user has the role already; raises Invalid for one that nothing asks for."""
+    check_role(installation, role)
     with installation.database.begin() as session:
         session.merge(RoleAssignment(user_id=user_id, project_id=project_id, role=role))
+
+
+def check_role(installation: Installation, role: str) -> None:
+    """Raises Invalid for a role that is neither ours nor among the `admin_roles`."""
+    known = dict.fromkeys((*ROLES, *installation.settings.api.admin_roles))
+    if role not in known:
+        raise Invalid(f"there is no role {role!r}; there are: {', '.join(known)}", field="role")
 
 
 def revoke_role(installation: Installation, user_id: str, project_id: str, role: str) -> None:

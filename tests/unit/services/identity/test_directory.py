@@ -78,10 +78,19 @@ def test_a_lost_role_ends_the_tokens_of_that_project_alone(people: People) -> No
     assert identity.validate(people.installation, blue.secret).project_id == people.blue
 
 
-@pytest.mark.parametrize("role", ["", "x" * 65])
-def test_a_role_has_a_name(people: People, role: str) -> None:
-    with pytest.raises(Invalid, match="role: "):
+@pytest.mark.parametrize("role", ["", "memebr", "Admin", "boss"])
+def test_a_role_that_nothing_asks_for_is_refused(people: People, role: str) -> None:
+    told = f"^role: there is no role '{role}'; there are: admin, member, reader$"
+    with pytest.raises(Invalid, match=told):
         identity.grant_role(people.installation, people.alice, people.red, role)
+
+
+def test_the_settings_may_have_a_role_of_their_own(sqlite_database: Database) -> None:
+    people = people_in(sqlite_database, admin_roles=("admin", "boss"))
+    identity.grant_role(people.installation, people.alice, people.red, "boss")
+    assert people.issue("alice").roles == {"boss", "member"}
+    with pytest.raises(Invalid, match="there are: admin, member, reader, boss$"):
+        identity.grant_role(people.installation, people.alice, people.red, "bos")
 
 
 def test_lists_are_by_name(people: People) -> None:
