@@ -96,8 +96,10 @@ def _parser() -> ArgumentParser:
         epilog="example:\n  trove-status upgrade check --config-file /etc/trove/trove.conf",
         formatter_class=RawDescriptionHelpFormatter,
     )
-    check = parser.add_subparsers(required=True, metavar="upgrade").add_parser("upgrade")
-    add_common(check.add_subparsers(required=True, metavar="check").add_parser("check"))
+    # Not subparsers, which would take no option that stands before them.
+    parser.add_argument("upgrade", choices=["upgrade"], metavar="upgrade")
+    parser.add_argument("check", choices=["check"], metavar="check", help="the only thing to do")
+    add_common(parser)
     return parser
 
 

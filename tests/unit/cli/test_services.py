@@ -256,6 +256,19 @@ def test_the_upgrade_check(house: House, capsys: pytest.CaptureFixture[str]) -> 
     assert "at revision none: run `trove-manage db_sync`" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_options_of_the_upgrade_check_may_stand_anywhere(house: House, place: int) -> None:
+    words = ["upgrade", "check"]
+    words[place:place] = ["--config-file", str(house.config)]
+    assert status.main(words) == 0
+
+
+@pytest.mark.parametrize("words", [[], ["upgrade"], ["upgrade", "chekc"]])
+def test_there_is_but_one_check(words: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        status.main(words)
+
+
 def test_the_upgrade_check_of_what_can_not_be_read(
     house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
