@@ -46,8 +46,11 @@ LOCK = struct.Struct("hhqqi4x")
 @contextmanager
 def held_lock(settings: Settings) -> Iterator[None]:
     """Be the one process of this state directory; raises Conflict when there is another."""
-    # Others may pass through it, for engines run under users of their own below; not look around.
-    settings.state_directory.mkdir(parents=True, exist_ok=True, mode=0o711)
+    with _usable(settings):
+        # Others may pass through it, for engines run under users of their own below; not look
+        # around.
+        settings.state_directory.mkdir(parents=True, exist_ok=True, mode=0o711)
+        lock_file(settings).touch()
     # Not "w", which would wipe the number of the one who holds it before the lock is asked for.
     with lock_file(settings).open("a+") as lock:
         try:
@@ -67,16 +70,17 @@ def start_detached(settings: Settings, args: argparse.Namespace) -> int:
     """Start the service in a session of its own; 0 once it answers."""
     if running_pid(settings) is not None:
         return status(settings, args)
-    settings.state_directory.mkdir(parents=True, exist_ok=True, mode=0o711)
     told = settings.state_directory / "standalone.log"
+    with _usable(settings):
+        settings.state_directory.mkdir(parents=True, exist_ok=True, mode=0o711)
+        # Before it is opened, which would make it readable for all.
+        told.touch(mode=0o600)
     command = [sys.executable, "-m", "trove.cli.standalone", "start"]
     command += ["--bind-host", args.bind_host]
     # The service begins in another directory.
     files = [str(file.absolute()) for file in args.config_file]
     command += [word for file in files for word in ("--config-file", file)]
     command += ["--debug"] if args.debug else []
-    # Before it is opened, which would make it readable for all.
-    told.touch(mode=0o600)
     with told.open("ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command,
@@ -123,7 +127,9 @@ def remove(settings: Settings, args: argparse.Namespace) -> int:
     """Delete every instance, then the state directory."""
     state = settings.state_directory
     known = (state / "trove.sqlite", lock_file(settings), settings.local.directory)
-    if not any(path.exists() for path in known):
+    with _usable(settings):
+        is_there = any(path.exists() for path in known)
+    if not is_there:
         print(f"There is nothing to remove in {state}.")
         return 0
     if not args.yes and not _confirmed(state):
@@ -151,12 +157,26 @@ def running_pid(settings: Settings) -> int | None:
     # F_GETLK asks who would be in the way without taking anything; to try and take the lock would
     # make a service fail that starts at this moment.
     wanted = LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-    try:
-        with lock_file(settings).open("rb") as lock:
-            told = LOCK.unpack(fcntl.fcntl(lock, fcntl.F_GETLK, wanted))
-    except FileNotFoundError:
-        return None
+    with _usable(settings):
+        try:
+            lock = lock_file(settings).open("rb")
+        except FileNotFoundError:
+            return None
+    with lock:
+        told = LOCK.unpack(fcntl.fcntl(lock, fcntl.F_GETLK, wanted))
     return int(told[-1]) if told[0] != fcntl.F_UNLCK else None
+
+
+@contextmanager
+def _usable(settings: Settings) -> Iterator[None]:
+    """Around the first look into the state directory; raises Failed where that is another's."""
+    try:
+        yield
+    except OSError as error:
+        raise Failed(
+            f"The state directory {settings.state_directory} can not be used: {error.strerror}. "
+            "Run it as the user whose it is, or name another with TROVE_STATE_DIRECTORY."
+        ) from None
 
 
 def lock_file(settings: Settings) -> Path:

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from tests.support.provider import Traces, boot, local_provider, settings_in
-from trove.cli.standalone import lifecycle
+from trove.cli import standalone
+from trove.cli.standalone import ACTIONS, lifecycle
 from trove.cli.standalone.lifecycle import held_lock, lock_file, running_pid, start_detached
-from trove.errors import Conflict
+from trove.errors import Conflict, Failed
 from trove.settings import Settings
 
 HOLD = """
@@ -105,6 +106,36 @@ def test_a_script_that_does_not_confirm_is_told_how(
     assert lifecycle.remove(settings, argparse.Namespace(yes=False)) == 1
     assert "say --yes" in capsys.readouterr().err
     assert lock_file(settings).exists()
+
+
+def denied(path: Path, *_: Any, **__: Any) -> Any:
+    raise PermissionError(13, "Permission denied", str(path))
+
+
+@pytest.mark.parametrize(
+    ("words", "method"),
+    [
+        ("start", "mkdir"),
+        ("start --detach", "open"),
+        ("start --detach", "mkdir"),
+        ("status", "open"),
+        ("stop", "open"),
+        ("remove --yes", "exists"),
+    ],
+)
+def test_a_state_directory_that_is_somebody_elses_is_told(
+    tmp_path: Path, words: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "theirs"
+    settings = Settings(state_directory=state)
+    asked = standalone._parser().parse_args(words.split())
+    monkeypatch.setattr(Path, method, denied)
+    with pytest.raises(Failed, match=f"The state directory {state} can not be used: Permission"):
+        if words == "start":
+            with held_lock(settings):
+                pass
+        else:
+            ACTIONS[asked.action](settings, asked)
 
 
 @pytest.mark.parametrize("metadata", [None, "not a database, and longer than a header " * 20])
