@@ -47,6 +47,9 @@ class Context:
         self.arguments = arguments
         self._open_session = open_session
         self._opened: Session | None = None
+        self.followed = ""
+        """The id of what the last operation is done to."""
+        self._watches = False
 
     @property
     def session(self) -> Session:
@@ -94,8 +97,14 @@ class Context:
     def waits(self) -> bool:
         return bool(getattr(self.arguments, "wait", False))
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether something may go on that does not end with the command."""
+        return self._watches or (self._opened is not None and self._opened.has_changed)
+
     def follow(self, subject: Subject) -> None:
         """After a request that starts an operation: wait if asked to, else say how to follow it."""
+        self.followed = subject.id
         if not self.waits:
             self.say(f"Accepted; follow it with `trove operation-watch {subject.id}`.")
             return
@@ -108,6 +117,7 @@ class Context:
 
     def watch(self, look: Callable[[], Sight], subject: Subject, wanted: str = "succeeded") -> None:
         """Show how an operation goes on until it ends; raises OperationFailed, TimedOut."""
+        self._watches = True
         line = ProgressLine(sys.stderr)
         try:
             Watcher(self.session, line.show, timeout=self.arguments.timeout).watch(look, wanted)

@@ -6,7 +6,7 @@ import difflib
 
 from trove.cli.commands import AREA_OF, AREAS, about, load, of_area
 from trove.cli.options import parser
-from trove.client.errors import ClientError
+from trove.client.errors import WrongUsage
 
 OWN = {"help": "Show this text, or that of a subcommand.", "complete": "Print shell completion."}
 
@@ -37,12 +37,12 @@ def _line(name: str, summary: str) -> str:
 
 
 def manual_of(name: str) -> str:
-    """Of a subcommand or an area; raises ClientError when there is none of this name."""
+    """Of a subcommand or an area; raises WrongUsage when there is none of this name."""
     if name in AREA_OF:
         return load(name).parser().format_help().rstrip()
     if name in AREAS:
         return _section(name)
-    raise ClientError(unknown(name))
+    raise WrongUsage(unknown(name))
 
 
 def unknown(name: str) -> str:

@@ -1,6 +1,7 @@
 """What can go wrong between a user and the service.
 
 ClientError
+├── WrongUsage        what was typed means nothing
 ├── Misconfigured     who or where is not said, or said twice
 ├── Unreachable       nobody answers there
 ├── HttpError         somebody answers, but not what was asked for
@@ -16,6 +17,10 @@ from trove.errors import TroveError
 
 class ClientError(TroveError):
     """The command could not be carried out."""
+
+
+class WrongUsage(ClientError):
+    """There is no such word."""
 
 
 class Misconfigured(ClientError):

@@ -71,7 +71,10 @@ class Http:
         body: Any = None,
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Raises HttpError for an answer of 400 or more, Unreachable when there is none."""
+        """Raises HttpError for an answer of 400 or more, Unreachable without any, Misconfigured."""
+        # urllib3 would take the first word for a host, and look for it.
+        if not url.lower().startswith(("http://", "https://")):
+            raise Misconfigured(f"'{url}' is not an address: http:// or https:// is missing.")
         sent = {"Accept": "application/json", "User-Agent": AGENT, **(headers or {})}
         if body is not None:
             sent["Content-Type"] = "application/json"

@@ -39,6 +39,8 @@ class Session:
         self.headers = dict(headers or {})
         self.request_id = ""
         """That the service gave the last request."""
+        self.has_changed = False
+        """Whether anything was sent that may have changed something."""
         self._ticket: Ticket | None = None
 
     @property
@@ -76,6 +78,8 @@ class Session:
         # second one.
         headers = {"Idempotency-Key": os.urandom(16).hex()} if method == "POST" else {}
         asked = path + _query(query or {})
+        # Before it is sent: whoever is interrupted meanwhile can not know whether it arrived.
+        self.has_changed |= method != "GET"
         answer = self._renewing(
             lambda: self._send(method, f"{self.ticket.endpoint}{asked}", body, headers)
         )

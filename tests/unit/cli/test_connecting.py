@@ -69,6 +69,25 @@ def test_of_several_users_one_must_be_named(database, trove):
     )
 
 
+def test_users_of_one_name_are_told_with_their_hosts(database, trove):
+    users = [{"name": "joe", "host": "%"}, {"name": "joe", "host": "10.0.0.1"}, USER]
+    database.give(f"{ONE}/users", {"users": users})
+    assert trove("url", "pg").err == (
+        "ERROR: As which user? Say --user NAME; the instance has: app_user, joe@%, joe@10.0.0.1.\n"
+    )
+    assert (
+        "//joe@127.75.9.1:5432/d?"
+        in trove("url", "pg", "--user", "joe@10.0.0.1", "--database", "d").out
+    )
+
+
+def test_a_name_that_looks_like_a_name_and_a_host(database, trove):
+    users = [{"name": "joe", "host": "h"}, {"name": "joe@h", "host": "%"}]
+    database.give(f"{ONE}/users", {"users": users})
+    database.give(f"{ONE}/users/joe%40h%40%25/databases", {"databases": [{"name": "d"}]})
+    assert "//joe%40h@127.75.9.1:5432/d?" in trove("url", "pg", "--user", "joe@h").out
+
+
 def test_a_user_is_led_to_a_database_of_its_own(database, trove):
     assert "//app_user@127.75.9.1:5432/app?" in trove("url", "pg", "--user", "app_user").out
 

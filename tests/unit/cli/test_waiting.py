@@ -50,11 +50,22 @@ class TestWaiting:
         assert " ACTIVE " in result.out
 
     @pytest.mark.parametrize("user", ["joe:pw", "joe"])
-    def test_when_it_is_there_it_says_how_to_connect(self, goes, trove, user):
+    def test_when_it_is_there_it_says_how_to_connect(self, goes, service, trove, user):
         goes({"progress": 100, "state": "succeeded"})
+        service.give("/instances", {"instances": [INSTANCE | {"name": "my pg"}]})
         result = trove("create", "my pg", "2", "--users", user, "other:pw", "--wait", stdin="pw\n")
         assert " ACTIVE " in result.out
         assert result.err.splitlines()[-1] == "Connect with: trove connect 'my pg' --user joe"
+
+    @pytest.mark.parametrize(
+        "instances", [[INSTANCE, INSTANCE | {"id": OPERATION}], [INSTANCE | {"name": "renamed"}]]
+    )
+    def test_a_name_that_does_not_lead_there_is_not_told(self, goes, service, trove, instances):
+        goes({"progress": 100, "state": "succeeded"})
+        service.give("/instances", {"instances": instances})
+        result = trove("create", "pg", "2", "--users", "joe:pw", "--wait")
+        assert result.code == 0
+        assert result.err.splitlines()[-1] == f"Connect with: trove connect {PG} --user joe"
 
     def test_without_waiting_or_users_there_is_nothing_to_connect_with(self, goes, trove):
         goes({"progress": 100, "state": "succeeded"})
@@ -194,15 +205,35 @@ class TestWaiting:
         service.give("/operations", {"operations": []})
         assert "Nothing was ever done to 'pg'" in trove("operation-watch", "pg").err
 
+    @pytest.mark.parametrize(
+        ("wanted", "told"),
+        [
+            ("xyz", "There is no operation with the id, and no instance with the name, 'xyz'."),
+            (OPERATION, f"There is no operation, and no instance with one, '{OPERATION}'."),
+        ],
+    )
+    def test_what_is_not_known_may_be_either(self, service, trove, wanted, told):
+        service.give("/operations", {"operations": []})
+        assert trove("operation-show", wanted).err == f"ERROR: {told} (HTTP 404)\n"
+
+    def test_a_refusal_to_list_instances_stands(self, service, trove):
+        service.on("GET", "/instances", Reply(403, {"f": {"message": "no"}}))
+        assert trove("operation-show", "pg").err == "ERROR: no (HTTP 403)\n"
+
     def test_a_refusal_to_show_an_operation_stands(self, service, trove):
         service.on("GET", f"/operations/{OPERATION}", Reply(403, {"f": {"message": "no"}}))
         assert trove("operation-watch", OPERATION).err == "ERROR: no (HTTP 403)\n"
 
-    def test_being_interrupted_stops_nothing(self, trove, monkeypatch):
+    @pytest.mark.parametrize("line", ["restart", "operation-watch"])
+    def test_being_interrupted_stops_nothing(self, goes, trove, monkeypatch, line):
+        goes({})
+
         def interrupt(*_, **__):
             raise KeyboardInterrupt
 
-        monkeypatch.setattr("trove.client.http.Http.request", interrupt)
-        result = trove("list")
+        # While it is sent, and while it is watched.
+        where = {"restart": "http.Http.request", "operation-watch": "operations.Watcher.watch"}
+        monkeypatch.setattr(f"trove.client.{where[line]}", interrupt)
+        result = trove(line, PG)
         assert result.code == 130
-        assert "what was begun goes on" in result.err
+        assert result.err == ("\nInterrupted; what was begun goes on (`trove operation-list`).\n")

@@ -58,8 +58,9 @@ def _address_in(instance: dict[str, Any]) -> str:
 def _who_and_what(context: Context, instance_id: str, arguments: Namespace) -> tuple[str, str]:
     """The user and the database; no database where the user was granted none."""
     wanted = arguments.user
-    # Nothing has to be asked; and a superuser, who is in no list, can be named in this way.
-    if wanted and arguments.database:
+    # Nothing has to be asked; and a superuser, who is in no list, can be named in this way. Not
+    # with an @, behind which a host may stand.
+    if wanted and arguments.database and "@" not in wanted:
         return wanted, arguments.database
     path = f"/instances/{instance_id}/users"
     users = list(context.session.pages(path, "users"))
@@ -76,17 +77,26 @@ def _who_and_what(context: Context, instance_id: str, arguments: Namespace) -> t
 
 def _named(users: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
     """By name, or by name and host as in `joe@10.0.0.%`."""
-    for user in users:
-        if wanted in (user["name"], f"{user['name']}@{user.get('host')}"):
-            return user
-    return {"name": wanted}
+    # Names first: one may look like another's name and host.
+    found = [user for user in users if user["name"] == wanted]
+    found += [user for user in users if _label_of(user) == wanted]
+    return found[0] if found else {"name": wanted}
 
 
 def _only(users: list[dict[str, Any]]) -> dict[str, Any]:
     if len(users) == 1:
         return users[0]
-    names = ", ".join(sorted({user["name"] for user in users})) or "none"
-    raise ClientError(f"As which user? Say --user NAME; the instance has: {names}.")
+    names = [user["name"] for user in users]
+    # With the host where the name does not tell them apart.
+    told = sorted(
+        _label_of(user) if names.count(user["name"]) > 1 else user["name"] for user in users
+    )
+    listed = ", ".join(told) or "none"
+    raise ClientError(f"As which user? Say --user NAME; the instance has: {listed}.")
+
+
+def _label_of(user: dict[str, Any]) -> str:
+    return f"{user['name']}@{user.get('host')}"
 
 
 def _kept_authority(context: Context, arguments: Namespace) -> str:

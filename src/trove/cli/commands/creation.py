@@ -9,6 +9,7 @@ from typing import Any
 from trove.cli.command import SEVERAL, Argument, Request, arg
 from trove.cli.context import Context
 from trove.cli.views import instance_lines
+from trove.client.errors import ClientError
 
 NIC_KEYS = ("net-id", "network_id", "subnet_id", "ip_address", "v4-fixed-ip", "v6-fixed-ip")
 # Users write hyphens as in net-id; the wire has underscores in these two.
@@ -32,8 +33,18 @@ def create(context: Context, arguments: Namespace) -> None:
     # Only when it is there: before, nobody could connect.
     if context.waits and arguments.users:
         user = arguments.users[0].partition(":")[0]
-        words = ["trove", "connect", arguments.name, "--user", user]
+        words = ["trove", "connect", _shortest(context, arguments.name), "--user", user]
         context.say(f"Connect with: {shlex.join(words)}")
+
+
+def _shortest(context: Context, name: str) -> str:
+    """The name of what was made, where it leads there; otherwise its id."""
+    try:
+        meant = context.find("instances", name)
+    # Others may bear the name; and what was ordered is there, whatever is wrong now.
+    except ClientError:
+        meant = ""
+    return name if meant == context.followed else context.followed
 
 
 def instance_of(context: Context, arguments: Namespace) -> dict[str, Any]:

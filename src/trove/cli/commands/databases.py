@@ -13,12 +13,10 @@ DATABASE = arg("database", help="name of the database")
 
 
 def new_database(context: Context, arguments: Namespace) -> Any:
-    wanted = {
-        "name": arguments.database,
-        "character_set": arguments.character_set,
-        "collate": arguments.collate,
-    }
-    return {"databases": [{name: value for name, value in wanted.items() if value}]}
+    wanted = {"character_set": arguments.character_set, "collate": arguments.collate}
+    given = {name: value for name, value in wanted.items() if value}
+    # Also an empty name: the service says what is wrong with it.
+    return {"databases": [{"name": arguments.database, **given}]}
 
 
 COMMANDS = (

@@ -8,6 +8,7 @@ from trove.cli.command import Command, Request, arg
 from trove.cli.context import Context
 from trove.cli.output import Columns
 from trove.cli.views import datastore_lines, default_version_of, version_names
+from trove.client.errors import HttpError
 
 COLUMNS: Columns = {
     "ID": "id",
@@ -23,7 +24,13 @@ def show_version(context: Context, arguments: Namespace) -> None:
     path = "/datastores/{datastore}/versions/{version}"
     if not arguments.datastore:
         path = "/datastores/versions/{version}"
-    Request("GET", path, key="version")(context, arguments)
+    try:
+        Request("GET", path, key="version")(context, arguments)
+    except HttpError as error:
+        if error.code != 404 or arguments.datastore:
+            raise
+        more = "A version that is named, not given by its id, needs --datastore NAME too."
+        raise HttpError(404, f"{error.message} {more}", error.request_id) from None
 
 
 COMMANDS = (

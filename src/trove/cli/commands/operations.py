@@ -66,13 +66,24 @@ def show(context: Context, operation_id: str) -> None:
 def find_operation(context: Context, wanted: str) -> Item:
     """An operation itself, or the newest of the instance that is meant."""
     # An instance's id looks the same; what it is, the service knows.
-    found = _operation(context, wanted) if UUID.fullmatch(wanted) else None
-    if found is None:
-        subject_id = find_id(context.session, "instances", wanted)
-        found = newest_of(context.session, subject_id)
+    is_id = UUID.fullmatch(wanted) is not None
+    found = _operation(context, wanted) if is_id else None
+    found = found or newest_of(context.session, _instance(context, wanted))
+    if found is None and is_id:
+        raise HttpError(404, f"There is no operation, and no instance with one, '{wanted}'.")
     if found is None:
         raise ClientError(f"Nothing was ever done to '{wanted}' that could be watched.")
     return found
+
+
+def _instance(context: Context, wanted: str) -> str:
+    try:
+        return find_id(context.session, "instances", wanted)
+    except HttpError as error:
+        if error.code != 404:
+            raise
+        told = f"There is no operation with the id, and no instance with the name, '{wanted}'."
+        raise HttpError(404, told, error.request_id) from None
 
 
 def _operation(context: Context, operation_id: str) -> Item | None:

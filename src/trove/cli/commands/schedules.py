@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from trove.cli.command import INSTANCE, LIMIT, MARKER, Command, Request, arg
 from trove.cli.context import Context
 from trove.cli.output import Columns
+from trove.client.errors import HttpError
 
 COLUMNS: Columns = {
     "ID": "id",
@@ -16,6 +19,7 @@ COLUMNS: Columns = {
     "Incremental": "incremental",
     "Next Execution Time": "next_execution_time",
 }
+Run = Callable[[Context, Namespace], None]
 SCHEDULE = arg("schedule", help="name or id of the schedule")
 
 
@@ -36,7 +40,27 @@ def list_schedules(context: Context, arguments: Namespace) -> None:
     context.show_list(list(schedules), COLUMNS)
 
 
-COMMANDS = (
+def explained(run: Run) -> Run:
+    """The same, with a sentence where the service has no schedules at all."""
+
+    def explaining(context: Context, arguments: Namespace) -> None:
+        try:
+            run(context, arguments)
+        except HttpError as error:
+            # A schedule that is missing is named; this is what is said of a path that is not known.
+            if (error.code, error.message) != (404, "Not Found"):
+                raise
+            raise HttpError(404, UNSUPPORTED, error.request_id) from None
+
+    return explaining
+
+
+UNSUPPORTED = (
+    "Schedules are not supported by this release: run pg_dump or mariadb-dump from a crontab, at "
+    "the address that `trove url INSTANCE` prints."
+)
+
+_COMMANDS = (
     Command(
         "schedule-create",
         "Back an instance up regularly.",
@@ -84,3 +108,5 @@ COMMANDS = (
         ),
     ),
 )
+
+COMMANDS = tuple(replace(each, run=explained(each.run)) for each in _COMMANDS)
