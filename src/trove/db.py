@@ -18,6 +18,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 import orjson
 from sqlalchemy import (
     JSON,
+    URL,
     Connection,
     DateTime,
     Dialect,
@@ -31,12 +32,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, sessionmaker
 from sqlalchemy.sql.functions import FunctionElement
 
-from trove.errors import Failed
+from trove.errors import Failed, Invalid
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +60,16 @@ PAUSE = 0.5
 
 DEADLOCKS = frozenset({"40P01", 1213})
 """PostgreSQL's and MariaDB's words to the transaction that they chose in a deadlock."""
+FULL = frozenset({"53100", 1021, 1114, sqlite3.SQLITE_FULL})
+"""PostgreSQL's, MariaDB's and SQLite's when their disk is full."""
+
+SERVED = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
+URL_FIELD = "[database] connection"
+DRIVERS = {
+    **dict.fromkeys(("mysql", "mariadb", "mariadb+pymysql"), "mysql+pymysql"),
+    **dict.fromkeys(("postgres", "postgresql"), "postgresql+psycopg"),
+}
+"""Those that come with Trove."""
 
 Id = Annotated[str, mapped_column(String(36))]
 Name = Annotated[str, mapped_column(String(255))]
@@ -208,8 +219,30 @@ def was_beaten(error: DBAPIError) -> bool:
     """
     if isinstance(error, IntegrityError):
         return True
-    said = {getattr(error.orig, "sqlstate", None), *getattr(error.orig, "args", ())[:1]}
-    return not DEADLOCKS.isdisjoint(said)
+    return not DEADLOCKS.isdisjoint(_codes_of(error))
+
+
+def is_out_of_room(error: DBAPIError) -> bool:
+    """Whether the database's disk is full."""
+    return not FULL.isdisjoint(_codes_of(error))
+
+
+def _codes_of(error: DBAPIError) -> set[object]:
+    own = (getattr(error.orig, name, None) for name in ("sqlstate", "sqlite_errorcode"))
+    return {*own, *getattr(error.orig, "args", ())[:1]}
+
+
+def url_from(text: str) -> URL:
+    """Raises Invalid, which shows nothing of the URL, for a database that is not served."""
+    try:
+        url = make_url(text)
+        if url.get_backend_name() not in SERVED:
+            raise Invalid(f"must begin with {', '.join(SERVED)}", field=URL_FIELD)
+        # A driver that is not installed is found here, not by the first request.
+        url.set(drivername=DRIVERS.get(url.drivername, url.drivername)).get_dialect().import_dbapi()
+    except (ArgumentError, ImportError, ValueError) as error:
+        raise Invalid(f"can not be used: {error}", field=URL_FIELD) from None
+    return url
 
 
 def once_it_answers(url: str, work: Callable[[], T], *, patience: float = PATIENCE) -> T:
@@ -217,7 +250,7 @@ def once_it_answers(url: str, work: Callable[[], T], *, patience: float = PATIEN
 
     Raises Failed when it does not within `patience` seconds. A file is there or is not.
     """
-    if make_url(url).get_backend_name() == "sqlite":
+    if url_from(url).get_backend_name() == "sqlite":
         return work()
     deadline, told = time.monotonic() + patience, ""
     while True:
@@ -256,13 +289,10 @@ def new_hex_id() -> str:
 
 
 def _engine_of(url: str, pool_size: int, silence: int) -> Engine:
-    parsed = make_url(url)
+    parsed = url_from(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite_engine(url, pool_size)
-    if parsed.drivername in {"mysql", "mariadb", "mariadb+pymysql"}:
-        parsed = parsed.set(drivername="mysql+pymysql")
-    if parsed.drivername in {"postgres", "postgresql"}:
-        parsed = parsed.set(drivername="postgresql+psycopg")
+    parsed = parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
     deadlines = _deadlines_of(parsed.drivername, silence)
     return create_engine(
         parsed,

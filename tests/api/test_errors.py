@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from psycopg.errors import DiskFull
 from sqlalchemy import func, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
@@ -269,6 +270,11 @@ def test_what_the_metadata_database_refuses_is_not_its_silence(
     answer = answer_to(error("INSERT secret", None, Exception("secret")), "req-1")
     assert (answer.status, list(json.loads(answer.body))) == (status, [name])
     assert b"secret" not in answer.body
+
+
+def test_a_full_disk_is_told_apart() -> None:
+    answer = answer_to(OperationalError("", None, DiskFull()), "req-1")
+    assert (answer.status, b"is full; make room" in answer.body) == (503, True)
 
 
 def test_tasks_are_not_left_by_refused_account_changes(world: World) -> None:

@@ -12,17 +12,19 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from psycopg.errors import DiskFull
 from sqlalchemy import create_mock_engine, func, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tests.support.metadata import own_address
-from trove import db
+from trove import db, migrations
 from trove.db import (
     EPOCH,
     Base,
     Database,
     DatabaseClock,
     announce,
+    is_out_of_room,
     new_hex_id,
     new_id,
     once_it_answers,
@@ -30,7 +32,7 @@ from trove.db import (
     was_beaten,
 )
 from trove.engine import Operation
-from trove.errors import Failed
+from trove.errors import Failed, Invalid
 from trove.models import Project
 
 MARGIN = timedelta(seconds=5)
@@ -269,6 +271,20 @@ def test_tables_are_described_for_every_database(tmp_path: Path) -> None:
         assert len(statements) >= len(Base.metadata.tables)
 
 
+def test_a_full_disk_is_known(sqlite_url: str) -> None:
+    opened = Database(sqlite_url)
+    opened.create_all()
+    with pytest.raises(OperationalError) as full, opened.begin() as session:
+        pages = session.scalar(text("PRAGMA page_count"))
+        session.execute(text(f"PRAGMA max_page_count = {pages}"))
+        session.add_all(an_operation(id=str(n), error="x" * 4000) for n in range(20))
+    opened.dispose()
+    assert is_out_of_room(full.value)
+    assert is_out_of_room(OperationalError("", None, DiskFull()))
+    assert is_out_of_room(OperationalError("", None, RuntimeError(1114, "The table is full")))
+    assert not is_out_of_room(OperationalError("", None, RuntimeError("no connection")))
+
+
 def test_ids() -> None:
     assert len(new_id()) == 36
     assert len(new_hex_id()) == 32
@@ -309,6 +325,16 @@ def test_nobody_waits_for_a_server_for_ever() -> None:
     with pytest.raises(Failed, match="the metadata database can not be used: closed 0"):
         once_it_answers("mysql://nowhere/", door, patience=0)
     assert door.knocks == 1
+
+
+@pytest.mark.parametrize(
+    "url", ["", "nonsense", "oracle://x:S3CRET@h/y", "mysql+nodriver://x:S3CRET@h/y", "a://h:port/"]
+)
+def test_a_database_that_is_not_served(url: str) -> None:
+    for use in (Database, migrations.current, lambda url: once_it_answers(url, Door(0))):
+        with pytest.raises(Invalid, match=r"\[database\] connection: ") as refusal:
+            use(url)
+        assert "S3CRET" not in refusal.value.message
 
 
 def test_nobody_waits_for_a_file() -> None:

@@ -16,10 +16,10 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, make_url, text
+from sqlalchemy import Connection, text
 
 from trove import models
-from trove.db import Base, Database
+from trove.db import Base, Database, url_from
 from trove.errors import Unavailable
 
 LOCK = 8779
@@ -84,7 +84,7 @@ def _connection(url: str) -> Iterator[Connection]:
 
 def _keep_private(url: str) -> None:
     """The metadata holds secrets: nobody else reads its file, nor those that SQLite adds."""
-    parsed = make_url(url)
+    parsed = url_from(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         with suppress(OSError):  # which SQLite will tell of in its own words
             os.close(os.open(parsed.database, os.O_CREAT | os.O_RDWR, 0o600))

@@ -35,17 +35,18 @@ def status_of(
     operation_state: str | None,
     engine_state: str | None,
     silent: bool,
+    deleted: bool = False,
 ) -> Status:
     """Derive the status of an instance.
 
     While its last operation goes on, that workflow's word (an empty one shows nothing); without a
-    server, ERROR; otherwise ACTIVE, and how the engine is by its agent's last report, which is
-    worth nothing once the agent has been silent for too long.
+    server, ERROR, or SHUTDOWN when it was deleted; otherwise ACTIVE, and how the engine is by its
+    agent's last report, which is worth nothing once the agent has been silent for too long.
     """
     if operation_state in ACTIVE and workflow_status:
         return Status(workflow_status, "")
     if not has_server:
-        return Status("ERROR", "")
+        return Status("SHUTDOWN" if deleted else "ERROR", "")
     if silent:
         return Status("ACTIVE", "ERROR")
     return Status("ACTIVE", OPERATING_WORDS.get(engine_state or EngineState.NEW, "ERROR"))

@@ -160,6 +160,7 @@ def _view_of(
         operation_state=state,
         engine_state=engine_state,
         silent=is_silent(row.reported_at, now, expiry),
+        deleted=row.deleted_at is not None,
     )
     fault = None
     if state in FAULTY:

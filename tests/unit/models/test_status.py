@@ -27,6 +27,7 @@ WELL = {
         ({"operation_state": "failed"}, ("ACTIVE", "HEALTHY")),
         ({"operation_state": "failed", "has_server": False}, ("ERROR", "")),
         ({"operation_state": None, "workflow_status": None}, ("ACTIVE", "HEALTHY")),
+        ({"has_server": False, "deleted": True}, ("SHUTDOWN", "")),
         ({"silent": True}, ("ACTIVE", "ERROR")),
         ({"engine_state": "crashed"}, ("ACTIVE", "SHUTDOWN")),
         ({"engine_state": "stopped"}, ("ACTIVE", "SHUTDOWN")),

@@ -297,7 +297,7 @@ def test_deleting_twice_is_deleting_once(cloud: Cloud) -> None:
     with pytest.raises(NotFound):
         instances.show(cloud.installation, ADMIN, instance_id)
     gone = instances.show(cloud.installation, ADMIN, instance_id, deleted=True)
-    assert gone.deleted_at is not None
+    assert (gone.deleted_at is not None, gone.status) == (True, "SHUTDOWN")
 
 
 def test_resetting_gives_up_what_goes_on(cloud: Cloud) -> None:
