@@ -141,12 +141,13 @@ def test_a_name_that_is_empty_is_the_services_to_refuse(service, trove):
         (["15", "--datastore", "postgresql"], ""),
     ],
 )
-def test_a_version_by_name_needs_its_datastore(service, trove, words, hint):
-    missing = Reply(404, {"itemNotFound": {"message": "It could not be found."}})
+@pytest.mark.parametrize("code", [400, 404])
+def test_a_version_by_name_needs_its_datastore(service, trove, words, hint, code):
+    missing = Reply(code, {"itemNotFound": {"message": "It could not be found."}})
     service.on("GET", "/datastores/versions/15", missing)
     service.on("GET", "/datastores/postgresql/versions/15", missing)
     result = trove("datastore-version-show", *words)
-    assert result.err == f"ERROR: It could not be found.{hint} (HTTP 404)\n"
+    assert result.err == f"ERROR: It could not be found.{hint} (HTTP {code})\n"
 
 
 @pytest.mark.parametrize(
@@ -181,3 +182,8 @@ def test_flavors_of_half_a_choice_are_refused(service, trove, option):
     assert result.code == 1
     assert "--datastore-type and --datastore-version-id go together" in result.err
     assert service.asked == []
+
+
+def test_other_refusals_of_a_version_stand(service, trove):
+    service.on("GET", "/datastores/versions/15", Reply(403, {"f": {"message": "no"}}))
+    assert trove("datastore-version-show", "15").err == "ERROR: no (HTTP 403)\n"

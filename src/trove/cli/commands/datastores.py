@@ -27,10 +27,11 @@ def show_version(context: Context, arguments: Namespace) -> None:
     try:
         Request("GET", path, key="version")(context, arguments)
     except HttpError as error:
-        if error.code != 404 or arguments.datastore:
+        # The older wire has 400 for a version that there is not.
+        if error.code not in (400, 404) or arguments.datastore:
             raise
         more = "A version that is named, not given by its id, needs --datastore NAME too."
-        raise HttpError(404, f"{error.message} {more}", error.request_id) from None
+        raise HttpError(error.code, f"{error.message} {more}", error.request_id) from None
 
 
 COMMANDS = (
