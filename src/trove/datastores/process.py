@@ -6,6 +6,7 @@ pid files outlive crashes and pids are given again.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -23,6 +24,9 @@ PATIENCE = 300.0
 """Seconds for a program of an engine that is run to its end; a slow machine needs a tenth."""
 KEPT = 1 << 20
 """Bytes that are left of a log that is cut."""
+LEAST_ROOM = 1 << 20
+"""Bytes."""
+MAKE_ROOM = "the volume is full: delete what is not needed or make it larger, and try again"
 SHELL_SECONDS = 60
 GIVE_UP_SECONDS = 5
 """For a killed process to go; one that waits for a disk that hangs does not."""
@@ -38,7 +42,18 @@ def told(title: str) -> Iterator[None]:
     try:
         yield
     except (OSError, subprocess.SubprocessError) as error:
-        raise Failed(f"{title}: {error}") from error
+        raise Failed(f"{title}: {said_of(error)}") from error
+
+
+def said_of(error: Exception) -> str:
+    """What the machine said, and on a full disk what to do."""
+    is_full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return f"{error}; {MAKE_ROOM}" if is_full else str(error)
+
+
+def lacks_room(directory: Path) -> bool:
+    """Whether nothing can be written any more to the disk of this directory."""
+    return shutil.disk_usage(directory).free < LEAST_ROOM
 
 
 def refuse_root(title: str) -> None:

@@ -89,7 +89,8 @@ class Server:
             if not (is_ready() and process.exists(pid)):
                 process.wait_until(lambda: not self._processes(), LEAVE_SECONDS)
                 said = process.last_lines(self._logs(), known)
-                raise Failed(f"{self.program.title} does not come up:\n{said}")
+                why = f"; {process.MAKE_ROOM}" if process.lacks_room(self.place.data) else ""
+                raise Failed(f"{self.program.title} does not come up{why}:\n{said}")
 
     def stop(self) -> None:
         """Return when neither it nor a process of its making is left."""

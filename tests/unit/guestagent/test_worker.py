@@ -219,9 +219,12 @@ def test_nonsense_is_answered(live: Callable[[], Life], task: TaskOrder) -> None
 def test_whatever_else_goes_wrong_is_answered_too(
     live: Callable[[], Life], keeper: MemoryKeeper
 ) -> None:
-    keeper.errors = [ZeroDivisionError("oops")]
-    (answer,) = live().do(order("disable_root"))
+    keeper.errors = [ZeroDivisionError("oops"), OSError(28, "No space left on device")]
+    life = live()
+    (answer,) = life.do(order("disable_root"))
     assert (answer.error, answer.error_kind) == ("ZeroDivisionError: oops", "failed")
+    answer = life.do(order("disable_root"))[-1]
+    assert "No space left on device; the volume is full" in str(answer.error)
 
 
 def test_patience_ends(
