@@ -15,8 +15,9 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import urllib3
@@ -70,7 +71,7 @@ def start_detached(settings: Settings, args: argparse.Namespace) -> int:
     """Start the service in a session of its own; 0 once it answers."""
     if running_pid(settings) is not None:
         return status(settings, args)
-    told = settings.state_directory / "standalone.log"
+    told = log_file(settings)
     with _usable(settings):
         settings.state_directory.mkdir(parents=True, exist_ok=True, mode=0o711)
         # Before it is opened, which would make it readable for all.
@@ -82,6 +83,7 @@ def start_detached(settings: Settings, args: argparse.Namespace) -> int:
     command += [word for file in files for word in ("--config-file", file)]
     command += ["--debug"] if args.debug else []
     with told.open("ab") as log:
+        begin = log.tell()
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command,
             stdin=subprocess.DEVNULL,
@@ -92,7 +94,7 @@ def start_detached(settings: Settings, args: argparse.Namespace) -> int:
             # Where it was started may be a volume that somebody wants to unmount.
             cwd="/",
         )
-    _await_answer(settings, process, told)
+    _await_answer(settings, process, partial(_tail, told, begin))
     return status(settings, args)
 
 
@@ -147,7 +149,7 @@ def remove(settings: Settings, args: argparse.Namespace) -> int:
         _sweep(settings)
         withdraw(settings)
     # Last: what failed before leaves what is needed to run it again.
-    shutil.rmtree(state)
+    _clear(state)
     print(f"Removed every instance and {state}.")
     return 0
 
@@ -183,21 +185,28 @@ def lock_file(settings: Settings) -> Path:
     return settings.state_directory / "standalone.lock"
 
 
+def log_file(settings: Settings) -> Path:
+    """Of a service in the background."""
+    return settings.state_directory / "standalone.log"
+
+
 def api_url(settings: Settings) -> str:
     return settings.api.local_url
 
 
-def _await_answer(settings: Settings, process: subprocess.Popen[bytes], told: Path) -> None:
-    """Raises Failed with the end of the log when the service does not come up."""
+def _await_answer(
+    settings: Settings, process: subprocess.Popen[bytes], told: Callable[[], str]
+) -> None:
+    """Raises Failed with what the service told when it does not come up."""
 
     def answers() -> bool:
         # It says why in its log; to wait for the rest of the minute would tell nothing more.
         if process.poll() is not None:
-            raise Failed(f"the service ended at once:\n{_tail(told)}")
+            raise Failed(f"the service ended at once:\n{told()}")
         # Its own lock too: on this port another service could answer.
         return running_pid(settings) == process.pid and _is_healthy(settings)
 
-    _await(answers, START_SECONDS, f"the service does not answer; see {told}")
+    _await(answers, START_SECONDS, f"the service does not answer; see {log_file(settings)}")
 
 
 def _is_healthy(settings: Settings) -> bool:
@@ -219,8 +228,22 @@ def _await(condition: object, seconds: float, otherwise: str) -> None:
         time.sleep(LOOK_EVERY)
 
 
-def _tail(path: Path, lines: int = 15) -> str:
-    return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+def _tail(path: Path, begin: int, lines: int = 15) -> str:
+    """The end of a log, but nothing of before this byte: it may be of another run."""
+    told = path.read_bytes()[begin:].decode(errors="replace")
+    return "\n".join(told.splitlines()[-lines:])
+
+
+def _clear(state: Path) -> None:
+    """Delete a directory; a mount point is emptied, for it can not be deleted."""
+    if not state.is_mount():
+        shutil.rmtree(state)
+        return
+    for path in state.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def _confirmed(state: Path) -> bool:

@@ -152,3 +152,28 @@ def test_remove_needs_no_metadata(
     assert lifecycle.remove(settings_in(state), argparse.Namespace(yes=True)) == 0
     assert not state.exists()
     assert not Traces.of(name, state)
+
+
+def test_a_start_that_fails_tells_of_itself_alone(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifecycle.log_file(settings).write_text("an error of the run before\n")
+    popen, asked = subprocess.Popen, standalone._parser().parse_args(["start", "--detach"])
+
+    def fail(command: list[str], **options: object) -> object:
+        words = [sys.executable, "-c", "print('what is wrong now')"]
+        return popen(words, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    with pytest.raises(Failed) as refusal:
+        start_detached(settings, asked)
+    assert refusal.value.message == "the service ended at once:\nwhat is wrong now"
+
+
+def test_a_mount_point_is_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path)
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "secrets.key").touch()
+    (tmp_path / "trove.sqlite").touch()
+    lifecycle._clear(tmp_path)
+    assert list(tmp_path.iterdir()) == []
