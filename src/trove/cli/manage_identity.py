@@ -12,11 +12,10 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from trove.cli.manage_command import Command, arg, opened, secret_from_operator, table
-from trove.errors import NotFound
+from trove.errors import Invalid, NotFound
 from trove.models import Project, User
 from trove.services import identity
 from trove.services.identity import Identifier, NewCredential
-from trove.services.identity.directory import check_role
 from trove.services.installation import Installation
 from trove.settings import Settings
 
@@ -33,11 +32,13 @@ def list_projects(settings: Settings, _: Namespace) -> None:
 
 
 def create_user(settings: Settings, asked: Namespace) -> None:
+    if asked.role and not asked.project:
+        raise Invalid("a role is one in a project: name it with --project", field="--role")
     with opened(settings) as installation:
         project = _project(installation, asked.project) if asked.project else None
         # Before anything is made: a user without a role would be in the way of a second try.
         for role in asked.role:
-            check_role(installation, role)
+            identity.check_role(installation, role)
         password = _password(asked)
         user = identity.create_user(
             installation, asked.name, password, default_project_id=project.id if project else None

@@ -190,6 +190,7 @@ def test_lists_show_what_there_is(operator: Operator, anna: str) -> None:
 def test_a_user_whose_role_is_misspelt_is_not_made(operator: Operator, anna: str) -> None:
     words = ("--project", "shop", "--role", "member", "--role", "memebr", "--generate")
     assert "there is no role 'memebr'" in operator.refused("user_create", "bert", *words)
+    assert "--project" in operator.refused("user_create", "bert", "--role", "member", "--generate")
     assert "bert" not in operator("user_list")
 
 
