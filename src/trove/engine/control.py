@@ -20,13 +20,16 @@ from sqlalchemy.orm import Session
 
 from trove.db import Clock, Database, DatabaseClock, announce, new_id
 from trove.engine.lease import end_of_steps
-from trove.engine.operation import ACTIVE, Operation, State
+from trove.engine.operation import ACTIVE, TURNED_BACK_AT, Operation, State
 from trove.engine.workflow import Wait, Workflow
 from trove.errors import Conflict, Failed
 
 DATABASE_CLOCK = DatabaseClock()
 DUE = "operations due"
 """Announced to this process when an operation may have become due."""
+
+TRIES = 5
+"""How often a cancellation looks again at an operation that went on to its next step meanwhile."""
 
 
 def start(  # noqa: PLR0913 - one keyword per column that a caller may set
@@ -106,34 +109,11 @@ def cancel(  # noqa: PLR0913 - two keywords more than what it acts on
 
     Its children are turned back before the first of its own steps is undone.
     """
-    if operation.state != State.RUNNING:
-        raise Conflict(f"Operation {operation.id} is {operation.state}: nothing to cancel.")
-    if not workflow.can_be_cancelled(workflow.index.get(operation.step, 0)):
-        raise Conflict(f"{operation.workflow} can not be cancelled any more at {operation.step}.")
-    now = clock.now(session)
-    turned = session.execute(
-        update(Operation)
-        .where(
-            Operation.id == operation.id,
-            Operation.state == State.RUNNING,
-            Operation.step == operation.step,
-        )
-        .values(
-            state=State.UNDOING,
-            cancelled=True,
-            attempt=0,
-            lease_token=None,
-            error=reason,
-            step_since=now,
-            updated_at=now,
-        )
-    )
-    if not turned.rowcount:  # type: ignore[attr-defined]
-        raise Conflict(f"Operation {operation.id} went on meanwhile; look again.")
-    over = session.scalars(_lease_of(operation.id)).one()
-    session.execute(
-        update(Operation).where(Operation.id == operation.id).values(due_at=max(over, now))
-    )
+    for _ in range(TRIES):
+        step = _step_to_cancel(session, operation.id, workflow)
+        if _turn_back(session, operation.id, step, reason, clock.now(session)):
+            return
+    raise Conflict(f"Operation {operation.id} goes from step to step too quickly; try again.")
 
 
 def await_children(session: Session, operation: Operation) -> Wait | None:
@@ -202,6 +182,40 @@ def _take_off(session: Session, operation_id: str, now: datetime) -> bool:
     return bool(taken.rowcount)  # type: ignore[attr-defined]
 
 
+def _step_to_cancel(session: Session, operation_id: str, workflow: Workflow[Any]) -> str:
+    """Where it stands by now, whatever was read of it before."""
+    standing = select(Operation.state, Operation.step).where(Operation.id == operation_id)
+    state, step = session.execute(standing).one()
+    if state != State.RUNNING:
+        raise Conflict(f"Operation {operation_id} is {state}: nothing to cancel.")
+    if not workflow.can_be_cancelled(workflow.index.get(step, 0)):
+        raise Conflict(f"{workflow.name} can not be cancelled any more at {step}.")
+    return step
+
+
+def _turn_back(session: Session, operation_id: str, step: str, reason: str, now: datetime) -> bool:
+    """Turn it back unless it does not stand at this step any more; says whether it did."""
+    mine = update(Operation).where(Operation.id == operation_id)
+    turned = session.execute(
+        mine.where(Operation.state == State.RUNNING, Operation.step == step).values(
+            state=State.UNDOING,
+            cancelled=True,
+            attempt=0,
+            lease_token=None,
+            error=reason,
+            step_since=now,
+            updated_at=now,
+        )
+    )
+    if not turned.rowcount:  # type: ignore[attr-defined]
+        return False
+    # Read now that the row is locked: a step that waits may change its arguments until then.
+    known = select(Operation.lease_until, Operation.args).where(Operation.id == operation_id)
+    over, args = session.execute(known).one()
+    session.execute(mine.values(due_at=max(over, now), args=args | {TURNED_BACK_AT: step}))
+    return True
+
+
 def _call_back(
     database: Database,
     child: Operation,
@@ -220,7 +234,3 @@ def _call_back(
 
 def _going_children_of(operation_id: str) -> Select[Operation]:
     return select(Operation).where(Operation.parent_id == operation_id, Operation.state.in_(ACTIVE))
-
-
-def _lease_of(operation_id: str) -> Select[datetime]:
-    return select(Operation.lease_until).where(Operation.id == operation_id)

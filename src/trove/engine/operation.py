@@ -25,6 +25,8 @@ class State(enum.StrEnum):
 
 ACTIVE = (State.RUNNING, State.UNDOING)
 ENDED = tuple(state for state in State if state not in ACTIVE)
+TURNED_BACK_AT = "turned_back_at"
+"""The argument that the engine adds to those of an operation that turns back."""
 
 
 class Operation(Base):
@@ -72,3 +74,8 @@ class Operation(Base):
     @property
     def is_active(self) -> bool:
         return self.state in ACTIVE
+
+    @property
+    def turned_back_at(self) -> str | None:
+        """The step that failed for good or at which it was cancelled: `step` walks back from it."""
+        return self.args.get(TURNED_BACK_AT)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from trove.engine.operation import Operation, State
+from trove.engine.operation import TURNED_BACK_AT, Operation, State
 from trove.engine.workflow import Step, Wait, Workflow
 from trove.errors import Failed, Invalid, TroveError
 
@@ -67,8 +67,7 @@ def after_failure(
     if undoing:
         return Result("failed", {}, _delay_after(operation.attempt))
     if hopeless and position.can_turn_back:
-        values = {"state": State.UNDOING, "attempt": 1, "note": None, "error": text_of(error)}
-        return Result("failed", values)
+        return Result("failed", _turned_back(position, operation, error))
     attempt = min(operation.attempt, position.step.attempts - 1)
     values = {"error": text_of(error), "attempt": attempt}
     return Result("failed", values, _delay_after(operation.attempt))
@@ -105,6 +104,12 @@ def _done(position: Position) -> dict[str, Any]:
     if following == total:
         return values | {"state": State.SUCCEEDED}
     return values | {"step": position.workflow.steps[following].name, "attempt": 1}
+
+
+def _turned_back(position: Position, operation: Operation, error: Exception) -> dict[str, Any]:
+    args = operation.args | {TURNED_BACK_AT: position.step.name}
+    values = {"state": State.UNDOING, "attempt": 1, "note": None, "error": text_of(error)}
+    return values | {"args": args}
 
 
 def _undone(position: Position, operation: Operation) -> dict[str, Any]:

@@ -9,12 +9,20 @@ from typing import Any
 from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
-from trove.engine import ACTIVE, Operation, State, cancel
+from trove.engine import ACTIVE, Operation, State, Workflow, cancel
 from trove.errors import Conflict, Invalid, NotFound
 from trove.models.event import tell
 from trove.services.installation import Caller, Installation
 from trove.services.paging import Page, page_of
 from trove.workflows import WORKFLOWS
+
+AT_WORK = {
+    State.RUNNING: "running",
+    State.UNDOING: "undoing",
+    State.SUPERSEDED: "superseded",
+}
+"""What is said of the step at which an operation stands."""
+TAKEN_BACK = (State.FAILED, State.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,7 @@ class StepView:
 
     name: str
     state: str
-    """`done`, `running`, `pending`, `undoing`, `undone` or `superseded`."""
+    """`done`, `running`, `pending`, `undoing`, `undone`, `failed`, `cancelled` or `superseded`."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,12 @@ class OperationView:
     row: Operation
     steps: Sequence[StepView]
     can_be_cancelled: bool
+
+    @property
+    def step(self) -> str:
+        """Where it stands; where it turned back, once everything is taken back."""
+        turned = self.row.turned_back_at if self.row.state in TAKEN_BACK else None
+        return turned or self.row.step
 
 
 @dataclass(frozen=True)
@@ -122,22 +136,35 @@ def _view_of(row: Operation) -> OperationView:
     workflow = WORKFLOWS.get(row.workflow)
     if workflow is None or row.step not in workflow.index:
         return OperationView(row, [], can_be_cancelled=False)
-    at = workflow.index[row.step]
-    steps = [StepView(step.name, _step_state(row, n, at)) for n, step in enumerate(workflow.steps)]
+    at, reached = _place_of(row, workflow), _furthest_of(row, workflow)
+    steps = [
+        StepView(step.name, _step_state(row, number, at, reached))
+        for number, step in enumerate(workflow.steps)
+    ]
     free = row.state == State.RUNNING and workflow.can_be_cancelled(at)
     return OperationView(row, steps, can_be_cancelled=free)
 
 
-def _step_state(row: Operation, number: int, at: int) -> str:
-    """What became of a step, from where the operation stands."""
+def _place_of(row: Operation, workflow: Workflow[Any]) -> int:
+    """Behind the last step when all are done, before the first when all are taken back."""
     if row.state == State.SUCCEEDED:
-        return "done"
-    if row.state in {State.FAILED, State.CANCELLED}:
-        return "undone"
+        return len(workflow.steps)
+    return -1 if row.state in TAKEN_BACK else workflow.index[row.step]
+
+
+def _furthest_of(row: Operation, workflow: Workflow[Any]) -> int:
+    """The last step that was begun; beyond all when a step of another release is noted."""
+    if row.turned_back_at is None and row.state in {State.RUNNING, State.SUPERSEDED}:
+        return workflow.index[row.step]
+    return workflow.index.get(row.turned_back_at or "", len(workflow.steps))
+
+
+def _step_state(row: Operation, number: int, at: int, reached: int) -> str:
+    """What became of a step, from where the operation stands and how far it came."""
     if number < at:
         return "done"
-    if number > at:
-        return "undone" if row.state == State.UNDOING else "pending"
-    return {State.UNDOING: "undoing", State.SUPERSEDED: "superseded"}.get(
-        State(row.state), "running"
-    )
+    if number == at:
+        return AT_WORK[State(row.state)]
+    if number == reached:
+        return "cancelled" if row.cancelled else "failed"
+    return "undone" if number < reached else "pending"

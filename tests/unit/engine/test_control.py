@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import update
@@ -101,14 +101,59 @@ def test_there_is_no_cancelling_at_or_after_a_final_step(small_world: World) -> 
             small_world.cancel(operation)
 
 
-def test_a_cancel_that_comes_too_late_says_so(small_world: World) -> None:
+def test_a_cancel_follows_an_operation_that_went_on_since_it_was_read(world: World) -> None:
+    operation = world.begin("thing.create")
+    stale = world.look(operation)
+    world.runner().run_until_idle()
+    with world.database.begin() as session:
+        cancel(session, stale, CREATE, clock=world.clock)
+    found = world.look(operation)
+    assert (found.state, found.turned_back_at) == (State.UNDOING, "recipes.await_up")
+    world.drain()
+    assert world.state_of(operation) == State.CANCELLED
+    assert world.cloud.everything() == []
+
+
+class Pursued:
+    """A clock that is first asked between the look and the turn: then the operation goes on."""
+
+    def __init__(self, world: World) -> None:
+        self.world, self.asked = world, False
+
+    def now(self, session: object) -> datetime:
+        if not self.asked:
+            self.asked = True
+            self.world.runner().run_once(lambda: False)
+        return self.world.clock.now()
+
+
+def test_a_cancel_catches_up_with_an_operation_that_goes_on(world: World) -> None:
+    operation = world.begin("thing.create")
+    with world.database.begin() as session:
+        cancel(session, world.look(operation), CREATE, clock=Pursued(world))
+    found = world.look(operation)
+    assert (found.state, found.turned_back_at) == (State.UNDOING, "recipes.make_server")
+
+
+def test_a_cancel_gives_up_on_what_it_can_not_catch(
+    small_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     operation = small_world.begin("thing.create")
-    with small_world.database.session() as session:
-        stale = session.get_one(Operation, operation)
-        session.expunge(stale)
-        small_world.runner().run_until_idle()
-        with pytest.raises(Conflict, match="went on meanwhile"):
-            cancel(session, stale, CREATE)
+    monkeypatch.setattr("trove.engine.control.TRIES", 1)
+    with small_world.database.begin() as session, pytest.raises(Conflict, match="try again"):
+        cancel(session, small_world.look(operation), CREATE, clock=Pursued(small_world))
+    assert small_world.state_of(operation) == State.RUNNING
+
+
+def test_a_cancel_keeps_the_arguments_that_a_step_has_left_meanwhile(world: World) -> None:
+    operation = world.begin("thing.create", size=3)
+    stale = world.look(operation)
+    with world.database.begin() as session:
+        session.execute(update(Operation).values(args={"size": 4}))
+    with world.database.begin() as session:
+        cancel(session, stale, CREATE, clock=world.clock)
+    found = world.look(operation)
+    assert found.args == {"size": 4, "turned_back_at": "recipes.make_volume"}
 
 
 def test_what_replaces_an_operation_waits_for_the_step_in_flight(world: World) -> None:

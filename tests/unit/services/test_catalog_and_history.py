@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy import update
 from tests.support.api import PEOPLE, World
 from trove.datastores.base import Capability
 from trove.engine import Operation, State, supersede
+from trove.engine.operation import TURNED_BACK_AT
 from trove.errors import Conflict, Invalid, NotSupported
 from trove.models import DatastoreVersion
 from trove.protocol import TaskKind
@@ -70,17 +72,51 @@ def test_the_steps_of_an_operation_that_stands_in_its_middle(world: World) -> No
         session.execute(update(Operation).values(step="server.boot"))
         operation_id = session.query(Operation.id).scalar()
 
-    def states() -> list[str]:
-        shown = operations.show(world.installation, RED, operation_id)
-        return [step.state for step in shown.steps]
-
+    states = partial(states_of, world, operation_id)
     assert states()[2:5] == ["done", "running", "pending"]
+    operations.cancel_one(world.installation, RED, operation_id)
+    assert states()[2:5] == ["done", "undoing", "pending"]
     with world.database.begin() as session:
-        session.execute(update(Operation).values(state=State.UNDOING))
-    assert states()[2:5] == ["done", "undoing", "undone"]
+        session.execute(update(Operation).values(step="network.allocate"))
+    assert states()[:5] == ["done", "undoing", "undone", "cancelled", "pending"]
     with world.database.begin() as session:
         supersede(session, operation_id)
-    assert states()[3] == "superseded"
+    assert states()[:5] == ["done", "superseded", "undone", "cancelled", "pending"]
+
+
+def test_the_steps_of_what_was_superseded_on_its_way(world: World) -> None:
+    world.order()
+    with world.database.begin() as session:
+        session.execute(update(Operation).values(step="network.allocate"))
+        operation_id = session.query(Operation.id).scalar()
+        supersede(session, operation_id)
+    assert states_of(world, operation_id)[:3] == ["done", "superseded", "pending"]
+
+
+@pytest.mark.parametrize(
+    ("noted", "step", "states"),
+    [
+        ("network.allocate", "network.allocate", ["undone", "failed", "pending"]),
+        ("of.another_release", "of.another_release", ["undone", "undone", "undone"]),
+        (None, "agent.invite", ["undone", "undone", "undone"]),
+    ],
+)
+def test_an_operation_that_failed_tells_at_which_step(
+    world: World, noted: str | None, step: str, states: list[str]
+) -> None:
+    """As far as the step was noted, and is one of this release."""
+    world.order()
+    with world.database.begin() as session:
+        operation_id = session.query(Operation.id).scalar()
+        args = {TURNED_BACK_AT: noted} if noted else {}
+        session.execute(update(Operation).values(state=State.FAILED, args=args))
+    assert states_of(world, operation_id)[:3] == states
+    assert operations.show(world.installation, RED, operation_id).step == step
+
+
+def states_of(world: World, operation_id: str) -> list[str]:
+    shown = operations.show(world.installation, RED, operation_id)
+    return [step.state for step in shown.steps]
 
 
 def test_what_an_engine_lacks_is_not_supported(

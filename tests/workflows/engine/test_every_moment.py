@@ -68,7 +68,8 @@ def test_turning_back_survives_a_crash_at_every_point(new_world: NewWorld) -> No
         operation = world.begin("thing.create")
         world.drain()
         assert world.state_of(operation) == State.FAILED, world.trace
-        assert world.look(operation).error == "no"
+        found = world.look(operation)
+        assert (found.error, found.turned_back_at) == ("no", "recipes.announce")
         assert world.cloud.everything() == [], world.trace
 
     assert crash_at_every_point(new_world, run) > 30
@@ -101,7 +102,9 @@ def test_a_step_that_can_not_succeed_turns_back(new_world: NewWorld, failing: st
     operation = world.begin("thing.create")
     world.drain()
     assert world.state_of(operation) == State.FAILED
-    assert world.look(operation).error == f"{failing}: the disk is on fire"
+    found = world.look(operation)
+    assert found.error == f"{failing}: the disk is on fire"
+    assert (found.step, found.turned_back_at) == ("recipes.make_volume", f"recipes.{failing}")
     assert world.cloud.everything() == []
     assert world.trace.count(failing) == 1
 

@@ -223,16 +223,20 @@ class QuotasSetAnswer(Shown):
 
 class StepShown(Shown):
     name: str
-    state: str
+    state: str = Field(
+        description="done, running, pending, undoing, undone, failed, cancelled or superseded"
+    )
 
 
 class OperationShown(Shown):
     id: str
     workflow: str
     subject_id: str
-    state: str
-    step: str
-    progress: int
+    state: str = Field(description="running, undoing, succeeded, failed, cancelled or superseded")
+    step: str = Field(
+        description="Where it stands; of what has failed or was cancelled, where that happened."
+    )
+    progress: int = Field(description="How far it came, in per cent; undoing leaves it as it is.")
     note: str | None
     error: str | None
     created: str

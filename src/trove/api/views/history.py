@@ -17,7 +17,7 @@ def operation(view: OperationView) -> dict[str, Any]:
         "subject_id": row.subject_id,
         "parent_id": row.parent_id,
         "state": row.state,
-        "step": row.step,
+        "step": view.step,
         "progress": row.progress,
         "note": row.note,
         "error": row.error,
