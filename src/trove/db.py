@@ -63,7 +63,7 @@ DEADLOCKS = frozenset({"40P01", 1213})
 FULL = frozenset({"53100", 1021, 1114, sqlite3.SQLITE_FULL})
 """PostgreSQL's, MariaDB's and SQLite's when their disk is full."""
 
-SERVED = ("sqlite", "postgresql", "postgres", "mysql", "mariadb")
+SERVED = ("sqlite", "postgresql", "mysql", "mariadb")
 URL_FIELD = "[database] connection"
 DRIVERS = {
     **dict.fromkeys(("mysql", "mariadb", "mariadb+pymysql"), "mysql+pymysql"),
@@ -233,13 +233,15 @@ def _codes_of(error: DBAPIError) -> set[object]:
 
 
 def url_from(text: str) -> URL:
-    """Raises Invalid, which shows nothing of the URL, for a database that is not served."""
+    """With the driver that is used; raises Invalid, which shows nothing of the URL, for a database
+    that is not served."""
     try:
         url = make_url(text)
+        url = url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
         if url.get_backend_name() not in SERVED:
             raise Invalid(f"must begin with {', '.join(SERVED)}", field=URL_FIELD)
         # A driver that is not installed is found here, not by the first request.
-        url.set(drivername=DRIVERS.get(url.drivername, url.drivername)).get_dialect().import_dbapi()
+        url.get_dialect().import_dbapi()
     except (ArgumentError, ImportError, ValueError) as error:
         raise Invalid(f"can not be used: {error}", field=URL_FIELD) from None
     return url
@@ -292,7 +294,6 @@ def _engine_of(url: str, pool_size: int, silence: int) -> Engine:
     parsed = url_from(url)
     if parsed.get_backend_name() == "sqlite":
         return _sqlite_engine(url, pool_size)
-    parsed = parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
     deadlines = _deadlines_of(parsed.drivername, silence)
     return create_engine(
         parsed,

@@ -161,6 +161,7 @@ def test_users_have_hosts_where_the_engine_knows_them(world: World, maria: str) 
     done(world.ask("PUT", f"{base}/bob", {"user": {"host": "10.1.1.1", "password": "new"}}))
     done(world.ask("PUT", f"{base}/bob@10.1.1.1", {"user": {"name": "bill"}}))
     assert world.get(f"{base}/bill%4010%2e1%2e1%2e1")["user"]["name"] == "bill"
+    refused(world.ask("PUT", f"{base}/bill@10.1.1.1", {"user": {"name": ".."}}), 400, "user.name")
     target = {"user": {"name": "ann", "host": "10.0.0.%"}}
     refused(world.ask("PUT", f"{base}/bill@10.1.1.1", target), 400, "exists")
     refused(world.ask("PUT", f"{base}/bill@10.1.1.1", {"user": {}}), 400, "user")

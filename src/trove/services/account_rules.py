@@ -17,9 +17,7 @@ from trove.settings import Settings
 
 HOST_PATTERN = re.compile(r"[0-9a-fA-F.:%_/]{1,60}")
 ANY_HOST = "%"
-NAME_FIELD = "databases.name"
 STEPS = frozenset({".", ".."})
-NOT_IN_URLS = frozenset("?#%")
 FREE_COLLATIONS = frozenset({"uca1400"})
 """First words of collations that go with several character sets."""
 
@@ -56,23 +54,29 @@ def visible(manifest: Manifest, told: Accounts) -> Accounts:
 def check_databases(manifest: Manifest, databases: Sequence[DatabaseAccount]) -> None:
     """Raises Invalid or Reserved, naming `databases`."""
     for database in databases:
-        check_name(manifest.database_names, database.name, NAME_FIELD)
         # Clients in use put it into a URL as it is: to delete this one would delete another.
-        if database.name in STEPS or not NOT_IN_URLS.isdisjoint(database.name):
-            raise Invalid(f"{database.name!r} means something else in URLs", field=NAME_FIELD)
+        check_new_name(manifest.database_names, database.name, "databases.name", unfit="?#%")
         _check_character_set(manifest, database)
-    _check_unique((database.name for database in databases), NAME_FIELD)
+    _check_unique((database.name for database in databases), "databases.name")
 
 
 def check_users(manifest: Manifest, users: Sequence[Account], *, valid_ip: bool = True) -> None:
     """Raises Invalid or Reserved, naming `users`; every user needs a password here."""
     for user in users:
-        check_name(manifest.user_names, user.name, "users.name")
-        if user.name in STEPS:
-            raise Invalid(f"{user.name!r} means something else in URLs", field="users.name")
+        check_new_name(manifest.user_names, user.name, "users.name")
         check_password(manifest, user.password)
         check_host(manifest, user.host, valid_ip=valid_ip)
     _check_unique((f"{u.name}@{u.host or ANY_HOST}" for u in users), "users.name")
+
+
+def check_new_name(rules: NameRules, name: str, field: str, *, unfit: str = "") -> None:
+    """Of what is to be made: besides, no URL may mean another thing by it. Raises as `check_name`.
+
+    `unfit` are the characters that this kind of name can not have there.
+    """
+    check_name(rules, name, field)
+    if name in STEPS or not set(unfit).isdisjoint(name):
+        raise Invalid(f"{name!r} means something else in URLs", field=field)
 
 
 def check_name(rules: NameRules, name: str, field: str) -> None:

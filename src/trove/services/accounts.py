@@ -21,6 +21,7 @@ from trove.services.account_rules import (
     check_databases,
     check_host,
     check_name,
+    check_new_name,
     check_password,
     check_users,
 )
@@ -222,7 +223,7 @@ def _check_change(
     inst: Installation, engine: RunningEngine, was: Account, change: UserChange
 ) -> None:
     if change.name is not None:
-        check_name(engine.manifest.user_names, change.name, "user.name")
+        check_new_name(engine.manifest.user_names, change.name, "user.name")
     if change.password is not None:
         check_password(engine.manifest, change.password, "user.password")
     valid_ip = inst.settings.api.hostname_require_valid_ip
