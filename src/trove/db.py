@@ -212,7 +212,7 @@ class Database:
         self.engine.dispose()
 
 
-def was_beaten(error: DBAPIError) -> bool:
+def is_conflict(error: DBAPIError) -> bool:
     """Whether another transaction was in the way, so that a second try may go well.
 
     It took a unique value first, or the database chose it in a deadlock.
@@ -247,7 +247,7 @@ def url_from(text: str) -> URL:
     return url
 
 
-def once_it_answers(url: str, work: Callable[[], T], *, patience: float = PATIENCE) -> T:
+def wait_until_available(url: str, work: Callable[[], T], *, patience: float = PATIENCE) -> T:
     """What `work`, which can be done again, gives when the server at `url` lets it.
 
     Raises Failed when it does not within `patience` seconds. A file is there or is not.
@@ -268,7 +268,7 @@ def once_it_answers(url: str, work: Callable[[], T], *, patience: float = PATIEN
         time.sleep(PAUSE)
 
 
-def announce(session: Session, topic: str) -> None:
+def notify(session: Session, topic: str) -> None:
     """Tell this process's listeners, once this transaction is kept: a hint, never relied upon."""
     session.info.setdefault(TOPICS, set()).add(topic)
 

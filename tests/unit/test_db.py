@@ -23,13 +23,13 @@ from trove.db import (
     Base,
     Database,
     DatabaseClock,
-    announce,
+    is_conflict,
     is_out_of_room,
     new_hex_id,
     new_id,
-    once_it_answers,
+    notify,
     utcnow,
-    was_beaten,
+    wait_until_available,
 )
 from trove.engine import Operation
 from trove.errors import Failed, Invalid
@@ -100,7 +100,7 @@ def test_a_guarded_update_counts_the_rows_it_matched(database: Database) -> None
 
 @pytest.mark.engine
 @pytest.mark.parametrize("engine", ["postgresql", "mariadb"])
-def test_one_of_two_that_wait_for_each_other_is_told_that_it_was_beaten(
+def test_one_of_two_that_wait_for_each_other_is_rolled_back_with_a_conflict(
     engine: str, request: pytest.FixtureRequest
 ) -> None:
     database = Database(request.getfixturevalue(f"{engine}_url"))
@@ -117,7 +117,7 @@ def test_one_of_two_that_wait_for_each_other_is_told_that_it_was_beaten(
                 both_have_one.wait(20)
                 session.execute(text(change), {"id": second})
         except DBAPIError as error:
-            return was_beaten(error)
+            return is_conflict(error)
         return False
 
     with ThreadPoolExecutor(2) as threads:
@@ -126,15 +126,15 @@ def test_one_of_two_that_wait_for_each_other_is_told_that_it_was_beaten(
     database.dispose()
 
 
-def test_who_is_second_with_a_unique_value_was_beaten(database: Database) -> None:
+def test_who_is_second_with_a_unique_value_conflicts(database: Database) -> None:
     with database.begin() as session:
         session.add(an_operation(id="a"))
     with pytest.raises(DBAPIError) as second, database.begin() as session:
         session.add(an_operation(id="a"))
-    assert was_beaten(second.value)
+    assert is_conflict(second.value)
     with pytest.raises(DBAPIError) as wrong, database.begin() as session:
         session.execute(text("SELECT nothing FROM nowhere"))
-    assert not was_beaten(wrong.value)
+    assert not is_conflict(wrong.value)
 
 
 def test_savepoints_undo_their_own_part(database: Database) -> None:
@@ -311,7 +311,7 @@ def test_whoever_starts_waits_for_the_server(
 ) -> None:
     monkeypatch.setattr(db, "PAUSE", 0.001)
     door = Door(times=3)
-    assert once_it_answers("postgresql://nowhere/", door) == "in"
+    assert wait_until_available("postgresql://nowhere/", door) == "in"
     assert door.knocks == 4
     # Each reason once, however often it is met.
     assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [
@@ -323,7 +323,7 @@ def test_whoever_starts_waits_for_the_server(
 def test_nobody_waits_for_a_server_for_ever() -> None:
     door = Door(times=3)
     with pytest.raises(Failed, match="the metadata database can not be used: closed 0"):
-        once_it_answers("mysql://nowhere/", door, patience=0)
+        wait_until_available("mysql://nowhere/", door, patience=0)
     assert door.knocks == 1
 
 
@@ -331,7 +331,7 @@ def test_nobody_waits_for_a_server_for_ever() -> None:
     "url", ["", "nonsense", "oracle://x:S3CRET@h/y", "mysql+nodriver://x:S3CRET@h/y", "a://h:port/"]
 )
 def test_a_database_that_is_not_served(url: str) -> None:
-    for use in (Database, migrations.current, lambda url: once_it_answers(url, Door(0))):
+    for use in (Database, migrations.current, lambda url: wait_until_available(url, Door(0))):
         with pytest.raises(Invalid, match=r"\[database\] connection: ") as refusal:
             use(url)
         assert "S3CRET" not in refusal.value.message
@@ -340,7 +340,7 @@ def test_a_database_that_is_not_served(url: str) -> None:
 def test_nobody_waits_for_a_file() -> None:
     door = Door(times=3)
     with pytest.raises(OperationalError):
-        once_it_answers("sqlite:///nowhere", door)
+        wait_until_available("sqlite:///nowhere", door)
     assert door.knocks == 1
 
 
@@ -350,12 +350,12 @@ def test_listeners_are_told_of_what_is_kept(database: Database) -> None:
     database.on_commit("tasks", lambda: told.append("again"))
     with database.begin() as session:
         session.add(an_operation(id="a"))
-        announce(session, "tasks")
-        announce(session, "what nobody listens for")
+        notify(session, "tasks")
+        notify(session, "what nobody listens for")
         assert told == []
     assert told == ["tasks", "again"]
     with pytest.raises(ZeroDivisionError), database.begin() as session:
-        announce(session, "tasks")
+        notify(session, "tasks")
         session.flush()
         raise ZeroDivisionError
     with database.begin() as session:

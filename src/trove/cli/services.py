@@ -29,7 +29,7 @@ from trove.cli.wiring import (
     ensure_own_door,
     with_own_door,
 )
-from trove.db import PATIENCE, once_it_answers
+from trove.db import PATIENCE, wait_until_available
 from trove.errors import Failed, TroveError
 from trove.services.installation import Installation
 from trove.settings import Settings, read_settings
@@ -191,7 +191,7 @@ def check_schema(url: str, *, patience: float = 0) -> None:
     Its server may take `patience` seconds to answer.
     """
     try:
-        current = once_it_answers(url, partial(migrations.current, url), patience=patience)
+        current = wait_until_available(url, partial(migrations.current, url), patience=patience)
     except SQLAlchemyError as error:
         raise Failed(f"the metadata database can not be used: {first_line_of(error)}") from None
     if current != migrations.newest():

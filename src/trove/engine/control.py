@@ -18,7 +18,7 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from trove.db import Clock, Database, DatabaseClock, announce, new_id
+from trove.db import Clock, Database, DatabaseClock, new_id, notify
 from trove.engine.lease import end_of_steps
 from trove.engine.operation import ACTIVE, TURNED_BACK_AT, Operation, State
 from trove.engine.workflow import Wait, Workflow
@@ -67,7 +67,7 @@ def start(  # noqa: PLR0913 - one keyword per column that a caller may set
         updated_at=now,
     )
     session.add(operation)
-    announce(session, DUE)
+    notify(session, DUE)
     return operation
 
 
@@ -78,7 +78,7 @@ def wake(session: Session, operation_id: str, *, clock: Clock = DATABASE_CLOCK) 
         .where(Operation.id == operation_id, Operation.state.in_(ACTIVE))
         .values(due_at=clock.now(session), wakeups=Operation.wakeups + 1)
     )
-    announce(session, DUE)
+    notify(session, DUE)
 
 
 def active_of(session: Session, subject_id: str) -> Operation | None:

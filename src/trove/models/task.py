@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from trove.db import Base, Id, Prose, Word, announce, new_id, utcnow
+from trove.db import Base, Id, Prose, Word, new_id, notify, utcnow
 from trove.vault import Vault
 
 FORGOTTEN = ""
@@ -81,7 +81,7 @@ def order(  # noqa: PLR0913 - one keyword per column that a caller sets
             progress=0.0,
         )
         session.add(task)
-        announce(session, ORDERED)
+        notify(session, ORDERED)
     return task
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from trove.db import was_beaten
+from trove.db import is_conflict
 from trove.engine import Operation, State, active_of, start, supersede
 from trove.errors import NotFound, NotReady
 from trove.models.agent import Agent
@@ -51,7 +51,7 @@ def changing(
                 must_answer(inst, session, row)
             yield session, row, operation
     except DBAPIError as error:
-        if not was_beaten(error):
+        if not is_conflict(error):
             raise
         raise NotReady(f"Instance {instance_id} has just become busy; try again.") from None
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, and_, bindparam, or_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from trove.db import Instant, new_id, was_beaten
+from trove.db import Instant, is_conflict, new_id
 from trove.engine import active_of
 from trove.errors import Forbidden, Invalid, NotFound
 from trove.models.datastore import DatastoreVersion
@@ -204,7 +204,7 @@ def _delete(inst: Installation, caller: Caller, instance_id: str, *, turns: int)
     try:
         _begin_deletion(inst, caller, instance_id)
     except DBAPIError as error:
-        if turns == 1 or not was_beaten(error):
+        if turns == 1 or not is_conflict(error):
             raise
         # Something began, or was deleted, between our look and our word: look again.
         _delete(inst, caller, instance_id, turns=turns - 1)

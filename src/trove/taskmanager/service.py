@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from trove import logs
-from trove.db import once_it_answers
+from trove.db import wait_until_available
 from trove.engine import Operation, Pool, Runner, State, ensure_periodic
 from trove.engine.control import DUE
 from trove.engine.runner import StepDone
@@ -60,7 +60,7 @@ class TaskManager:
 
     def start(self) -> None:
         """Raises Failed when the metadata database lets nobody in for a minute."""
-        once_it_answers(self._installation.settings.url, self._ensure_rounds)
+        wait_until_available(self._installation.settings.url, self._ensure_rounds)
         self._pool.start()
         log.info("task manager started")
 

@@ -12,7 +12,7 @@ from trove.cli.standalone.first_start import prepare
 from trove.cli.standalone.lifecycle import held_lock
 from trove.cli.wiring import build_installation, build_provider, ensure_own_door
 from trove.conductor import create_app as create_conductor
-from trove.db import once_it_answers
+from trove.db import wait_until_available
 from trove.metrics import Metrics
 from trove.services.installation import Installation
 from trove.settings import Settings
@@ -32,7 +32,7 @@ def run(settings: Settings) -> int:
         provider = build_provider(settings)
         installation = build_installation(settings, provider)
         # Before the doors are served, for whoever calls needs the tables.
-        once_it_answers(settings.url, partial(prepare, installation))
+        wait_until_available(settings.url, partial(prepare, installation))
         ensure_own_door(settings)
         # One for all: they share the process and show its counters at one /metrics.
         metrics = Metrics()
