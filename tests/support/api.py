@@ -37,7 +37,7 @@ from trove.providers.fake import FakeWorld, provider_of
 from trove.services import agents
 from trove.services.installation import Caller, Installation
 from trove.settings import Settings
-from trove.taskmanager.service import surroundings_of, tell_of_the_end
+from trove.taskmanager.service import environment_of, tell_of_the_end
 from trove.vault import Vault
 from trove.workflows import WORKFLOWS
 from trove.workflows.context import Context
@@ -254,11 +254,11 @@ class World:
         raise AssertionError("operations do not end")
 
     def runner(self) -> Runner:
-        around = surroundings_of(self.installation, self.provider)
+        environment = environment_of(self.installation, self.provider)
         return Runner(
             self.database,
             WORKFLOWS,
-            lambda session, operation: Context(session, operation, around),
+            lambda session, operation: Context(session, operation, environment),
             on_end=tell_of_the_end,
         )
 

@@ -27,7 +27,7 @@ from trove.services import instances
 from trove.services.installation import Caller, Installation
 from trove.services.instance_order import InstanceOrder
 from trove.settings import Settings
-from trove.taskmanager.service import surroundings_of, tell_of_the_end
+from trove.taskmanager.service import environment_of, tell_of_the_end
 from trove.vault import Vault
 from trove.workflows import PERIODIC, WORKFLOWS
 from trove.workflows.context import Context
@@ -117,7 +117,7 @@ class Cloud:
         self.trace.clear()
 
     def runner(self) -> Runner:
-        around = surroundings_of(self.installation, self.provider)
+        environment = environment_of(self.installation, self.provider)
         cloud = self
 
         class Mortal(Runner):
@@ -130,7 +130,7 @@ class Cloud:
         return Mortal(
             self.database,
             WORKFLOWS,
-            lambda session, operation: Context(session, operation, around),
+            lambda session, operation: Context(session, operation, environment),
             clock=self.clock,
             lease=LEASE,
             on_end=tell_of_the_end,

@@ -22,7 +22,7 @@ def build_provider(settings: Settings) -> Provider:
 
 
 def build_installation(settings: Settings, provider: Provider | None = None) -> Installation:
-    """The services' surroundings; makes nothing but the key that seals secrets."""
+    """The services' environment; makes nothing but the key that seals secrets."""
     return Installation(
         settings=settings,
         database=Database(settings.url, pool_size=IDLE_CONNECTIONS),

@@ -118,7 +118,7 @@ class Reporter:
 
 
 def usage_of(data: Path, *, beside: Path) -> tuple[float, float | None]:
-    """GiB used and in all. A directory on the file system of its surroundings is no volume: its
+    """GiB used and in all. A directory on the file system of its parent is no volume: its
     files are counted, and there is no limit to tell of."""
     try:
         if data.stat().st_dev == beside.stat().st_dev:

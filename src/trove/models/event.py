@@ -34,7 +34,7 @@ class Event(Base):
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
 
 
-def tell(session: Session, kind: str, **fields: Any) -> Event:
+def record_event(session: Session, kind: str, **fields: Any) -> Event:
     """Write an event in the caller's transaction."""
     event = Event(kind=kind, **fields)
     session.add(event)

@@ -30,7 +30,7 @@ from trove.errors import (
 )
 from trove.models import Agent, Instance, Task
 from trove.models.agent import digest_of
-from trove.models.event import tell
+from trove.models.event import record_event
 from trove.models.task import FORGOTTEN, find_task, order
 from trove.protocol import (
     Accounts,
@@ -300,7 +300,7 @@ def _keep_result(session: Session, instance_id: str, result: TaskResult, clock: 
 def _tell_of_failure(session: Session, task: Task, error: str) -> None:
     """What a request asked for has been told of when it was ordered: now, that it was not done."""
     if task.kind in EVENTS:
-        tell(
+        record_event(
             session,
             f"{EVENTS[task.kind]}.error",
             project_id=session.get_one(Instance, task.instance_id).project_id,

@@ -13,7 +13,7 @@ from trove.db import is_conflict
 from trove.engine import Operation, State, active_of, start, supersede
 from trove.errors import NotFound, NotReady
 from trove.models.agent import Agent
-from trove.models.event import tell
+from trove.models.event import record_event
 from trove.models.instance import Instance
 from trove.models.status import is_silent
 from trove.services.installation import Caller, Installation
@@ -124,7 +124,7 @@ def note(
     **payload: Any,
 ) -> None:
     """Write the event of a change."""
-    tell(
+    record_event(
         session,
         kind,
         project_id=row.project_id,

@@ -13,7 +13,7 @@ from trove.vault import Vault
 
 @dataclass(frozen=True)
 class Installation:
-    """The services' surroundings."""
+    """The services' environment."""
 
     settings: Settings
     database: Database

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from trove.engine import ACTIVE, Operation, State, Workflow, cancel
 from trove.errors import Conflict, Invalid, NotFound
-from trove.models.event import tell
+from trove.models.event import record_event
 from trove.services.installation import Caller, Installation
 from trove.services.paging import Page, page_of
 from trove.workflows import WORKFLOWS
@@ -86,7 +86,7 @@ def cancel_one(inst: Installation, caller: Caller, operation_id: str) -> None:
         if workflow is None:
             raise Conflict(f"{row.workflow} is not known to this release and can not be cancelled.")
         cancel(session, row, workflow, clock=inst.clock)
-        tell(
+        record_event(
             session,
             "operation.cancel",
             project_id=row.project_id,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trove.errors import Forbidden, Invalid, NotFound
-from trove.models.event import tell
+from trove.models.event import record_event
 from trove.models.quota import RESOURCES, UNLIMITED, Quota, limits_of, usage_of
 from trove.services.installation import Caller, Installation
 
@@ -53,7 +53,7 @@ def update(
     with inst.database.begin() as session:
         for name, limit in wanted.items():
             session.merge(Quota(project_id=project_id, resource=name, limit=limit))
-        tell(
+        record_event(
             session,
             "quota.update",
             project_id=project_id,

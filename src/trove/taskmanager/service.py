@@ -17,14 +17,14 @@ from trove.db import wait_until_available
 from trove.engine import Operation, Pool, Runner, State, ensure_periodic
 from trove.engine.control import DUE
 from trove.engine.runner import StepDone
-from trove.models.event import tell
+from trove.models.event import record_event
 from trove.models.instance import Instance
 from trove.providers.base import Provider
 from trove.services.authority import door_of, load_authority
 from trove.services.installation import Installation
 from trove.settings import Settings
 from trove.workflows import PERIODIC, WORKFLOWS
-from trove.workflows.context import Context, Surroundings, forget_secrets
+from trove.workflows.context import Context, Environment, forget_secrets
 from trove.workflows.ending import conclude
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class TaskManager:
         observe: Callable[[StepDone], None] = lambda done: None,
     ) -> None:
         self._installation = installation
-        self._around = surroundings_of(installation, provider)
+        self._env = environment_of(installation, provider)
         self.runner = Runner(
             installation.database,
             WORKFLOWS,
@@ -79,10 +79,10 @@ class TaskManager:
         logs.bind(
             request_id=operation.request_id, project=operation.project_id, operation=operation.id
         )
-        return Context(session, operation, self._around)
+        return Context(session, operation, self._env)
 
 
-def surroundings_of(installation: Installation, provider: Provider) -> Surroundings:
+def environment_of(installation: Installation, provider: Provider) -> Environment:
     """What the steps of this installation share."""
 
     def agent_files(instance: Instance, token: str) -> dict[str, str]:
@@ -94,7 +94,7 @@ def surroundings_of(installation: Installation, provider: Provider) -> Surroundi
         start |= _trust_of(installation.settings)
         return {"agent.json": json.dumps(start)}
 
-    return Surroundings(
+    return Environment(
         settings=installation.settings,
         provider=provider,
         vault=installation.vault,
@@ -118,7 +118,7 @@ def tell_of_the_end(session: Session, operation: Operation, state: str) -> None:
     """The event of an operation's end, in the transaction that ends it and forgets its secrets."""
     conclude(session, operation, state)
     forget_secrets(operation)
-    tell(
+    record_event(
         session,
         f"{operation.workflow}.{ENDINGS[State(state)]}",
         project_id=operation.project_id,

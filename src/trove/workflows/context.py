@@ -31,7 +31,7 @@ LOOK_AGAIN = 10.0
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Environment:
     """What all steps of a task manager share."""
 
     settings: Settings
@@ -49,7 +49,7 @@ class Context:
 
     session: Session
     operation: Operation
-    around: Surroundings
+    env: Environment
 
     @property
     def args(self) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class Context:
     @property
     def secrets(self) -> Any:
         """The sealed part of the arguments."""
-        return self.around.vault.open(self.args[SEALED]) if SEALED in self.args else {}
+        return self.env.vault.open(self.args[SEALED]) if SEALED in self.args else {}
 
     @property
     def instance(self) -> Instance:
@@ -67,7 +67,7 @@ class Context:
 
     @property
     def provider(self) -> Provider:
-        return self.around.provider
+        return self.env.provider
 
     @property
     def flavor(self) -> Flavor:
@@ -80,7 +80,7 @@ class Context:
         """All that makes the server of this instance."""
         row = self.instance
         version = self.session.get_one(DatastoreVersion, row.datastore_version_id)
-        token = enrolment_token_of(self.around.vault, row.id)
+        token = enrolment_token_of(self.env.vault, row.id)
         return ServerSpec(
             name=row.resource_name,
             instance_id=row.id,
@@ -91,13 +91,13 @@ class Context:
             volume=row.resource_name,
             address=row.address or "",
             port=row.port or 0,
-            agent_files=self.around.agent_files(row, token),
+            agent_files=self.env.agent_files(row, token),
             availability_zone=row.availability_zone,
             nics=row.nics,
             seed=manifest_of(version.manager).seed,
         )
 
-    def ask(
+    def request(
         self, kind: TaskKind, *, timeout: float, key: str | None = None, **args: Any
     ) -> Wait | dict[str, Any]:
         """What the agent answers to this task; Wait while it has not.
@@ -107,7 +107,7 @@ class Context:
         """
         task = order(
             self.session,
-            self.around.vault,
+            self.env.vault,
             self.instance.id,
             kind,
             args,
@@ -127,7 +127,7 @@ class Context:
         enrolled = agent is not None and agent.credential_digest is not None
         doing = task.note or f"the agent works on: {task.kind}"
         note = doing if enrolled else "the server starts; its agent has not enrolled yet"
-        now = self.around.clock.now(self.session)
+        now = self.env.clock.now(self.session)
         spent = (now - self.operation.step_since).total_seconds()
         if spent > timeout:
             raise Failed(

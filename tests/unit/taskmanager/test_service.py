@@ -17,7 +17,7 @@ from trove.engine import Operation, State
 from trove.engine.runner import StepDone
 from trove.models import Event, Instance
 from trove.services.authority import load_authority
-from trove.taskmanager.service import TaskManager, surroundings_of
+from trove.taskmanager.service import TaskManager, environment_of
 
 
 def await_(condition: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -59,7 +59,7 @@ def test_orders_are_carried_out_and_told_of(tmp_path: Path) -> None:
 def test_an_agent_starts_with_all_that_it_needs(tmp_path: Path) -> None:
     cloud = Cloud(tmp_path)
     instance_id = cloud.order()
-    around = surroundings_of(cloud.installation, cloud.provider)
+    around = environment_of(cloud.installation, cloud.provider)
     with cloud.database.session() as session:
         row = session.get_one(Instance, instance_id)
         bare = json.loads(around.agent_files(row, "the token")["agent.json"])
@@ -81,7 +81,7 @@ def test_an_agent_trusts_nobody_else_where_the_conductor_has_our_certificate(
     cloud = Cloud(tmp_path)
     instance_id = cloud.order()
     settings = with_own_door(cloud.installation.settings)
-    around = surroundings_of(replace(cloud.installation, settings=settings), cloud.provider)
+    around = environment_of(replace(cloud.installation, settings=settings), cloud.provider)
     with cloud.database.session() as session:
         row = session.get_one(Instance, instance_id)
         told = json.loads(around.agent_files(row, "the token")["agent.json"])

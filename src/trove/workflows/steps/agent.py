@@ -11,12 +11,12 @@ from trove.workflows.context import Context
 @step
 def invite(ctx: Context) -> None:
     """Kept before the server starts, for its agent may be here sooner than the next commit."""
-    timing = ctx.around.settings.timing
+    timing = ctx.env.settings.timing
     invite_agent(
         ctx.session,
-        ctx.around.vault,
+        ctx.env.vault,
         ctx.instance.id,
-        clock=ctx.around.clock,
+        clock=ctx.env.clock,
         seconds=timing.enrolment_seconds,
     )
 

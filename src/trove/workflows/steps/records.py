@@ -32,14 +32,14 @@ def erase(ctx: Context) -> None:
     ctx.session.execute(told.values(accounts={}, details={}))
     used = {"instances": 1, "ram": row.memory, "volumes": row.volume_size}
     free_at_the_end(ctx.operation, used)
-    row.deleted_at = ctx.around.clock.now(ctx.session)
+    row.deleted_at = ctx.env.clock.now(ctx.session)
 
 
 @step
 def prune(ctx: Context) -> Wait:
     """Forget what nobody asks for any more."""
-    session, now = ctx.session, ctx.around.clock.now(ctx.session)
-    kept = now - timedelta(seconds=ctx.around.settings.timing.operation_retention)
+    session, now = ctx.session, ctx.env.clock.now(ctx.session)
+    kept = now - timedelta(seconds=ctx.env.settings.timing.operation_retention)
     session.execute(delete(Token).where(Token.expires_at < now))
     session.execute(
         delete(IdempotentRequest).where(IdempotentRequest.created_at < now - IDEMPOTENCY_LIFE)

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from trove.engine import Operation, State, Wait, start, step
 from trove.errors import TroveError
-from trove.models.event import tell
+from trove.models.event import record_event
 from trove.models.instance import Instance
 from trove.providers.base import ServerState
 from trove.workflows.context import Context
@@ -55,7 +55,7 @@ def _patience_with(ctx: Context, row: Instance) -> tuple[int, bool]:
     if last is None or last.workflow != RECOVER:
         return 1, True
     before = last.args.get("times", 1)
-    since = (ctx.around.clock.now(ctx.session) - last.updated_at).total_seconds()
+    since = (ctx.env.clock.now(ctx.session) - last.updated_at).total_seconds()
     if last.state == State.SUCCEEDED and since > CALM:
         return 1, True
     pause = min(ROUND_EVERY * 2.0 ** min(before, 20), LONGEST_PAUSE)
@@ -79,14 +79,14 @@ def _recover(ctx: Context, row: Instance, times: int) -> None:
     """
     operation = start(
         ctx.session,
-        ctx.around.workflows[RECOVER],
+        ctx.env.workflows[RECOVER],
         row.id,
         args={"times": times},
         project_id=row.project_id,
-        clock=ctx.around.clock,
+        clock=ctx.env.clock,
     )
     row.last_operation_id = operation.id
-    tell(
+    record_event(
         ctx.session,
         f"{RECOVER}.start",
         project_id=row.project_id,
