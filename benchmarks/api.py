@@ -41,7 +41,7 @@ from starlette.responses import Response
 
 from benchmarks.table import Result, show
 from trove.api.app import create_app
-from trove.cli.serving import Door, Site, serve
+from trove.cli.services.serving import Door, Site, serve
 from trove.db import Database, new_id, utcnow
 from trove.engine import Operation, State
 from trove.models import Agent, Datastore, DatastoreVersion, Instance

@@ -22,7 +22,7 @@ from trove.guestagent.main import main
 
 @pytest.mark.parametrize("command", [["-m", "trove.guestagent"], ["-c", "CLI"]])
 def test_sigterm_ends_it_with_143(directory: Path, tmp_path: Path, command: list[str]) -> None:
-    cli = "from trove.cli.guestagent import main; main()"
+    cli = "import sys; from trove.guestagent.main import main; sys.exit(main())"
     with conductor_in(tmp_path, "127.72.0.7") as conductor:
         instance = add_instance(conductor.installation)
         agent = directory / "agent.json"

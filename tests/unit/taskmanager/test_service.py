@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from tests.support.cloud import Cloud
-from trove.cli.wiring import with_own_door
+from trove.cli.services.wiring import with_own_door
 from trove.db import DatabaseClock
 from trove.engine import Operation, State
 from trove.engine.runner import StepDone

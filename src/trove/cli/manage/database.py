@@ -1,0 +1,63 @@
+"""db_sync, db_upgrade and db_recreate."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from sqlalchemy import MetaData
+
+from trove import migrations
+from trove.cli.manage.command import Command, arg, asking
+from trove.db import Database
+from trove.errors import Invalid
+from trove.settings import Settings
+
+
+def sync(settings: Settings, _: Namespace) -> None:
+    before = migrations.current(settings.url) or "nothing"
+    after = migrations.upgrade(settings.url)
+    print(f"at {after} already" if before == after else f"from {before} to {after}")
+
+
+def recreate(settings: Settings, asked: Namespace) -> None:
+    """Every table goes, those of other releases too: what is there is looked up."""
+    if not asked.yes:
+        _must_be_sure()
+    database = Database(settings.url, pool_size=1)
+    try:
+        with database.engine.begin() as connection:
+            found = MetaData()
+            # Our own models do not know the tables of a later release, whose keys would hinder the
+            # drop.
+            found.reflect(connection)
+            found.drop_all(connection)
+    finally:
+        database.dispose()
+    print(f"dropped {len(found.tables)} tables; now at {migrations.upgrade(settings.url)}")
+
+
+def _must_be_sure() -> None:
+    print("This forgets every instance, user and project; servers that run are left behind.")
+    # A word, not y: it can not be typed out of habit.
+    with asking():
+        answer = input("Type `recreate` to go on: ")
+    if answer != "recreate":
+        raise Invalid("not confirmed; nothing was changed")
+
+
+COMMANDS = (
+    Command(
+        "db_sync",
+        "Bring the metadata database up to this release; safe to repeat.",
+        "--config-file /etc/trove/trove.conf db_sync",
+        sync,
+    ),
+    Command("db_upgrade", "The same as db_sync.", "db_upgrade", sync),
+    Command(
+        "db_recreate",
+        "Drop every table of the metadata database and make them anew.",
+        "db_recreate --yes",
+        recreate,
+        (arg("--yes", action="store_true", help="do not ask"),),
+    ),
+)

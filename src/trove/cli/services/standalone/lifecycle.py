@@ -1,0 +1,302 @@
+"""Start in the background, stop, look, remove.
+
+Law: whether the service runs, and as which process, the kernel tells by the lock that it holds;
+asking disturbs nobody who takes it at that moment, and the number in the file is for people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import urllib3
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from trove.cli.services import first_line_of
+from trove.cli.services.standalone.cloud import withdraw
+from trove.cli.services.wiring import build_installation, build_provider
+from trove.errors import Conflict, Failed
+from trove.models import Instance
+from trove.providers.base import Provider
+from trove.providers.local.layout import Layout
+from trove.services import instances
+from trove.services.installation import Caller, Installation
+from trove.settings import Settings
+from trove.taskmanager.service import TaskManager
+
+START_SECONDS = 75.0
+STOP_SECONDS = 20.0
+REMOVE_SECONDS = 300.0
+LOOK_EVERY = 0.05
+LOCK = struct.Struct("hhqqi4x")
+"""struct flock: type, whence, start, length, pid."""
+
+
+@contextmanager
+def held_lock(settings: Settings) -> Iterator[None]:
+    """Be the one process of this state directory; raises Conflict when there is another."""
+    with _usable(settings):
+        # Others may pass through it, for engines run under users of their own below; not look
+        # around.
+        settings.state_directory.mkdir(parents=True, exist_ok=True, mode=0o711)
+        lock_file(settings).touch()
+    # Not "w", which would wipe the number of the one who holds it before the lock is asked for.
+    with lock_file(settings).open("a+") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(
+                f"A service runs in {settings.state_directory} already; "
+                "see `trove-standalone status`."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def start_detached(settings: Settings, args: argparse.Namespace) -> int:
+    """Start the service in a session of its own; 0 once it answers."""
+    if running_pid(settings) is not None:
+        return status(settings, args)
+    told = log_file(settings)
+    with _usable(settings):
+        settings.state_directory.mkdir(parents=True, exist_ok=True, mode=0o711)
+        # Before it is opened, which would make it readable for all.
+        told.touch(mode=0o600)
+    command = [sys.executable, "-m", "trove.cli.services.standalone", "start"]
+    command += ["--bind-host", args.bind_host]
+    # The service begins in another directory.
+    files = [str(file.absolute()) for file in args.config_file]
+    command += [word for file in files for word in ("--config-file", file)]
+    command += ["--debug"] if args.debug else []
+    with told.open("ab") as log:
+        begin = log.tell()
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            # Ctrl-C and the end of the terminal are for who typed, not for the service.
+            start_new_session=True,
+            # Where it was started may be a volume that somebody wants to unmount.
+            cwd="/",
+        )
+    _await_answer(settings, process, partial(_tail, told, begin))
+    return status(settings, args)
+
+
+def status(settings: Settings, _: argparse.Namespace) -> int:
+    """Say whether the service runs, and how to reach it; 0 if it does."""
+    pid = running_pid(settings)
+    if pid is None:
+        print("trove-standalone is not running.")
+        return 1
+    print(f"trove-standalone runs as process {pid}")
+    print(f"  API        {api_url(settings)}")
+    print(f"  identity   {api_url(settings)}/identity/v3")
+    print(f"  state      {settings.state_directory}")
+    return 0
+
+
+def stop(settings: Settings, args: argparse.Namespace) -> int:
+    """Stop the service; with `--instances`, the database servers as well."""
+    pid = running_pid(settings)
+    if pid is None:
+        print("trove-standalone was not running.")
+    else:
+        os.kill(pid, signal.SIGTERM)
+        _await(lambda: running_pid(settings) is None, STOP_SECONDS, f"process {pid} does not stop")
+        print("trove-standalone has stopped.")
+    if args.instances:
+        _stop_instances(settings)
+    return 0
+
+
+def remove(settings: Settings, args: argparse.Namespace) -> int:
+    """Delete every instance, then the state directory."""
+    state = settings.state_directory
+    known = (state / "trove.sqlite", lock_file(settings), settings.local.directory)
+    with _usable(settings):
+        is_there = any(path.exists() for path in known)
+    if not is_there:
+        print(f"There is nothing to remove in {state}.")
+        return 0
+    if not args.yes and not _confirmed(state):
+        return 1
+    # They are deleted below, which stops them too.
+    args.instances = False
+    stop(settings, args)
+    # So that nobody starts the service over what is being deleted.
+    with held_lock(settings):
+        try:
+            _delete_instances(settings)
+        # A metadata database that is broken must not keep a user from getting rid of it all.
+        except SQLAlchemyError as error:
+            print(f"The metadata can not be read ({first_line_of(error)}); going by what is there.")
+        _sweep(settings)
+        withdraw(settings)
+    # Last: what failed before leaves what is needed to run it again.
+    _clear(state)
+    print(f"Removed every instance and {state}.")
+    return 0
+
+
+def running_pid(settings: Settings) -> int | None:
+    """The process that holds the lock, if one does."""
+    # F_GETLK asks who would be in the way without taking anything; to try and take the lock would
+    # make a service fail that starts at this moment.
+    wanted = LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    with _usable(settings):
+        try:
+            lock = lock_file(settings).open("rb")
+        except FileNotFoundError:
+            return None
+    with lock:
+        told = LOCK.unpack(fcntl.fcntl(lock, fcntl.F_GETLK, wanted))
+    return int(told[-1]) if told[0] != fcntl.F_UNLCK else None
+
+
+@contextmanager
+def _usable(settings: Settings) -> Iterator[None]:
+    """Around the first look into the state directory; raises Failed where that is another's."""
+    try:
+        yield
+    except OSError as error:
+        raise Failed(
+            f"The state directory {settings.state_directory} can not be used: {error.strerror}. "
+            "Run it as the user whose it is, or name another with TROVE_STATE_DIRECTORY."
+        ) from None
+
+
+def lock_file(settings: Settings) -> Path:
+    return settings.state_directory / "standalone.lock"
+
+
+def log_file(settings: Settings) -> Path:
+    """Of a service in the background."""
+    return settings.state_directory / "standalone.log"
+
+
+def api_url(settings: Settings) -> str:
+    return settings.api.local_url
+
+
+def _await_answer(
+    settings: Settings, process: subprocess.Popen[bytes], told: Callable[[], str]
+) -> None:
+    """Raises Failed with what the service told when it does not come up."""
+
+    def answers() -> bool:
+        # It says why in its log; to wait for the rest of the minute would tell nothing more.
+        if process.poll() is not None:
+            raise Failed(f"the service ended at once:\n{told()}")
+        # Its own lock too: on this port another service could answer.
+        return running_pid(settings) == process.pid and _is_healthy(settings)
+
+    _await(answers, START_SECONDS, f"the service does not answer; see {log_file(settings)}")
+
+
+def _is_healthy(settings: Settings) -> bool:
+    try:
+        answer = urllib3.request(
+            "GET", f"{api_url(settings)}/healthcheck", timeout=2.0, retries=False
+        )
+    except urllib3.exceptions.HTTPError:
+        return False
+    return answer.status == 200
+
+
+def _await(condition: object, seconds: float, otherwise: str) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise Failed(otherwise)
+        time.sleep(LOOK_EVERY)
+
+
+def _tail(path: Path, begin: int, lines: int = 15) -> str:
+    """The end of a log, but nothing of before this byte: it may be of another run."""
+    told = path.read_bytes()[begin:].decode(errors="replace")
+    return "\n".join(told.splitlines()[-lines:])
+
+
+def _clear(state: Path) -> None:
+    """Delete a directory; a mount point is emptied, for it can not be deleted."""
+    if not state.is_mount():
+        shutil.rmtree(state)
+        return
+    for path in state.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _confirmed(state: Path) -> bool:
+    print(f"This deletes every database server and all data below {state}.")
+    # A script has to say --yes: an empty input must not count as consent.
+    if not sys.stdin.isatty():
+        print("Nothing was removed: nobody is here to confirm it; say --yes.", file=sys.stderr)
+        return False
+    return input("Type 'yes' to go on: ").strip() == "yes"
+
+
+def _stop_instances(settings: Settings) -> None:
+    provider, installation = _surroundings(settings)
+    rows = _instances(installation)
+    for row in rows:
+        provider.compute.stop_server(row.resource_name)
+    print(f"Stopped {len(rows)} database servers; the next start brings them back.")
+
+
+def _delete_instances(settings: Settings) -> None:
+    provider, installation = _surroundings(settings)
+    caller = Caller("", "trove-standalone", is_admin=True)
+    for row in _instances(installation):
+        instances.delete(installation, caller, row.id)
+    # One of our own, for the service that would do it has been stopped.
+    manager = TaskManager(installation, provider)
+    manager.start()
+    try:
+        _await(
+            lambda: not _instances(installation),
+            REMOVE_SECONDS,
+            "not every instance could be deleted; see the log, and run remove again",
+        )
+    finally:
+        manager.stop()
+        installation.database.dispose()
+
+
+def _sweep(settings: Settings) -> None:
+    """What no metadata tells of: they may be lost, or older than what runs."""
+    provider = build_provider(settings)
+    for name in sorted(Layout(settings.local.directory).names()):
+        # The server first: an engine that runs keeps its volume busy.
+        provider.compute.delete_server(name)
+        provider.volumes.delete_volume(name)
+        provider.network.delete_address(name)
+
+
+def _surroundings(settings: Settings) -> tuple[Provider, Installation]:
+    provider = build_provider(settings)
+    return provider, build_installation(settings, provider)
+
+
+def _instances(installation: Installation) -> list[Instance]:
+    with installation.database.session() as session:
+        return list(session.scalars(select(Instance).where(Instance.deleted_at.is_(None))))

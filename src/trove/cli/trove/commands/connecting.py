@@ -1,0 +1,210 @@
+"""Reaching a database: its address, its certificate, and the engine's own client."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from trove.cli.trove.command import INSTANCE, Command, Request, arg
+from trove.cli.trove.commands.users import account_of
+from trove.cli.trove.connection import (
+    Connection,
+    client_of,
+    keep_authority,
+    replace_process,
+    url_of,
+)
+from trove.cli.trove.context import Context
+from trove.client.errors import ClientError, HttpError
+from trove.client.session import segment
+
+SSL = "/instances/{instance}/ssl"
+
+
+def authority(context: Context) -> str:
+    """The PEM of the installation's certificate authority."""
+    answer = context.session.get("/certificate-authority")["certificate_authority"]
+    return str(answer["certificate"])
+
+
+def show_authority(context: Context, arguments: Namespace) -> None:
+    if context.output.format in ("json", "yaml"):
+        context.show_one(context.session.get("/certificate-authority")["certificate_authority"])
+        return
+    # Bare, so that it can be sent into a file.
+    context.print(authority(context).rstrip("\n"))
+
+
+def connection_of(context: Context, arguments: Namespace) -> Connection:
+    """Raises ClientError when the instance has no address yet."""
+    subject = context.find("instances", arguments.instance)
+    instance = context.session.get(f"/instances/{subject}")["instance"]
+    address = instance.get("hostname") or _address_in(instance)
+    if not address:
+        raise ClientError(
+            f"{instance['name']} is {instance['status']} and has no address yet; "
+            f"wait for it with `trove operation-watch {subject}`."
+        )
+    user, database = _who_and_what(context, subject, arguments)
+    return Connection(
+        datastore=instance["datastore"]["type"],
+        address=address,
+        port=instance.get("port"),
+        user=user,
+        database=database,
+        authority=_kept_authority(context, arguments),
+    )
+
+
+def _address_in(instance: dict[str, Any]) -> str:
+    addresses = [each["address"] for each in instance.get("addresses") or ()]
+    return next(iter(addresses + list(instance.get("ip") or ())), "")
+
+
+def _who_and_what(context: Context, instance_id: str, arguments: Namespace) -> tuple[str, str]:
+    """The user and the database; no database where the user was granted none."""
+    wanted = arguments.user
+    # Nothing has to be asked; and a superuser, who is in no list, can be named in this way. Not
+    # with an @, behind which a host may stand.
+    if wanted and arguments.database and "@" not in wanted:
+        return wanted, arguments.database
+    path = f"/instances/{instance_id}/users"
+    users = list(context.session.pages(path, "users"))
+    user = _named(users, wanted) if wanted else _only(users)
+    if arguments.database:
+        return user["name"], arguments.database
+    # `_named` has made it up.
+    if user not in users:
+        context.say(f"The service knows no user '{wanted}' there; superusers are not listed.")
+        return wanted, ""
+    granted = context.session.get(f"{path}/{segment(account_of(user))}/databases")["databases"]
+    return user["name"], str(granted[0]["name"]) if granted else ""
+
+
+def _named(users: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
+    """By name, or by name and host as in `joe@10.0.0.%`."""
+    # Names first: one may look like another's name and host.
+    found = [user for user in users if user["name"] == wanted]
+    found += [user for user in users if _label_of(user) == wanted]
+    return found[0] if found else {"name": wanted}
+
+
+def _only(users: list[dict[str, Any]]) -> dict[str, Any]:
+    if len(users) == 1:
+        return users[0]
+    names = [user["name"] for user in users]
+    # With the host where the name does not tell them apart.
+    told = sorted(
+        _label_of(user) if names.count(user["name"]) > 1 else user["name"] for user in users
+    )
+    listed = ", ".join(told) or "none"
+    raise ClientError(f"As which user? Say --user NAME; the instance has: {listed}.")
+
+
+def _label_of(user: dict[str, Any]) -> str:
+    return f"{user['name']}@{user.get('host')}"
+
+
+def _kept_authority(context: Context, arguments: Namespace) -> str:
+    """A file with the authority's certificate; empty where the service has none."""
+    if arguments.ca:
+        return str(arguments.ca)
+    try:
+        return str(keep_authority(authority(context)))
+    except HttpError as error:
+        # Other installations' services have no such route: then the system's authorities must do.
+        if error.code not in (404, 501):
+            raise
+        return ""
+
+
+def connect(context: Context, arguments: Namespace) -> None:
+    connection = connection_of(context, arguments)
+    replace_process(client_of(connection))
+
+
+def show_url(context: Context, arguments: Namespace) -> None:
+    url = url_of(connection_of(context, arguments))
+    if context.output.format in ("json", "yaml"):
+        context.show_one({"url": url})
+    else:
+        context.print(url)
+
+
+def enabling(context: Context, arguments: Namespace) -> Any:
+    wanted = {"mode": arguments.mode, "password_ref": arguments.password_ref}
+    given = {name: value for name, value in wanted.items() if value}
+    return {"ssl": {"enable": True, "container_ref": arguments.container_ref, **given}}
+
+
+def show_ssl(context: Context, arguments: Namespace) -> None:
+    instance_id = context.find("instances", arguments.instance)
+    wanted = "True" if arguments.include_certificate else None
+    answer = context.session.get(f"/instances/{instance_id}/ssl", include_certificate=wanted)
+    context.show_one(answer["ssl"])
+
+
+HOW = (
+    INSTANCE,
+    arg("--user", metavar="NAME", help="the only user unless given"),
+    arg("--database", metavar="NAME", help="the first that the user was granted unless given"),
+    arg("--ca", metavar="FILE", help="certificate authority; the installation's unless given"),
+)
+
+COMMANDS = (
+    Command(
+        "connect",
+        "Open the engine's own client (psql, mariadb, redis-cli) on an instance.\n"
+        "The client asks for the password; TROVE_DATABASE_PASSWORD answers in your stead.",
+        "trove connect pg --user app_user --database app",
+        HOW,
+        connect,
+    ),
+    Command(
+        "url",
+        "Print the URL by which a program connects, without the password.",
+        "trove url pg --user app_user",
+        HOW,
+        show_url,
+    ),
+    Command(
+        "ca-show",
+        "Print the certificate of the authority that signs the instances' certificates.",
+        "trove ca-show > trove-ca.pem",
+        (),
+        show_authority,
+    ),
+    Command(
+        "ssl-show",
+        "Show whether and how an instance encrypts its connections.",
+        "trove ssl-show pg",
+        (INSTANCE, arg("--include-certificate", action="store_true", help="its PEM too")),
+        show_ssl,
+    ),
+    Command(
+        "ssl-enable",
+        "Use a certificate of your own from the key manager.",
+        "trove ssl-enable pg https://keys.example.org/v1/containers/4f2 --mode enforced",
+        (
+            INSTANCE,
+            arg("container_ref", help="URL of the container in the key manager"),
+            arg("--mode", help="basic, enforced or mtls"),
+            arg("--password_ref", metavar="URL", help="of the key's passphrase"),
+        ),
+        Request("POST", SSL, enabling, "ssl"),
+    ),
+    Command(
+        "ssl-disable",
+        "Go back to the certificate that the instance was born with.",
+        "trove ssl-disable pg",
+        (INSTANCE,),
+        Request("POST", SSL, {"ssl": {"disable": True}}, "ssl"),
+    ),
+    Command(
+        "ssl-rollback",
+        "Take back the last change of certificates.",
+        "trove ssl-rollback pg",
+        (INSTANCE,),
+        Request("POST", SSL, {"ssl": {"rollback": True}}, "ssl"),
+    ),
+)

@@ -1,0 +1,172 @@
+"""How an instance is ordered: the arguments of `trove create` and the body that they make."""
+
+from __future__ import annotations
+
+import shlex
+from argparse import ArgumentTypeError, Namespace
+from typing import Any
+
+from trove.cli.trove.command import SEVERAL, Argument, Request, arg
+from trove.cli.trove.context import Context
+from trove.cli.trove.views import instance_lines
+from trove.client.errors import ClientError
+
+NIC_KEYS = ("net-id", "network_id", "subnet_id", "ip_address", "v4-fixed-ip", "v6-fixed-ip")
+# Users write hyphens as in net-id; the wire has underscores in these two.
+SPELLINGS = {"subnet-id": "subnet_id", "ip-address": "ip_address"}
+
+
+def pairs(text: str) -> dict[str, str]:
+    """`a=1,b=2`; for argparse."""
+    parts = [part.partition("=") for part in text.split(",")]
+    if not all(name and equals and value for name, equals, value in parts):
+        raise ArgumentTypeError(f"'{text}' should be key=value,key=value")
+    # Other keys go as they are: the service knows which there are, and names one that is wrong.
+    return {SPELLINGS.get(name, name): value for name, _, value in parts}
+
+
+def create(context: Context, arguments: Namespace) -> None:
+    body = {"instance": instance_of(context, arguments)}
+    Request("POST", "/instances", body, "instance", flat=instance_lines, follows=True)(
+        context, arguments
+    )
+    # Only when it is there: before, nobody could connect.
+    if context.waits and arguments.users:
+        user = arguments.users[0].partition(":")[0]
+        words = ["trove", "connect", _shortest(context, arguments.name), "--user", user]
+        context.say(f"Connect with: {shlex.join(words)}")
+
+
+def _shortest(context: Context, name: str) -> str:
+    """The name of what was made, where it leads there; otherwise its id."""
+    try:
+        meant = context.find("instances", name)
+    # Others may bear the name; and what was ordered is there, whatever is wrong now.
+    except ClientError:
+        meant = ""
+    return name if meant == context.followed else context.followed
+
+
+def instance_of(context: Context, arguments: Namespace) -> dict[str, Any]:
+    """The body's instance: what was not said is not in it."""
+    wanted = {
+        "name": arguments.name,
+        **_placed(arguments),
+        **_found(context, arguments),
+        "volume": _volume(arguments),
+        "datastore": _datastore(arguments),
+        "databases": [{"name": name} for name in arguments.databases],
+        "users": [_user(context, text, arguments.databases) for text in arguments.users],
+        "access": _access(arguments),
+    }
+    # Not null: older servers refuse null where they expect an object.
+    return {name: value for name, value in wanted.items() if value not in (None, [], {})}
+
+
+def _placed(arguments: Namespace) -> dict[str, Any]:
+    return {
+        "availability_zone": arguments.availability_zone,
+        "nics": arguments.nic,
+        "replica_count": arguments.replica_count,
+        "locality": arguments.locality,
+        "region_name": arguments.region,
+    }
+
+
+def _found(context: Context, arguments: Namespace) -> dict[str, Any]:
+    """What is given by name or id."""
+
+    def found(collection: str, wanted: str | None) -> str | None:
+        return context.find(collection, wanted) if wanted else None
+
+    backup = found("backups", arguments.backup)
+    return {
+        "flavorRef": found("flavors", arguments.flavor),
+        "restorePoint": {"backupRef": backup} if backup else None,
+        "configuration": found("configurations", arguments.configuration),
+        "replica_of": found("instances", arguments.replica_of),
+        "modules": [{"id": context.find("modules", name)} for name in arguments.module],
+    }
+
+
+def _volume(arguments: Namespace) -> dict[str, Any] | None:
+    if arguments.size is None:
+        return None
+    volume = {"size": arguments.size}
+    return volume | ({"type": arguments.volume_type} if arguments.volume_type else {})
+
+
+def _datastore(arguments: Namespace) -> dict[str, str]:
+    datastore = {"type": arguments.datastore, "version": arguments.datastore_version}
+    return {name: value for name, value in datastore.items() if value}
+
+
+def _user(context: Context, text: str, databases: list[str]) -> dict[str, Any]:
+    """`name:password`; without a password, or with `-`, it is asked for."""
+    name, _, password = text.partition(":")
+    # With a colon it stands on the command line, as scripts of the older command have it.
+    secret = context.secret(password or None, f"Password of {name}")
+    return {"name": name, "password": secret, "databases": [{"name": name} for name in databases]}
+
+
+def _access(arguments: Namespace) -> dict[str, Any]:
+    access: dict[str, Any] = {"is_public": True} if arguments.is_public else {}
+    return access | ({"allowed_cidrs": arguments.allowed_cidr} if arguments.allowed_cidr else {})
+
+
+CREATE_EXAMPLES = """\
+# PostgreSQL: a database, and a user of it whose password is asked for
+trove create pg db.small --size 1 --datastore postgresql --databases app --users joe --wait
+trove connect pg --user joe
+
+# MariaDB of a chosen version: two databases, two users, the password of each a line of a file
+trove create shop db.medium --size 5 --datastore mariadb --datastore-version 10.11 \\
+    --databases orders stock --users clerk reader --wait < passwords
+trove url shop --user clerk
+
+# what there is to choose from
+trove datastore-list
+trove flavor-list"""
+
+CREATE_ARGUMENTS: tuple[Argument, ...] = (
+    arg("name", help="the name of the new instance"),
+    arg(
+        "flavor",
+        nargs="?",
+        help="name or id of the flavor, see `trove flavor-list` (not for a replica)",
+    ),
+    arg("--size", type=int, metavar="GB", help="size of the data volume"),
+    arg("--volume_type", metavar="TYPE", help="kind of volume"),
+    arg(
+        "--databases",
+        **SEVERAL,
+        metavar="DB",
+        help="databases to begin with; all users may use all of them (repeatable)",
+    ),
+    arg(
+        "--users",
+        **SEVERAL,
+        metavar="USER[:PASSWORD]",
+        help="users to begin with; a password that is missing or `-` is asked for (repeatable)",
+    ),
+    arg("--backup", help="name or id of a backup to restore"),
+    arg("--availability_zone", metavar="ZONE", help="where to place it"),
+    arg("--datastore", help="name or id of the engine, see `trove datastore-list`"),
+    arg("--datastore_version", metavar="VERSION", help="of the engine; its default unless given"),
+    arg(
+        "--nic",
+        action="append",
+        default=[],
+        type=pairs,
+        metavar="KEY=VALUE,..",
+        help=f"a network to join: {', '.join(NIC_KEYS)}, port-id (repeatable)",
+    ),
+    arg("--configuration", help="name or id of a configuration group"),
+    arg("--replica_of", metavar="INSTANCE", help="name or id of the instance to replicate"),
+    arg("--replica_count", type=int, metavar="N", help="so many replicas at once"),
+    arg("--module", action="append", default=[], help="name or id of a module (repeatable)"),
+    arg("--locality", metavar="POLICY", help="affinity or anti-affinity, for replicas"),
+    arg("--region", help="the region to create it in"),
+    arg("--is-public", action="store_true", help="let it be reached from outside"),
+    arg("--allowed-cidr", action="append", metavar="CIDR", help="who may reach it (repeatable)"),
+)

@@ -1,0 +1,234 @@
+"""Database servers: make, look at, change, remove."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from trove.cli.trove.command import INSTANCE, LIMIT, MARKER, Command, Request, arg
+from trove.cli.trove.commands.creation import CREATE_ARGUMENTS, CREATE_EXAMPLES, create
+from trove.cli.trove.context import Context, Subject
+from trove.cli.trove.output import Columns
+from trove.cli.trove.views import instance_lines
+from trove.client.errors import ClientError, HttpError
+
+ACTION = "/instances/{instance}/action"
+COLUMNS: Columns = {
+    "ID": "id",
+    "Name": "name",
+    "Datastore": "datastore.type",
+    "Datastore Version": "datastore.version",
+    "Status": "status",
+    "Flavor ID": "flavor.id",
+    "Size": "volume.size",
+}
+
+
+def list_instances(context: Context, arguments: Namespace) -> None:
+    # "True" and "False", as python-troveclient writes them.
+    clustered = str(arguments.include_clustered)
+    request = Request("GET", "/instances", key="instances", columns=COLUMNS, query=QUERY)
+    request(context, Namespace(**{**vars(arguments), "include_clustered": clustered}))
+
+
+QUERY = ("limit", "marker", "include_clustered")
+
+
+def action(body: Any) -> Request:
+    return Request("POST", ACTION, body=body, follows=True)
+
+
+def update(context: Context, arguments: Namespace) -> None:
+    changes: dict[str, Any] = {}
+    if arguments.name is not None:
+        changes["name"] = arguments.name
+    if arguments.configuration:
+        changes["configuration"] = context.find("configurations", arguments.configuration)
+    if arguments.remove_configuration:
+        changes["configuration"] = None
+    if arguments.detach_replica_source:
+        changes["replica_of"] = None
+    access = access_of(arguments)
+    if access:
+        changes["access"] = access
+    if not changes:
+        raise ClientError("There is nothing to change: give at least one option.")
+    instance_id = context.find("instances", arguments.instance)
+    context.session.send("PUT", f"/instances/{instance_id}", {"instance": changes})
+    # A name alone is changed at once and starts no operation.
+    if set(changes) != {"name"}:
+        context.follow(Subject("instances", instance_id))
+
+
+def access_of(arguments: Namespace) -> dict[str, Any]:
+    access: dict[str, Any] = {}
+    if arguments.is_public or arguments.is_private:
+        access["is_public"] = bool(arguments.is_public)
+    if arguments.allowed_cidr:
+        access["allowed_cidrs"] = arguments.allowed_cidr
+    return access
+
+
+def delete(context: Context, arguments: Namespace) -> None:
+    if arguments.force:
+        force_delete(context, arguments)
+        return
+    Request("DELETE", "/instances/{instance}", follows=True)(context, arguments)
+
+
+def force_delete(context: Context, arguments: Namespace) -> None:
+    """Whatever is going on is given up; then it is deleted like any other.
+
+    A service whose deletion waits for nothing may keep the first to administrators.
+    """
+    instance_id = context.find("instances", arguments.instance)
+    path = f"/instances/{instance_id}"
+    try:
+        context.session.post(f"{path}/action", {"reset_status": {"force_delete": True}})
+    except HttpError as error:
+        if error.code != 403:
+            raise
+    context.session.send("DELETE", path)
+    context.follow(Subject("instances", instance_id, is_deleted=True))
+
+
+def resize_flavor(context: Context, arguments: Namespace) -> Any:
+    return {"resize": {"flavorRef": context.find("flavors", arguments.flavor)}}
+
+
+def resize_volume(context: Context, arguments: Namespace) -> Any:
+    return {"resize": {"volume": {"size": arguments.size}}}
+
+
+def upgrade(context: Context, arguments: Namespace) -> Any:
+    return {"instance": {"datastore_version": arguments.datastore_version}}
+
+
+FLAVOR = arg("flavor", help="name or id of the flavor")
+UPDATE_ARGUMENTS = (
+    INSTANCE,
+    arg("--name", help="the new name"),
+    arg("--configuration", help="name or id of a configuration group to attach"),
+    arg("--remove_configuration", action="store_true", help="detach the configuration group"),
+    arg("--detach-replica-source", action="store_true", help="make the replica a primary"),
+    arg("--is-public", action="store_true", help="let it be reached from outside"),
+    arg("--is-private", action="store_true", help="let it be reached from inside alone"),
+    arg("--allowed-cidr", action="append", metavar="CIDR", help="who may reach it (repeatable)"),
+)
+
+COMMANDS = (
+    Command(
+        "list",
+        "List the instances of the project.",
+        "trove list --limit 20",
+        (
+            LIMIT,
+            MARKER,
+            arg("--include-clustered", action="store_true", help="and those that are in clusters"),
+        ),
+        list_instances,
+    ),
+    Command(
+        "show",
+        "Show an instance.",
+        "trove show pg",
+        (INSTANCE,),
+        Request("GET", "/instances/{instance}", key="instance", flat=instance_lines),
+    ),
+    Command(
+        "create",
+        "Create an instance.",
+        CREATE_EXAMPLES,
+        CREATE_ARGUMENTS,
+        create,
+        waits=True,
+    ),
+    Command(
+        "delete",
+        "Delete an instance and all its data.",
+        "trove delete pg --wait",
+        (INSTANCE, arg("--force", action="store_true", help="whatever is going on")),
+        delete,
+        waits=True,
+    ),
+    Command(
+        "restart",
+        "Restart the database engine.",
+        "trove restart pg --wait",
+        (INSTANCE,),
+        action({"restart": {}}),
+        waits=True,
+    ),
+    Command(
+        "update",
+        "Change the name, configuration group, replication source or access.",
+        "trove update pg --name orders",
+        UPDATE_ARGUMENTS,
+        update,
+        waits=True,
+    ),
+    Command(
+        "upgrade",
+        "Move an instance to another version of its datastore.",
+        "trove upgrade pg 16 --wait",
+        (INSTANCE, arg("datastore_version", help="name or id of the version")),
+        # PATCH, as the older command does it.
+        Request("PATCH", "/instances/{instance}", body=upgrade, follows=True),
+        waits=True,
+    ),
+    Command(
+        "resize-instance",
+        "Give an instance another flavor.",
+        "trove resize-instance pg 3 --wait",
+        (INSTANCE, FLAVOR),
+        action(resize_flavor),
+        waits=True,
+    ),
+    Command(
+        "resize-volume",
+        "Enlarge the data volume.",
+        "trove resize-volume pg 5 --wait",
+        (INSTANCE, arg("size", type=int, metavar="GB", help="the new size")),
+        action(resize_volume),
+        waits=True,
+    ),
+    Command(
+        "reset-status",
+        "Give up whatever is going on and derive the status anew (administrators).",
+        "trove reset-status pg",
+        (INSTANCE,),
+        Request("POST", ACTION, body={"reset_status": {}}),
+    ),
+    Command(
+        "force-delete",
+        "Give up whatever is going on and delete the instance.",
+        "trove force-delete pg --wait",
+        (INSTANCE,),
+        force_delete,
+        waits=True,
+    ),
+    Command(
+        "detach-replica",
+        "Make a replica an instance of its own.",
+        "trove detach-replica pg-replica --wait",
+        (INSTANCE,),
+        Request("PUT", "/instances/{instance}", {"instance": {"replica_of": None}}, follows=True),
+        waits=True,
+    ),
+    Command(
+        "promote-to-replica-source",
+        "Make a replica the source of its replication set.",
+        "trove promote-to-replica-source pg-replica --wait",
+        (INSTANCE,),
+        action({"promote_to_replica_source": {}}),
+        waits=True,
+    ),
+    Command(
+        "eject-replica-source",
+        "Put a dead replication source out and let a replica take its place.",
+        "trove eject-replica-source pg --wait",
+        (INSTANCE,),
+        action({"eject_replica_source": {}}),
+        waits=True,
+    ),
+)

@@ -1,0 +1,80 @@
+"""What a project may have, and how often it may ask."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from typing import Any
+
+from trove.cli.trove.command import Command, Request, arg
+from trove.cli.trove.context import Context
+from trove.cli.trove.output import Columns, Item
+
+COLUMNS: Columns = {
+    "Limit": "verb",
+    "URI": "uri",
+    "Value": "value",
+    "Remaining": "remaining",
+    "Unit": "unit",
+}
+PROJECT = arg("project", help="name or id of the project")
+
+
+def list_limits(context: Context, arguments: Namespace) -> None:
+    limits = context.session.get("/limits")["limits"]
+    # Programs get what the service said; the rows are made for people.
+    as_given = context.output.format in ("json", "yaml") and not context.output.chosen
+    context.show_list(limits if as_given else _rows(limits), COLUMNS)
+
+
+def _rows(limits: list[Item]) -> list[Item]:
+    """The absolute limits come all in one row; they are shown one a line."""
+    rows: list[Item] = []
+    for limit in limits:
+        if limit.get("verb") == "ABSOLUTE":
+            rows += [{"verb": k, "value": v} for k, v in limit.items() if k != "verb"]
+        else:
+            rows.append(limit)
+    return rows
+
+
+def new_quota(context: Context, arguments: Namespace) -> Any:
+    return {"quotas": {arguments.resource: arguments.limit}}
+
+
+COMMANDS = (
+    Command(
+        "limit-list",
+        "List what the project may have and how often it may ask.",
+        "trove limit-list",
+        (),
+        list_limits,
+    ),
+    Command(
+        "quota-show",
+        "Show what a project has and what it may have.",
+        "trove quota-show shop",
+        (PROJECT,),
+        Request(
+            "GET",
+            "/mgmt/quotas/{project}",
+            key="quotas",
+            columns={
+                "Resource": "resource",
+                "In Use": "in_use",
+                "Reserved": "reserved",
+                "Limit": "limit",
+            },
+        ),
+    ),
+    Command(
+        "quota-update",
+        "Change what a project may have; -1 is no limit (administrators).",
+        "trove quota-update shop instances 20",
+        (
+            PROJECT,
+            arg("resource", help="instances, ram, volumes or backups"),
+            arg("limit", type=int, help="-1 for none"),
+        ),
+        Request("PUT", "/mgmt/quotas/{project}", new_quota, "quotas"),
+    ),
+)

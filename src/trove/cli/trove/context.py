@@ -1,0 +1,158 @@
+"""What every command works with: the session, the output, the terminal and the waiting."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from trove.cli.trove.output import Columns, Item, Output
+from trove.cli.trove.progress import ProgressLine
+from trove.client.errors import ClientError, HttpError, OperationFailed
+from trove.client.find import find_id
+from trove.client.operations import Sight, Watcher, look_at_newest, look_at_status
+from trove.client.projects import find_project
+from trove.client.session import Session
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What an operation is done to."""
+
+    collection: str
+    id: str
+    is_created: bool = False
+    is_deleted: bool = False
+
+    @property
+    def key(self) -> str:
+        """The name of one of them in an answer: `instances` -> `instance`."""
+        return self.collection.removesuffix("s")
+
+    @property
+    def path(self) -> str:
+        return f"/{self.collection}/{self.id}"
+
+
+class Context:
+    """Built once in `main` and given to the command; the session opens when it is first used."""
+
+    def __init__(
+        self, output: Output, arguments: Namespace, open_session: Callable[[], Session]
+    ) -> None:
+        self.output = output
+        self.arguments = arguments
+        self._open_session = open_session
+        self._opened: Session | None = None
+        self.followed = ""
+        """The id of what the last operation is done to."""
+        self._watches = False
+
+    @property
+    def session(self) -> Session:
+        if self._opened is None:
+            self._opened = self._open_session()
+        return self._opened
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+
+    def find(self, collection: str, wanted: str) -> str:
+        """An id from a name or an id."""
+        if collection == "projects":
+            return find_project(self.session, wanted)
+        return find_id(self.session, collection, wanted)
+
+    def show_list(self, items: Sequence[Item], columns: Columns) -> None:
+        self.output.show_list(items, columns)
+
+    def show_one(self, item: Item, flat: Item | None = None) -> None:
+        self.output.show_one(item, flat)
+
+    def print(self, text: str) -> None:
+        print(text, file=self.output.stream)
+
+    def say(self, text: str) -> None:
+        """To the person, beside what the command prints for programs."""
+        # Where both go to one terminal, they must come in the order in which they were said.
+        self.output.stream.flush()
+        print(text, file=sys.stderr)
+
+    def secret(self, given: str | None, prompt: str) -> str:
+        """A password: as given, or read without an echo when it is `-` or missing."""
+        # A password on the command line is read by everybody on the machine; it is there for
+        # scripts of the older command, and `-` is the way around.
+        if given not in (None, "-"):
+            return str(given)
+        secret = read_secret(prompt, sys.stdin)
+        if not secret:
+            raise ClientError(f"{prompt}: nothing was entered.")
+        return secret
+
+    @property
+    def waits(self) -> bool:
+        return bool(getattr(self.arguments, "wait", False))
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether something may go on that does not end with the command."""
+        return self._watches or (self._opened is not None and self._opened.has_changed)
+
+    def follow(self, subject: Subject) -> None:
+        """After a request that starts an operation: wait if asked to, else say how to follow it."""
+        self.followed = subject.id
+        if not self.waits:
+            self.say(f"Accepted; follow it with `trove operation-watch {subject.id}`.")
+            return
+        # By the request's id: what somebody else has begun meanwhile is not what is waited for.
+        asked = self.session.request_id
+        by_status = look_at_status(
+            self.session, subject.path, subject.key, deleting=subject.is_deleted
+        )
+        self.watch(look_at_newest(self.session, subject.id, asked, by_status), subject)
+
+    def watch(self, look: Callable[[], Sight], subject: Subject, wanted: str = "succeeded") -> None:
+        """Show how an operation goes on until it ends; raises OperationFailed, TimedOut."""
+        self._watches = True
+        line = ProgressLine(sys.stderr)
+        try:
+            Watcher(self.session, line.show, timeout=self.arguments.timeout).watch(look, wanted)
+        except OperationFailed as error:
+            # Said here, for only here it is known what was being done.
+            raise OperationFailed(f"{error.message}\n{advice_of(subject)}") from None
+        finally:
+            # After an error and an interruption too, or the message would begin in the middle of a
+            # line.
+            line.finish()
+
+    def fetch(self, subject: Subject) -> dict[str, Any] | None:
+        """The thing as it is now; None when it is gone."""
+        try:
+            thing: dict[str, Any] = self.session.get(subject.path)[subject.key]
+        except HttpError as error:
+            if error.code != 404:
+                raise
+            return None
+        return thing
+
+
+def advice_of(subject: Subject) -> str:
+    """What to do next when an operation has failed."""
+    prefix = "trove " if subject.collection == "instances" else f"trove {subject.key}-"
+    state = f"See `{prefix}show {subject.id}` for the state that it left"
+    if subject.is_created:
+        return f"{state}; `{prefix}delete {subject.id}` removes every trace."
+    if subject.is_deleted:
+        return f"{state}; `{prefix}delete {subject.id}` tries it again."
+    return f"{state}; if it is of no use any more, `{prefix}delete {subject.id}` removes it."
+
+
+def read_secret(prompt: str, stream: TextIO) -> str:
+    """Ask on a terminal; otherwise the first line of the input."""
+    if stream.isatty():
+        return getpass.getpass(f"{prompt}: ")
+    return stream.readline().rstrip("\r\n")

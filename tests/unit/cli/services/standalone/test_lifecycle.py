@@ -1,0 +1,184 @@
+"""Who runs is told by the lock alone, and asking hinders nobody."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import io
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.provider import Traces, boot, local_provider, settings_in
+from trove.cli.services import standalone
+from trove.cli.services.standalone import ACTIONS, lifecycle
+from trove.cli.services.standalone.lifecycle import (
+    held_lock,
+    lock_file,
+    running_pid,
+    start_detached,
+)
+from trove.errors import Conflict, Failed
+from trove.settings import Settings
+
+HOLD = """
+import sys
+from pathlib import Path
+from trove.cli.services.standalone.lifecycle import held_lock
+from trove.settings import Settings
+with held_lock(Settings(state_directory=Path(sys.argv[1]))):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(state_directory=tmp_path)
+
+
+@contextmanager
+def holder(settings: Settings) -> Iterator[int]:
+    command = [sys.executable, "-c", HOLD, str(settings.state_directory)]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        yield process.pid
+        process.stdin.close()
+
+
+def test_the_one_who_holds_the_lock_is_told_whatever_the_file_says(settings: Settings) -> None:
+    assert running_pid(settings) is None
+    with holder(settings) as pid:
+        assert lock_file(settings).read_text() == str(pid)
+        lock_file(settings).write_text("1")
+        assert running_pid(settings) == pid
+        with pytest.raises(Conflict), held_lock(settings):
+            pass
+    assert lock_file(settings).read_text() == "1"
+    assert running_pid(settings) is None
+
+
+def test_who_asks_does_not_keep_anybody_from_starting(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody starts at the very moment at which another process looks."""
+    settings.state_directory.joinpath("standalone.lock").touch()
+    asked = fcntl.fcntl
+
+    def ask_and_start(*arguments: Any) -> Any:
+        answer = asked(*arguments)
+        with holder(settings):
+            return answer
+
+    monkeypatch.setattr(fcntl, "fcntl", ask_and_start)
+    assert running_pid(settings) is None
+
+
+def test_the_service_in_the_background_gets_what_was_asked_for(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It works in another directory, from which a relative path leads elsewhere."""
+    started: list[list[str]] = []
+    popen = subprocess.Popen
+
+    def start(command: list[str], **options: object) -> object:
+        started.append(command)
+        return popen([sys.executable, "-c", ""], **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    monkeypatch.setattr(lifecycle, "_await_answer", lambda settings, process, told: process.wait())
+    monkeypatch.chdir(tmp_path)
+    asked = argparse.Namespace(bind_host="127.0.0.1", config_file=[Path("my.conf")], debug=True)
+    assert start_detached(settings, asked) == 1, "nobody runs afterwards"
+    words = " ".join(started[0])
+    assert f"--config-file {tmp_path}/my.conf" in words
+    assert "--debug" in words
+
+
+def test_a_script_that_does_not_confirm_is_told_how(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lock_file(settings).touch()
+    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
+    assert lifecycle.remove(settings, argparse.Namespace(yes=False)) == 1
+    assert "say --yes" in capsys.readouterr().err
+    assert lock_file(settings).exists()
+
+
+def denied(path: Path, *_: Any, **__: Any) -> Any:
+    raise PermissionError(13, "Permission denied", str(path))
+
+
+@pytest.mark.parametrize(
+    ("words", "method"),
+    [
+        ("start", "mkdir"),
+        ("start --detach", "open"),
+        ("start --detach", "mkdir"),
+        ("status", "open"),
+        ("stop", "open"),
+        ("remove --yes", "exists"),
+    ],
+)
+def test_a_state_directory_that_is_somebody_elses_is_told(
+    tmp_path: Path, words: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "theirs"
+    settings = Settings(state_directory=state)
+    asked = standalone._parser().parse_args(words.split())
+    monkeypatch.setattr(Path, method, denied)
+    with pytest.raises(Failed, match=f"The state directory {state} can not be used: Permission"):
+        if words == "start":
+            with held_lock(settings):
+                pass
+        else:
+            ACTIONS[asked.action](settings, asked)
+
+
+@pytest.mark.parametrize("metadata", [None, "not a database, and longer than a header " * 20])
+def test_remove_needs_no_metadata(
+    tmp_path: Path, metadata: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    state = tmp_path / "state"
+    state.mkdir(mode=0o711)
+    name = f"trove-{uuid.uuid4()}"
+    boot(local_provider(state), name)
+    if metadata:
+        (state / "trove.sqlite").write_text(metadata)
+    assert lifecycle.remove(settings_in(state), argparse.Namespace(yes=True)) == 0
+    assert not state.exists()
+    assert not Traces.of(name, state)
+
+
+def test_a_start_that_fails_tells_of_itself_alone(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lifecycle.log_file(settings).write_text("an error of the run before\n")
+    popen, asked = subprocess.Popen, standalone._parser().parse_args(["start", "--detach"])
+
+    def fail(command: list[str], **options: object) -> object:
+        words = [sys.executable, "-c", "print('what is wrong now')"]
+        return popen(words, **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(subprocess, "Popen", fail)
+    with pytest.raises(Failed) as refusal:
+        start_detached(settings, asked)
+    assert refusal.value.message == "the service ended at once:\nwhat is wrong now"
+
+
+def test_a_mount_point_is_emptied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == tmp_path)
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "secrets.key").touch()
+    (tmp_path / "trove.sqlite").touch()
+    lifecycle._clear(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,39 @@
+"""For whom somebody calls: believed of the proxies that the settings name, and of nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import threading
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from trove.cli.services.serving import Door, Site
+
+ADDRESS = "127.0.0.1"  # the one that libraries like to believe
+
+
+async def caller_of(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(request.client.host if request.client else "")
+
+
+@pytest.mark.parametrize(
+    ("proxies", "told"), [((), ADDRESS), (("10.0.0.9",), ADDRESS), ((ADDRESS,), "192.0.2.7")]
+)
+def test_who_calls(proxies: tuple[str, ...], told: str) -> None:
+    door = Door(ADDRESS, 0, proxies=proxies)
+    app = Starlette(routes=[Route("/", caller_of)])
+    with door.open() as listener:
+        server = Site(door, app, listener).server()
+        serving = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+        serving.start()
+        caller = http.client.HTTPConnection(*listener.getsockname(), timeout=20)
+        caller.request("GET", "/", headers={"X-Forwarded-For": "192.0.2.7"})
+        assert caller.getresponse().read().decode() == told
+        caller.close()
+        server.should_exit = True
+        serving.join(20)

@@ -1,0 +1,304 @@
+"""The services as processes: they start, serve, survive a death among them, and stop."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import resource
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import urllib3
+
+from trove import migrations
+from trove.cli import services
+from trove.cli.services import status
+
+PATIENCE = 60.0
+HOST = "127.74.0.20"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
+
+
+class House:
+    """An installation whose services are started by a test, and ended after it."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.ports = {name: free_port() for name in ("api", "conductor", "taskmanager")}
+        self.config = home / "trove.conf"
+        self.running: list[subprocess.Popen[bytes]] = []
+        self.write()
+        migrations.upgrade(f"sqlite:///{home}/trove.sqlite")
+
+    def write(self, workers: int = 1) -> None:
+        self.config.write_text(
+            f"[DEFAULT]\nprovider=fake\nstate_directory={self.home}\nbind_host={HOST}\n"
+            f"bind_port={self.ports['api']}\ntrove_api_workers={workers}\n"
+            f"[conductor]\nbind_host={HOST}\nbind_port={self.ports['conductor']}\n"
+            f"[taskmanager]\nmetrics_host={HOST}\nmetrics_port={self.ports['taskmanager']}\n"
+        )
+
+    def start(self, name: str, *words: str) -> subprocess.Popen[bytes]:
+        start = f"import sys; from trove.cli.services import {name}; sys.exit({name}())"
+        with (self.home / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-c", start, "--config-file", str(self.config), *words],
+                stdout=log,
+                stderr=log,
+            )
+        self.running.append(process)
+        return process
+
+    def log(self, name: str) -> str:
+        return (self.home / f"{name}.log").read_text()
+
+    def get(self, name: str, path: str) -> urllib3.BaseHTTPResponse:
+        authority = self.home / "ca/ca.crt"
+        trust = str(authority) if authority.exists() else None
+        scheme = "https" if name == "conductor" else "http"
+        with urllib3.PoolManager(retries=False, timeout=10, ca_certs=trust) as pool:
+            return pool.request("GET", f"{scheme}://{HOST}:{self.ports[name]}{path}")
+
+    def await_healthy(self, name: str) -> None:
+        def is_healthy() -> bool:
+            with contextlib.suppress(urllib3.exceptions.HTTPError):
+                return self.get(name, "/healthcheck").status == 200
+            return False
+
+        await_true(is_healthy, lambda: self.log(name))
+
+
+def await_true(condition: Callable[[], bool], told: Callable[[], str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, told()
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    yield made
+    for process in made.running:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(15)
+
+
+@pytest.mark.parametrize("name", ["api", "conductor", "taskmanager"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_and_stops_cleanly(house: House, name: str, number: signal.Signals) -> None:
+    process = house.start(name)
+    house.await_healthy(name)
+    assert b"# HELP" in house.get(name, "/metrics").data
+    began = time.monotonic()
+    process.send_signal(number)
+    assert process.wait(15) == 0, house.log(name)
+    assert time.monotonic() - began < 10
+
+
+def test_several_processes_share_the_port_and_the_counters(house: House) -> None:
+    house.write(workers=2)
+    parent = house.start("api")
+    house.await_healthy("api")
+
+    def workers() -> set[int]:
+        return {child.pid for child in psutil.Process(parent.pid).children()}
+
+    await_true(lambda: len(workers()) == 2, lambda: house.log("api"))
+    before = workers()
+    victim = min(before)
+    os.kill(victim, signal.SIGKILL)
+    await_true(lambda: len(workers() - {victim}) == 2, lambda: house.log("api"))
+    for _ in range(20):
+        assert house.get("api", "/").status == 200
+    told = house.get("api", "/metrics").data.decode()
+    counted = [line for line in told.splitlines() if 'route="/",status="200"' in line]
+    assert sum(float(line.split()[-1]) for line in counted) == 20
+    assert f"process {victim} died" in house.log("api")
+    parent.terminate()
+    assert parent.wait(15) == 0
+    assert not any(psutil.pid_exists(pid) for pid in before)
+
+
+def test_a_worker_that_does_not_end_is_ended(house: House) -> None:
+    house.write(workers=2)
+    parent = house.start("api")
+    house.await_healthy("api")
+    await_true(lambda: len(psutil.Process(parent.pid).children()) == 2, lambda: house.log("api"))
+    stuck = psutil.Process(parent.pid).children()[0].pid
+    os.kill(stuck, signal.SIGSTOP)
+    began = time.monotonic()
+    parent.terminate()
+    assert parent.wait(15) == 0
+    assert time.monotonic() - began < 11
+    await_true(lambda: not psutil.pid_exists(stuck), lambda: house.log("api"))
+
+
+def test_a_port_that_is_taken_is_told(house: House) -> None:
+    for name in ("api", "conductor", "taskmanager"):
+        with socket.socket() as taken:
+            taken.bind((HOST, house.ports[name]))
+            taken.listen()
+            assert house.start(name).wait(PATIENCE) == 1
+        assert f"can not listen on {HOST}:{house.ports[name]}" in house.log(name)
+
+
+def test_an_agent_that_rests_does_not_hold_up_the_end(house: House) -> None:
+    process = house.start("conductor")
+    house.await_healthy("conductor")
+    context = ssl.create_default_context(cafile=str(house.home / "ca/ca.crt"))
+    agent = http.client.HTTPSConnection(HOST, house.ports["conductor"], context=context)
+    with contextlib.closing(agent):
+        agent.request("GET", "/healthcheck")
+        agent.getresponse().read()
+        began = time.monotonic()
+        process.terminate()
+        assert process.wait(15) == 0, house.log("conductor")
+        assert time.monotonic() - began < 7
+
+
+def test_the_conductors_key_is_its_own(house: House) -> None:
+    house.start("conductor")
+    house.await_healthy("conductor")
+    assert (house.home / f"ca/conductor-{HOST}.pem").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(urllib3.exceptions.HTTPError, match="CERTIFICATE_VERIFY_FAILED"):
+        urllib3.request("GET", f"https://{HOST}:{house.ports['conductor']}/", retries=False)
+
+
+def test_behind_a_public_url_the_conductor_is_as_the_operator_wants_it(house: House) -> None:
+    with house.config.open("a") as file:
+        file.write("[conductor]\npublic_url=https://conductor.example.org\n")
+    house.start("conductor")
+    plain = f"http://{HOST}:{house.ports['conductor']}/healthcheck"
+
+    def answers() -> bool:
+        with contextlib.suppress(urllib3.exceptions.HTTPError):
+            return urllib3.request("GET", plain, retries=False, timeout=5).status == 200
+        return False
+
+    await_true(answers, lambda: house.log("conductor"))
+
+
+def test_it_may_hold_calls_of_thousands(house: House) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        process = house.start("conductor")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    house.await_healthy("conductor")
+    assert psutil.Process(process.pid).rlimit(psutil.RLIMIT_NOFILE) == (min(hard, 65_536), hard)
+
+
+def test_a_schema_of_another_release_is_told(house: House) -> None:
+    (house.home / "trove.sqlite").unlink()
+    assert house.start("api").wait(PATIENCE) == 1
+    assert "run `trove-manage db_sync`" in house.log("api")
+
+
+def test_a_wrong_setting_is_told(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    with house.config.open("a") as file:
+        file.write("[api]\nauth=nobody\n")
+    assert services.api(["--config-file", str(house.config)]) == 1
+    assert "[api] auth = 'nobody': must be one of" in capsys.readouterr().err
+
+
+def test_a_certificate_that_can_not_be_used_is_told(house: House) -> None:
+    with house.config.open("a") as file:
+        file.write("[conductor]\ntls_certificate=/nowhere.crt\ntls_private_key=/nowhere.key\n")
+    assert house.start("conductor").wait(PATIENCE) == 1
+    assert "the certificate /nowhere.crt can not be used" in house.log("conductor")
+
+
+def test_the_health_of_a_task_manager_is_that_of_its_database(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from trove.db import Database
+    from trove.services.installation import Installation
+    from trove.settings import Settings
+    from trove.vault import Vault
+
+    database = Database(f"sqlite:///{house.home}/trove.sqlite")
+    key = b"c29tZSBrZXkgb2YgMzIgYnl0ZXMsIGJhc2U2NCBvayE="
+    installation = Installation(Settings(), database, Vault(key), None)  # type: ignore[arg-type]
+    assert services._ailment(installation) is None
+    database.dispose()
+    gone = Database(f"sqlite:///{house.home}/nowhere/trove.sqlite")
+    installation = Installation(Settings(), gone, Vault(key), None)  # type: ignore[arg-type]
+    assert services._ailment(installation) == "The metadata database does not answer."
+    gone.dispose()
+
+
+def test_the_upgrade_check(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    check = ["upgrade", "check", "--config-file", str(house.config)]
+    assert status.main(check) == 0
+    assert capsys.readouterr().out.count("Success") == 3
+    with house.config.open("a") as file:
+        file.write("threds=3\n")
+    assert status.main(check) == 1
+    assert "did you mean threads?" in capsys.readouterr().out
+    (house.home / "trove.sqlite").unlink()
+    assert status.main(check) == 2
+    assert "at revision none: run `trove-manage db_sync`" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_the_options_of_the_upgrade_check_may_stand_anywhere(house: House, place: int) -> None:
+    words = ["upgrade", "check"]
+    words[place:place] = ["--config-file", str(house.config)]
+    assert status.main(words) == 0
+
+
+@pytest.mark.parametrize("words", [[], ["upgrade"], ["upgrade", "chekc"]])
+def test_there_is_but_one_check(words: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        status.main(words)
+
+
+def test_the_upgrade_check_of_what_can_not_be_read(
+    house: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check = ["upgrade", "check", "--config-file", str(house.config)]
+    house.config.write_text("[database]\nconnection=sqlite:////nowhere/trove.sqlite\n")
+    assert status.main(check) == 2
+    assert "unable to open database file" in capsys.readouterr().out
+    house.config.write_text("[DEFAULT]\nbind_port=x\n")
+    assert status.main(check) == 2
+    assert "must be a whole number" in capsys.readouterr().out
+
+
+def test_the_upgrade_check_knows_managers(
+    house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sqlalchemy import create_engine, text
+
+    engine = create_engine(f"sqlite:///{house.home}/trove.sqlite")
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO datastores (id, name, created_at) VALUES ('d','d','2026-01-01')")
+        )
+        connection.execute(
+            text(
+                "INSERT INTO datastore_versions (id, datastore_id, name, number, manager,"
+                " image_tags, packages, active, created_at)"
+                " VALUES ('v','d','1','1','oracle','[]','[]',1,'2026-01-01')"
+            )
+        )
+    engine.dispose()
+    assert status.main(["upgrade", "check", "--config-file", str(house.config)]) == 2
+    assert "no package for: oracle" in capsys.readouterr().out

@@ -1,0 +1,189 @@
+"""What is typed, in every order, and what is said when it can not be done."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from tests.support.service import Reply
+
+from .conftest import INSTANCE, PG
+
+ONE = f"/instances/{PG}"
+
+
+class Terminal(io.StringIO):
+    """An input at which somebody sits."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "create new --size 1 small --datastore mariadb",
+        "create --size 1 new small --datastore mariadb",
+        "create new small --size 1 --datastore mariadb",
+        "create --datastore mariadb --size 1 new small",
+    ],
+)
+def test_options_may_stand_between_the_names(service, trove, line):
+    service.on("POST", "/instances", Reply(200, {"instance": INSTANCE}))
+    assert trove(*line.split()).code == 0
+    assert service.asked[-1].body["instance"] == {
+        "name": "new",
+        "flavorRef": "2",
+        "volume": {"size": 1},
+        "datastore": {"type": "mariadb"},
+    }
+
+
+def test_a_password_behind_an_option_is_one(service, trove):
+    service.on("POST", f"{ONE}/users", Reply(202))
+    result = trove("user-create", "pg", "joe", "--host", "10.%", "secret")
+    assert (result.code, result.err) == (0, "")
+    assert service.asked[-1].body["users"] == [
+        {"name": "joe", "password": "secret", "databases": [], "host": "10.%"}
+    ]
+
+
+def test_names_that_begin_with_hyphens_stand_behind_two(service, trove):
+    service.on("POST", f"{ONE}/users", Reply(202))
+    assert trove("user-create", "pg", "--", "-joe", "--pw").code == 0
+    assert service.asked[-1].body["users"][0] == {
+        "name": "-joe",
+        "password": "--pw",
+        "databases": [],
+    }
+
+
+def test_words_too_many_or_too_few_are_wrong_usage(trove):
+    assert "unrecognized arguments: more" in trove("show", "pg", "--json", "more").err
+    result = trove("create", "--size", "1")
+    assert result.code == 2
+    assert "required: name" in result.err
+    assert result.err.startswith("usage: trove create ")
+
+
+def test_ctrl_d_where_a_password_is_asked_for(trove, monkeypatch):
+    def end(prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("io.StringIO", Terminal)
+    monkeypatch.setattr("getpass.getpass", end)
+    result = trove("user-create", "pg", "u")
+    assert result.code == 1
+    assert result.err == "\nERROR: The input ended where an answer was asked for.\n"
+
+
+def interrupt(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_where_a_password_is_asked_for(service, trove, monkeypatch):
+    monkeypatch.setattr("io.StringIO", Terminal)
+    monkeypatch.setattr("getpass.getpass", interrupt)
+    result = trove("user-create", "pg", "u")
+    assert (result.code, result.err) == (130, "\nInterrupted; nothing was changed.\n")
+    assert [each.method for each in service.asked] == ["GET"]
+
+
+def test_ctrl_c_before_there_is_a_session(trove, monkeypatch):
+    monkeypatch.setattr("trove.cli.trove.program.open_session", interrupt)
+    result = trove("list")
+    assert (result.code, result.err) == (130, "\nInterrupted; nothing was changed.\n")
+
+
+@pytest.mark.parametrize("module", ["trove.cli.trove.program", "trove.cli.trove.options"])
+def test_ctrl_c_while_the_command_is_imported(trove, monkeypatch, module):
+    class Interrupting:
+        @staticmethod
+        def find_spec(name, *_):
+            return interrupt() if name == module else None
+
+    monkeypatch.delitem(sys.modules, "trove.cli.trove.program")
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupting, *sys.meta_path])
+    result = trove("list")
+    assert (result.code, result.err) == (130, "\nInterrupted; nothing was changed.\n")
+
+
+@pytest.mark.parametrize("words", [("lst",), ("help", "lst")])
+def test_a_subcommand_that_there_is_not_is_wrong_usage(trove, words):
+    result = trove(*words)
+    assert (result.code, result.out) == (2, "")
+    assert result.err.startswith("ERROR: There is no subcommand 'lst'. Did you mean `list`?")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "localhost:5000/v3", "ftp://x"])
+def test_an_address_that_is_none(trove, monkeypatch, url):
+    monkeypatch.delenv("OS_ENDPOINT")
+    monkeypatch.setenv("OS_AUTH_URL", url)
+    result = trove("list")
+    assert result.code == 1
+    assert result.err.startswith(f"ERROR: '{url}/")
+    assert result.err.endswith("' is not an address: http:// or https:// is missing.\n")
+
+
+def test_a_name_that_is_empty_is_the_services_to_refuse(service, trove):
+    service.on("POST", f"{ONE}/databases", Reply(400, {"badRequest": {"message": "too short"}}))
+    assert trove("database-create", "pg", "").err == "ERROR: too short (HTTP 400)\n"
+    assert service.asked[-1].body == {"databases": [{"name": ""}]}
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["15"], " A version that is named, not given by its id, needs --datastore NAME too."),
+        (["15", "--datastore", "postgresql"], ""),
+    ],
+)
+@pytest.mark.parametrize("code", [400, 404])
+def test_a_version_by_name_needs_its_datastore(service, trove, words, hint, code):
+    missing = Reply(code, {"itemNotFound": {"message": "It could not be found."}})
+    service.on("GET", "/datastores/versions/15", missing)
+    service.on("GET", "/datastores/postgresql/versions/15", missing)
+    result = trove("datastore-version-show", *words)
+    assert result.err == f"ERROR: It could not be found.{hint} (HTTP {code})\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["schedule-list pg", "execution-list x", f"execution-list {PG}", "schedule-create pg @daily n"],
+)
+def test_schedules_that_the_service_does_not_know_are_explained(service, trove, line):
+    unknown = Reply(404, {"itemNotFound": {"code": 404, "message": "Not Found"}})
+    for method, path in (("GET", ""), ("POST", ""), ("GET", f"/{PG}/executions")):
+        service.on(method, f"/schedules{path}", unknown)
+    result = trove(*line.split())
+    assert result.code == 1
+    assert result.err.startswith("ERROR: Schedules are not supported by this release: ")
+
+
+def test_a_schedule_that_is_missing_is_just_that(trove):
+    assert trove("schedule-show", "x").err == (
+        "ERROR: There is no schedule with the name or id 'x'. (HTTP 404)\n"
+    )
+
+
+def test_a_member_of_a_cluster_whose_volume_is_no_number(trove):
+    words = "cluster-create c mariadb 10.11 --instance flavor_id=2,volume=big"
+    result = trove(*words.split())
+    assert result.code == 1
+    assert result.err == "ERROR: --instance: volume=big should be a number, of GB.\n"
+
+
+@pytest.mark.parametrize("option", ["--datastore_type", "--datastore_version_id"])
+def test_flavors_of_half_a_choice_are_refused(service, trove, option):
+    result = trove("flavor-list", option, "mariadb")
+    assert result.code == 1
+    assert "--datastore-type and --datastore-version-id go together" in result.err
+    assert service.asked == []
+
+
+def test_other_refusals_of_a_version_stand(service, trove):
+    service.on("GET", "/datastores/versions/15", Reply(403, {"f": {"message": "no"}}))
+    assert trove("datastore-version-show", "15").err == "ERROR: no (HTTP 403)\n"
