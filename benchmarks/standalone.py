@@ -55,6 +55,8 @@ class Standalone:
     base: Path
     """Everything of it is below this directory."""
     session: Session
+    environ: Mapping[str, str]
+    """What its commands need to find it."""
 
     @property
     def state(self) -> Path:
@@ -131,7 +133,7 @@ def private_standalone(options: Mapping[str, str] | None = None) -> Iterator[Sta
         cloud = cloud_of({}, environ)
         session = Session(cloud, Http(cloud))
         await_that(lambda: _answers(session))
-        yield Standalone(process.pid, base, session)
+        yield Standalone(process.pid, base, session, environ)
     except BaseException:
         print((base / "log").read_text(errors="replace")[-4000:], file=sys.stderr)
         raise
