@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trove.errors import Failed, NotFound, Unavailable
+from trove.locks import acquire_inherited, is_inherited_lock_held
 from trove.providers.base import Flavor, ServerSpec, ServerState, ServerView
 from trove.providers.local import places, processes
 from trove.providers.local.identities import Identities
 from trove.providers.local.images import Image, unmount
 from trove.providers.local.launch import AgentCommand, Launch, agent_command
-from trove.providers.local.layout import Layout, ServerFiles, make_folder, remove_folder
-from trove.providers.local.locks import has_life, hold, take_life
+from trove.providers.local.layout import Layout, ServerFiles, make_folder, named_lock, remove_folder
 from trove.providers.local.machine import Machine
 from trove.providers.local.places import Owner, Record
 from trove.providers.local.sandbox import RUN
@@ -122,7 +122,7 @@ class LocalCompute:
 
     def _launch(self, name: str, files: ServerFiles, record: Record) -> None:
         """Start the first process with the lock on `alive`, unless somebody has it."""
-        life = take_life(files.alive)
+        life = acquire_inherited(files.alive)
         if life is None:
             return
         try:
@@ -139,7 +139,7 @@ class LocalCompute:
         deadline = time.monotonic() + patience + GRACE
         processes.end(lambda: self._processes(name), patience)
         # A launch whose caller was killed has the lock before it is in its group.
-        while has_life(files.alive):
+        while is_inherited_lock_held(files.alive):
             if time.monotonic() > deadline:
                 raise Unavailable(f"The server {name} lives, but none of its processes is found.")
             time.sleep(processes.LOOK_EVERY)
@@ -160,7 +160,7 @@ class LocalCompute:
     def _held(self, name: str) -> Iterator[ServerFiles]:
         files = self._layout.server(name)
         # Against other threads and services: a delete must not meet a start half way.
-        with hold(self._layout.locks, f"server.{name}"):
+        with named_lock(self._layout.locks, f"server.{name}"):
             try:
                 yield files
             except (OSError, subprocess.SubprocessError) as error:
@@ -174,7 +174,7 @@ def _view(files: ServerFiles) -> ServerView:
         there = files.directory.is_dir()
         state = ServerState.DOWN if there else ServerState.ABSENT
         return ServerView(state, "its creation was interrupted" if there else "")
-    if has_life(files.alive):
+    if is_inherited_lock_held(files.alive):
         return ServerView(ServerState.UP, unenforced=record.unenforced)
     return ServerView(ServerState.DOWN, _last_words(files), record.unenforced)
 

@@ -8,10 +8,12 @@ import re
 import shutil
 import tempfile
 import zlib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from trove.errors import Invalid, Unavailable
+from trove.locks import exclusive
 from trove.providers.local import programs
 
 # No separator, no `..`, nothing hidden: names become parts of paths that root writes to.
@@ -120,6 +122,11 @@ def checked(name: str) -> str:
     if not NAME.fullmatch(name):
         raise Invalid(f"{name!r} can not name anything on this machine.", field="name")
     return name
+
+
+def named_lock(folder: Path, name: str) -> AbstractContextManager[None]:
+    """Only one holder of this name at a time on this machine; waits for the other."""
+    return exclusive(make_folder(folder, 0o700) / name)
 
 
 def make_folder(path: Path, mode: int = 0o711) -> Path:

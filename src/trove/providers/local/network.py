@@ -9,8 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from trove.errors import Failed, Invalid
 from trove.providers.local import ports
-from trove.providers.local.layout import Layout, checked
-from trove.providers.local.locks import hold
+from trove.providers.local.layout import Layout, checked, named_lock
 from trove.providers.local.reservations import Reservations
 
 Pool = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -45,12 +44,12 @@ class LocalNetwork:
         self._pool = pool_from(pool)
 
     def ensure_address(self, name: str, port: int, nics: Sequence[Mapping[str, str]] = ()) -> str:
-        with hold(self._layout.locks, f"address.{checked(name)}"):
+        with named_lock(self._layout.locks, f"address.{checked(name)}"):
             # Links keep an address from two names; the lock keeps a name from two addresses.
             return self._taken.of(name) or self._reserve(name, port, nics)
 
     def delete_address(self, name: str) -> None:
-        with hold(self._layout.locks, f"address.{checked(name)}"):
+        with named_lock(self._layout.locks, f"address.{checked(name)}"):
             self._taken.release(name)
 
     def _reserve(self, name: str, port: int, nics: Sequence[Mapping[str, str]]) -> str:

@@ -23,9 +23,9 @@ from trove.providers.local.layout import (
     ServerFiles,
     checked,
     make_folder,
+    named_lock,
     remove_tree,
 )
-from trove.providers.local.locks import hold
 from trove.providers.local.machine import Machine
 from trove.providers.local.places import Owner, Record, own_folder, place_of
 from trove.providers.local.sandbox import Tenant, shut_in
@@ -57,7 +57,7 @@ class Seeds:
         seed = self._layout.seeds / f"{kind}-{edition}"
         if seed.is_dir():
             return seed
-        with hold(self._layout.locks, MAKER):
+        with named_lock(self._layout.locks, MAKER):
             # Looked at again: whoever had the lock before may have made it.
             if not seed.is_dir() and seed.name not in self._hopeless:
                 self._make(seed, spec)

@@ -13,8 +13,7 @@ from trove.errors import Failed, Invalid, Unavailable
 from trove.providers.local import programs
 from trove.providers.local.catalog import VOLUME_TYPE
 from trove.providers.local.images import Image, promised, unmount
-from trove.providers.local.layout import Layout, make_folder, remove_folder
-from trove.providers.local.locks import hold
+from trove.providers.local.layout import Layout, make_folder, named_lock, remove_folder
 from trove.providers.local.machine import Machine
 
 GIB = 1 << 30
@@ -127,7 +126,7 @@ class LocalVolumes:
     @contextmanager
     def _room_for(self, size: int) -> Iterator[None]:
         """One at a time, so that what one takes the next sees."""
-        with hold(self._layout.locks, "volumes"):
+        with named_lock(self._layout.locks, "volumes"):
             self._refuse_beyond(size)
             yield
 
@@ -145,7 +144,7 @@ class LocalVolumes:
             )
 
     def _held(self, name: str) -> contextlib.AbstractContextManager[None]:
-        return hold(self._layout.locks, f"volume.{self._layout.volume(name).name}")
+        return named_lock(self._layout.locks, f"volume.{self._layout.volume(name).name}")
 
 
 def _device_at(point: Path) -> Path:

@@ -7,16 +7,14 @@ asking disturbs nobody who takes it at that moment, and the number in the file i
 from __future__ import annotations
 
 import argparse
-import fcntl
 import os
 import shutil
 import signal
-import struct
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +26,7 @@ from trove.cli.services import first_line_of
 from trove.cli.services.standalone.cloud import withdraw
 from trove.cli.services.wiring import build_installation, build_provider
 from trove.errors import Conflict, Failed
+from trove.locks import process_holding, process_lock
 from trove.models import Instance
 from trove.providers.base import Provider
 from trove.providers.local.layout import Layout
@@ -40,8 +39,6 @@ START_SECONDS = 75.0
 STOP_SECONDS = 20.0
 REMOVE_SECONDS = 300.0
 LOOK_EVERY = 0.05
-LOCK = struct.Struct("hhqqi4x")
-"""struct flock: type, whence, start, length, pid."""
 
 
 @contextmanager
@@ -52,10 +49,9 @@ def held_lock(settings: Settings) -> Iterator[None]:
         # around.
         settings.state_directory.mkdir(parents=True, exist_ok=True, mode=0o711)
         lock_file(settings).touch()
-    # Not "w", which would wipe the number of the one who holds it before the lock is asked for.
-    with lock_file(settings).open("a+") as lock:
+    with ExitStack() as stack:
         try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = stack.enter_context(process_lock(lock_file(settings)))
         except BlockingIOError:
             raise Conflict(
                 f"A service runs in {settings.state_directory} already; "
@@ -156,17 +152,8 @@ def remove(settings: Settings, args: argparse.Namespace) -> int:
 
 def running_pid(settings: Settings) -> int | None:
     """The process that holds the lock, if one does."""
-    # F_GETLK asks who would be in the way without taking anything; to try and take the lock would
-    # make a service fail that starts at this moment.
-    wanted = LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     with _usable(settings):
-        try:
-            lock = lock_file(settings).open("rb")
-        except FileNotFoundError:
-            return None
-    with lock:
-        told = LOCK.unpack(fcntl.fcntl(lock, fcntl.F_GETLK, wanted))
-    return int(told[-1]) if told[0] != fcntl.F_UNLCK else None
+        return process_holding(lock_file(settings))
 
 
 @contextmanager
