@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -24,6 +23,7 @@ from trove.guestagent.attempt import Attempt
 from trove.guestagent.engine import Engine
 from trove.guestagent.state import Home
 from trove.guestagent.tls import Request
+from trove.processes import own_status
 from trove.protocol import Account, Accounts, CertificateAnswer, DatabaseAccount, TaskKind
 
 Certify = Callable[[str], CertificateAnswer]
@@ -142,8 +142,7 @@ class Tasks:
 
 def diagnostics() -> dict[str, Any]:
     """The agent's own process; sizes in kB."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    found = {key: value.split() for key, _, value in (line.partition(":") for line in lines)}
+    status = own_status()
     names = {
         "threads": "Threads",
         "fdSize": "FDSize",
@@ -152,7 +151,8 @@ def diagnostics() -> dict[str, Any]:
         "vmRss": "VmRSS",
         "vmHwm": "VmHWM",
     }
-    return {"version": __version__} | {ours: int(found[its][0]) for ours, its in names.items()}
+    found = {ours: int(status[its].split()[0]) for ours, its in names.items()}
+    return {"version": __version__} | found
 
 
 def is_due(renew_at: float | None) -> bool:

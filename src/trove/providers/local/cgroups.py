@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trove.errors import Unavailable
+from trove.processes import PROC, Mount, mounts
 from trove.providers.base import Flavor
 
 PERIOD = 100_000
@@ -119,21 +120,18 @@ def _removed(group: Path) -> bool:
     return True
 
 
-def find_control_groups(proc: Path = Path("/proc/self")) -> ControlGroups:
+def find_control_groups(proc: Path = PROC) -> ControlGroups:
     """What this process may limit on this machine."""
-    own = _own_groups(proc / "cgroup")
+    own = _own_groups(proc / "self" / "cgroup")
     parents: dict[str, Parent] = {}
-    for mount in _mounts(proc / "mountinfo"):
+    hierarchies = [m for m in mounts(proc) if m.kind in {"cgroup", "cgroup2"}]
+    for mount in hierarchies:
         for controller in CONTROLLERS:
             parent = _parent_at(mount, own, controller)
             if parent is not None:
                 # Hybrid machines mount both versions; a controller is in one of them.
                 parents.setdefault(controller, parent)
     return ControlGroups(parents)
-
-
-Mount = tuple[Path, str, str, list[str]]
-"""Mount point, root, type and options."""
 
 
 def _parent_at(mount: Mount, own: Mapping[str, str], controller: str) -> Parent | None:
@@ -150,19 +148,6 @@ def _own_groups(path: Path) -> dict[str, str]:
     """From lines such as `4:memory:/a/b` and `0::/a`: controller (none for v2) -> path."""
     lines = [line.split(":", 2) for line in path.read_text().splitlines()]
     return {c: group for _, names, group in lines for c in names.split(",")}
-
-
-def _mounts(path: Path) -> list[Mount]:
-    """Every control group hierarchy."""
-    found = []
-    for line in path.read_text().splitlines():
-        # The hyphen ends optional fields, of which there may be any number (proc(5)).
-        before, _, after = line.partition(" - ")
-        kind, _, options = after.split(" ", 2)
-        if kind in {"cgroup", "cgroup2"}:
-            fields = before.split(" ")
-            found.append((Path(fields[4]), fields[3], kind, options.split(",")))
-    return found
 
 
 def _inside(mount: Path, root: str, own: str) -> Path:

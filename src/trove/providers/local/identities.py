@@ -8,6 +8,7 @@ import pwd
 from pathlib import Path
 
 from trove.errors import Failed
+from trove.processes import PROC, all_processes
 from trove.providers.local.layout import Layout
 from trove.providers.local.reservations import Reservations
 
@@ -63,12 +64,12 @@ def has_account(number: int) -> bool:
     return False
 
 
-def _users_at_work(proc: Path = Path("/proc")) -> set[int]:
+def _users_at_work(proc: Path = PROC) -> set[int]:
     """Whose processes run: among them those of another installation on this machine."""
     found = set()
-    for entry in proc.glob("[0-9]*"):
+    for process in all_processes(proc):
         with contextlib.suppress(OSError):
-            found.add(entry.stat().st_uid)
+            found.add(process.user())
     return found
 
 

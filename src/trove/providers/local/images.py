@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trove.errors import Failed, Unavailable
+from trove.processes import mounts
 from trove.providers.local import programs
 from trove.providers.local.layout import make_folder
 
@@ -95,12 +96,8 @@ def unmount(point: Path) -> None:
 def is_mounted(point: Path) -> bool:
     """By the kernel's list."""
     # The point itself is not resolved: to look at it fails when its file system has given up.
-    seen = str(point.parent.resolve() / point.name)
-    # As the kernel writes them in mountinfo (proc(5)); the backslash before those it brings.
-    for character in "\\ \t\n":
-        seen = seen.replace(character, f"\\{ord(character):03o}")
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return any(line.split(" ", 5)[4] == seen for line in lines)
+    seen = point.parent.resolve() / point.name
+    return any(mount.point == seen for mount in mounts())
 
 
 def _is_sound(point: Path) -> bool:

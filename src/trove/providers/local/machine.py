@@ -6,6 +6,7 @@ import os
 from functools import cached_property
 from pathlib import Path
 
+from trove.processes import own_status
 from trove.providers.local import programs
 from trove.providers.local.cgroups import ControlGroups, find_control_groups
 
@@ -75,11 +76,7 @@ class Machine:
 
 
 def _may_administer() -> bool:
-    status = Path("/proc/self/status").read_text()
-    effective = next(
-        v for k, _, v in (n.partition(":") for n in status.splitlines()) if k == "CapEff"
-    )
-    return bool(int(effective, 16) >> CAP_SYS_ADMIN & 1)
+    return bool(int(own_status()["CapEff"], 16) >> CAP_SYS_ADMIN & 1)
 
 
 def _knows_xfs() -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+from trove.processes import PROC, all_processes
+
 # TCP_LISTEN, as /proc/net/tcp has it (include/net/tcp_states.h).
 LISTENING = "0A"
 
@@ -18,7 +20,7 @@ def try_to_bind(address: str, port: int) -> None:
         probe.bind((address, port))
 
 
-def holder_of_all(port: int, proc: Path = Path("/proc")) -> str | None:
+def holder_of_all(port: int, proc: Path = PROC) -> str | None:
     """Who listens on this port of every address, in words; None if nobody does."""
     for table in ("tcp", "tcp6"):
         inode = _wildcard_inode(proc / "net" / table, port)
@@ -41,18 +43,8 @@ def _wildcard_inode(table: Path, port: int) -> str | None:
 
 
 def _program_with(inode: str, proc: Path) -> str | None:
-    holder = next((p for p in proc.glob("[0-9]*") if _has_socket(p, inode)), None)
+    holder = next((p for p in all_processes(proc) if p.has_socket(inode)), None)
     try:
-        return (
-            f"{(holder / 'comm').read_text().strip()} (process {holder.name})" if holder else None
-        )
+        return f"{holder.name()} (process {holder.pid})" if holder else None
     except OSError:
         return None
-
-
-def _has_socket(process: Path, inode: str) -> bool:
-    wanted = f"socket:[{inode}]"
-    try:
-        return any(str(fd.readlink()) == wanted for fd in (process / "fd").iterdir())
-    except OSError:
-        return False

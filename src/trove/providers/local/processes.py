@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from trove.errors import Unavailable
+from trove.processes import PROC, Process, all_processes
 
 MARK = "TROVE_SERVER"
 """The variable in the environment of a server's processes that holds its name."""
@@ -69,9 +70,7 @@ def _signal(find: Find, number: signal.Signals) -> None:
         os.close(handle)
 
 
-def marked(
-    name: str, folders: Iterable[Path], uid: int | None, proc: Path = Path("/proc")
-) -> set[int]:
+def marked(name: str, folders: Iterable[Path], uid: int | None, proc: Path = PROC) -> set[int]:
     """Processes that bear the server's mark, work in its folders, or descend from such ones.
 
     With a number of the server's own, its processes are also known by that. For machines where
@@ -82,38 +81,29 @@ def marked(
     mark = f"{MARK}={name}".encode()
     parents: dict[int, int] = {}
     found: set[int] = set()
-    for entry in proc.glob("[0-9]*"):
-        with contextlib.suppress(OSError, ValueError):
-            process = int(entry.name)
-            parents[process] = _parent_of(entry)
-            if _owner_is(entry, uid) or _is_inside(entry, inside) or _has_mark(entry, mark):
-                found.add(process)
+    # Without zombies: only its parent can remove one, so waiting for it would be in vain.
+    for process in filter(Process.is_alive, all_processes(proc)):
+        with contextlib.suppress(OSError):
+            parents[process.pid] = process.parent()
+            if _owner_is(process, uid) or _is_inside(process, inside) or _has_mark(process, mark):
+                found.add(process.pid)
     return _with_descendants(found, parents) - {os.getpid()}
 
 
-def _parent_of(entry: Path) -> int:
-    """Field 4 of stat; the second, a name in parentheses, may hold anything. No zombies."""
-    state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
-    # Only its parent can bury it, so waiting for it would be in vain.
-    if state in {"Z", "X"}:
-        raise ValueError(f"{entry.name} has ended")
-    return int(parent)
+def _owner_is(process: Process, uid: int | None) -> bool:
+    return uid is not None and process.user() == uid
 
 
-def _owner_is(entry: Path, uid: int | None) -> bool:
-    return uid is not None and entry.stat().st_uid == uid
-
-
-def _is_inside(entry: Path, folders: tuple[str, ...]) -> bool:
+def _is_inside(process: Process, folders: tuple[str, ...]) -> bool:
     try:
-        return f"{(entry / 'cwd').readlink()}/".startswith(folders)
+        return f"{process.working_directory()}/".startswith(folders)
     except OSError:
         return False
 
 
-def _has_mark(entry: Path, mark: bytes) -> bool:
+def _has_mark(process: Process, mark: bytes) -> bool:
     try:
-        return mark in (entry / "environ").read_bytes().split(b"\0")
+        return mark in process.environment()
     except OSError:
         return False
 

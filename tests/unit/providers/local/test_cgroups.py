@@ -11,9 +11,9 @@ from trove.providers.local.cgroups import ControlGroups, Parent, find_control_gr
 
 
 def machine(root: Path, kind: str, own: str, *controllers: str) -> Path:
-    """/proc/self of a process in the group `own` of one hierarchy at root/tree."""
+    """/proc of a process in the group `own` of one hierarchy at root/tree."""
     proc, tree = root / "proc", root / "tree"
-    proc.mkdir()
+    (proc / "self").mkdir(parents=True)
     group = tree
     for part in ["", *own.strip("/").split("/")]:
         group = group / part
@@ -21,9 +21,9 @@ def machine(root: Path, kind: str, own: str, *controllers: str) -> Path:
         (group / "cgroup.controllers").write_text(" ".join(controllers))
         (group / "cgroup.subtree_control").write_text("memory pids")
     names = ",".join(controllers) if kind == "cgroup" else ""
-    (proc / "cgroup").write_text(f"0:{names}:{own}\n")
+    (proc / "self" / "cgroup").write_text(f"0:{names}:{own}\n")
     mount = f"30 23 0:26 / {tree} rw - {kind} none rw,{names}\n20 1 8:1 / / rw - ext4 /dev/a rw\n"
-    (proc / "mountinfo").write_text(mount)
+    (proc / "self" / "mountinfo").write_text(mount)
     return proc
 
 
