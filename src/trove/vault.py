@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ import msgspec
 from cryptography.fernet import Fernet, InvalidToken
 
 from trove.errors import Failed
+from trove.files import ensure_private
 
 
 class Vault:
@@ -48,23 +46,4 @@ class Vault:
 
 def load_vault(path: Path) -> Vault:
     """The vault whose key lies in this file (mode 0600), which is made if it is not there."""
-    try:
-        # Read first: all starts but the very first find it there.
-        return Vault(path.read_bytes().strip())
-    except FileNotFoundError:
-        return Vault(_new_key(path))
-
-
-def _new_key(path: Path) -> bytes:
-    """Several processes may try at once: the first link wins, all read the same key."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # In the same directory, for a link does not cross file systems; tempfile makes it 0600.
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as mine:
-        mine.write(Fernet.generate_key())
-        mine.flush()
-        # Before it is seen: a key that a power cut took away takes every sealed secret with it.
-        os.fsync(mine.fileno())
-        with suppress(FileExistsError):
-            os.link(mine.name, path)
-    # Not what was made here, but whosever link was first.
-    return path.read_bytes().strip()
+    return Vault(ensure_private(path, Fernet.generate_key).strip())

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from trove.client.cloud import FIELDS, Cloud
 from trove.client.identity import Ticket, as_dict
+from trove.files import write_private
 
 MARGIN = timedelta(seconds=60)
 """A token that ends sooner is not used any more."""
@@ -52,7 +53,7 @@ class TokenCache:
 
     def keep(self, cloud: Cloud, ticket: Ticket) -> None:
         with contextlib.suppress(OSError):
-            write_private(self._file_of(cloud), json.dumps(as_dict(ticket)).encode())
+            self._write(self._file_of(cloud), json.dumps(as_dict(ticket)).encode())
 
     def forget(self, cloud: Cloud) -> None:
         with contextlib.suppress(OSError):
@@ -69,18 +70,11 @@ class TokenCache:
     def _key(self) -> bytes:
         place = self.directory / "key"
         if not place.exists():
-            write_private(place, os.urandom(32))
+            self._write(place, os.urandom(32))
         # Read again: of two commands that make one at once, the later one's stays.
         return place.read_bytes()
 
-
-def write_private(place: Path, content: bytes) -> None:
-    """Whole or not at all, readable by the owner alone from the first byte on."""
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # In the same directory, for a rename is whole only within one file system.
-    fresh = place.with_name(f".{place.name}.{os.getpid()}")
-    # Not open() and chmod: in between others could open it.
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-    fresh.replace(place)
+    def _write(self, path: Path, content: bytes) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Not durable: a lost token costs one sign-in, an fsync each of them.
+        write_private(path, content, durable=False)

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trove.errors import Failed
+from trove.files import sync
+from trove.processes import LONGEST_NAME, Process, all_processes
 
 POLL_SECONDS = 0.01
 LAST_LINES = 15
@@ -131,15 +133,14 @@ def running(pid_file: Path, program: str, directory: Path) -> int | None:
 
 
 def is_engine(pid: int, program: str, directory: Path) -> bool:
-    """Whether this process is alive, runs this program, and lives in this directory."""
-    process = Path("/proc") / str(pid)
+    """Whether this process is alive, runs this program, and works in this directory."""
+    process = Process(pid)
     try:
         return (
-            _is_alive(process)
-            # The kernel's word for a program that an upgrade has replaced while it runs.
-            and (process / "exe").readlink().name.removesuffix(" (deleted)") == program
-            # Engines go into their data directory; those of other instances are elsewhere.
-            and (process / "cwd").readlink() == directory.resolve()
+            process.is_alive()
+            and process.program() == program
+            # Engines change into their data directory; those of other instances are elsewhere.
+            and process.working_directory() == directory.resolve()
         )
     except OSError:
         return False
@@ -147,8 +148,7 @@ def is_engine(pid: int, program: str, directory: Path) -> bool:
 
 def engine_processes(program: str, directory: Path) -> list[int]:
     """Every process of the engine of this directory, orphans of a killed one included."""
-    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-    return [pid for pid in pids if is_engine(pid, program, directory)]
+    return [p.pid for p in all_processes() if is_engine(p.pid, program, directory)]
 
 
 def stranger(program: str, configuration: Path) -> int | None:
@@ -156,22 +156,15 @@ def stranger(program: str, configuration: Path) -> int | None:
 
     Such a process hides its directory, not its name and command line.
     """
-    for entry in Path("/proc").iterdir():
-        if (
-            entry.name.isdigit()
-            and _is_hidden(entry)
-            and _was_called(entry, program, configuration)
-        ):
-            return int(entry.name)
+    for process in all_processes():
+        if _is_hidden(process) and _was_called(process, program, configuration):
+            return process.pid
     return None
 
 
 def exists(pid: int) -> bool:
-    """Whether a process is there, and not merely unburied."""
-    try:
-        return _is_alive(Path("/proc") / str(pid))
-    except OSError:
-        return False
+    """Whether a process is there and is not a zombie."""
+    return Process(pid).is_alive()
 
 
 def end(pid: int, signals: Iterable[tuple[signal.Signals, float]]) -> None:
@@ -224,19 +217,6 @@ def trim(path: Path, longest: int) -> None:
             file.write(end.partition(b"\n")[2])
 
 
-def write_private(path: Path, text: str) -> None:
-    """A file that only its owner reads, whole or not at all."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    # Private from the start, not made so later: a descriptor that is open by then stays open.
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        # Or a power cut leaves the new name with nothing in it.
-        os.fsync(file.fileno())
-    new.replace(path)
-
-
 def remove_tree(path: Path) -> None:
     """Content if it has gone."""
     if path.exists():
@@ -254,7 +234,7 @@ def sync_tree(path: Path) -> None:
         return
     for folder, _, files in os.walk(path):
         for name in (*files, "."):
-            _sync(Path(folder) / name)
+            sync(Path(folder) / name)
 
 
 def _give_up(child: subprocess.Popen[str]) -> None:
@@ -271,23 +251,10 @@ def _give_up(child: subprocess.Popen[str]) -> None:
                 pipe.close()
 
 
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+def _is_hidden(process: Process) -> bool:
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _is_alive(process: Path) -> bool:
-    # The last one: a process may have parentheses in its name.
-    return (process / "stat").read_text().rpartition(") ")[2][0] not in "ZX"
-
-
-def _is_hidden(process: Path) -> bool:
-    try:
-        # The kernel shows it to whoever may trace the process: its user, and root (proc(5)).
-        (process / "exe").readlink()
+        # The kernel shows it to those who may trace the process: its user, and root (proc(5)).
+        process.program()
     except PermissionError:
         return True
     except OSError:
@@ -295,15 +262,13 @@ def _is_hidden(process: Path) -> bool:
     return False
 
 
-def _was_called(process: Path, program: str, configuration: Path) -> bool:
+def _was_called(process: Process, program: str, configuration: Path) -> bool:
     ending = f"={configuration}".encode()
     try:
-        name = (process / "comm").read_text().strip()
-        words = (process / "cmdline").read_bytes().split(b"\0")
+        name, words = process.name(), process.arguments()
     except OSError:
         return False
-    # The kernel keeps 15 bytes of a name (TASK_COMM_LEN).
-    return name == program[:15] and any(word.endswith(ending) for word in words)
+    return name == program[:LONGEST_NAME] and any(word.endswith(ending) for word in words)
 
 
 def _tail(path: Path, known: int) -> list[str]:

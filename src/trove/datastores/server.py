@@ -13,6 +13,7 @@ from signal import Signals
 from trove.datastores import process
 from trove.datastores.base import Place
 from trove.errors import Failed
+from trove.files import write_private
 
 START_SECONDS = 300.0
 """Recovery after a crash may take long; a dead process is noticed at once."""
@@ -69,13 +70,13 @@ class Server:
             make()
             process.sync_tree(self.directory)
             # Last, and once all of it is on the disk: until then the next try begins anew.
-            process.write_private(self._complete, "")
+            write_private(self._complete, "")
 
     def configure(self, files: dict[str, str]) -> None:
         """Write these files of the engine's user, by name, into the place's `config`."""
         with process.told(self.program.title):
             for name, text in files.items():
-                process.write_private(self.place.config / name, text)
+                write_private(self.place.config / name, text)
 
     def start(self, arguments: Sequence[str], is_ready: Callable[[], bool]) -> None:
         """Adopt it or launch it, and return when it is ready; Failed with its last lines."""

@@ -79,7 +79,7 @@ class Journal:
         entry = self._entries.get(order.id)
         if entry is None:
             entry = Entry(_checked(order.id), order.kind)
-            self._write(entry, lasting=False)
+            self._write(entry, durable=False)
         return entry
 
     def begin(self, entry: Entry, existed: list[str] | None = None) -> None:
@@ -101,12 +101,12 @@ class Journal:
         may bring the same task once more."""
         for entry in filter(None, map(self.find, task_ids)):
             entry.acknowledged = True
-            self._write(entry, lasting=False)
+            self._write(entry, durable=False)
         self._prune()
 
-    def _write(self, entry: Entry, *, lasting: bool = True) -> None:
+    def _write(self, entry: Entry, *, durable: bool = True) -> None:
         entry.at = time.time()
-        write_json(self._path_of(entry), entry, lasting=lasting)
+        write_json(self._path_of(entry), entry, durable=durable)
         self._entries[entry.id] = entry
 
     def _prune(self) -> None:

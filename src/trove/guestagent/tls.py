@@ -14,7 +14,7 @@ from types import TracebackType
 
 from trove.datastores.base import Place
 from trove.errors import Failed
-from trove.guestagent.files import keep_content, keep_names, write_whole
+from trove.files import sync, write_private
 from trove.protocol import CertificateAnswer
 
 REQUEST = Path(__file__).with_name("request.cnf")
@@ -60,11 +60,11 @@ class Request:
         remembered after them, so another renewal is due, whether the engine starts or not.
         """
         # The key's maker did not: without it, a power cut might leave an empty one.
-        keep_content(self._new_key)
-        write_whole(self._place.authority, answer.authority.encode())
+        sync(self._new_key)
+        write_private(self._place.authority, answer.authority.encode())
         self._new_key.replace(self._place.private_key)
-        write_whole(self._place.certificate, answer.certificate.encode())
-        keep_names(self._place.config)
+        write_private(self._place.certificate, answer.certificate.encode())
+        sync(self._place.config)
         return time.time() + answer.renew_seconds
 
 

@@ -7,9 +7,7 @@ signing request only the public key is taken, the names are what Trove knows.
 from __future__ import annotations
 
 import ipaddress
-import os
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from trove.errors import Failed, Invalid
+from trove.files import ensure_private, write_private
 
 SUFFIX = "trove.internal"
 AUTHORITY_LIFETIME = timedelta(days=20 * 365)
@@ -67,8 +66,7 @@ class Authority:
         key = ec.generate_private_key(ec.SECP256R1())
         span = (now, now + DOOR_LIFETIME)
         certificate = self._issue(key.public_key(), "Trove conductor", [_host_in(host)], span)
-        mine = _write_beside(path, _pem_of(key) + certificate.encode())
-        mine.replace(path)
+        write_private(path, _pem_of(key) + certificate.encode())
 
     def _issue(
         self,
@@ -102,10 +100,10 @@ def load_authority(directory: Path) -> Authority:
 
     Several processes may try at once: the first link of each file wins and all read the same.
     """
-    key = load_pem_private_key(_ensure_file(directory / "ca.key", _new_key), None)
+    key = load_pem_private_key(ensure_private(directory / "ca.key", _new_key), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise Failed(f"{directory / 'ca.key'} is not an elliptic-curve key; put one there.")
-    pem = _ensure_file(directory / "ca.crt", lambda: _new_certificate(key))
+    pem = ensure_private(directory / "ca.crt", lambda: _new_certificate(key))
     certificate = x509.load_pem_x509_certificate(pem)
     if certificate.public_key() != key.public_key():
         raise Failed(f"ca.key and ca.crt in {directory} do not belong together.")
@@ -120,32 +118,6 @@ def door_of(directory: Path, host: str) -> Path:
 def host_name_of(instance_id: str) -> str:
     """The DNS name that stands in the certificate of an instance."""
     return f"{instance_id}.{SUFFIX}"
-
-
-def _ensure_file(path: Path, make: Callable[[], bytes]) -> bytes:
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _link(_write_beside(path, make()), path)
-    return path.read_bytes()
-
-
-def _write_beside(path: Path, content: bytes) -> Path:
-    """On the disk before it has its name: an empty key after a power cut would open nothing."""
-    mine = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    return mine
-
-
-def _link(mine: Path, path: Path) -> None:
-    try:
-        os.link(mine, path)
-    except FileExistsError:
-        return
-    finally:
-        mine.unlink()
 
 
 def _new_key() -> bytes:

@@ -16,6 +16,7 @@ from trove.datastores.base import Installation
 from trove.datastores.postgresql import cluster
 from trove.datastores.postgresql.session import ask, secret_file, session, tell
 from trove.errors import Failed, Unavailable
+from trove.files import write_private
 
 pytestmark = pytest.mark.engine
 SEEDED = [i for i in INSTALLATIONS if manifest_of(i.manager).seed]
@@ -72,7 +73,7 @@ def test_its_password_is_its_own(seed: Path, seeded: Installation, authority: Au
         prepared_engine(seeded, authority, seed=seed) as other,
     ):
         one.driver.start()
-        process.write_private(secret_file(one.place), secret_file(other.place).read_text())
+        write_private(secret_file(one.place), secret_file(other.place).read_text())
         with pytest.raises(Unavailable, match="password"), session(one.place):
             pass
 

@@ -142,16 +142,6 @@ def test_what_the_machine_refuses_is_told() -> None:
         raise OSError(28, "No space left on device")
 
 
-def test_private_files_are_private_and_whole(tmp_path: Path) -> None:
-    path = tmp_path / "secret"
-    path.touch(mode=0o644)
-    for text in ("one", "two"):
-        process.write_private(path, text)
-        assert path.read_text() == text
-        assert path.stat().st_mode & 0o777 == 0o600
-    assert [p.name for p in tmp_path.iterdir()] == ["secret"]
-
-
 def test_trees_are_synced_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree = tmp_path / "tree"
     (tree / "below").mkdir(parents=True)

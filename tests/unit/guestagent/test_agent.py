@@ -30,10 +30,10 @@ from trove.datastores.base import Place
 from trove.datastores.process import KEPT
 from trove.datastores.server import LONGEST_LOG
 from trove.errors import Failed, NotSupported, Unavailable
+from trove.files import write_private
 from trove.guestagent import agent as module
 from trove.guestagent import tls
 from trove.guestagent.agent import Agent
-from trove.guestagent.files import write_whole
 from trove.guestagent.state import Home
 from trove.models import Agent as AgentRow
 from trove.models import Instance
@@ -270,7 +270,7 @@ def test_a_renewal_that_was_killed_is_done_again(
     def kill_before_certificate(path: Path, content: bytes) -> None:
         if path.name == "server.crt":
             raise Killed
-        write_whole(path, content)
+        write_private(path, content)
 
     place = Home(directory).place
     driver = StrictDriver(place)
@@ -280,7 +280,7 @@ def test_a_renewal_that_was_killed_is_done_again(
     link.close()
     agent.tasks.renew_certificate()
     with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(tls, "write_whole", kill_before_certificate)
+        patch.setattr(tls, "write_private", kill_before_certificate)
         agent.tasks.renew_certificate()
     assert not is_pair(place)
     agent.home.remember(desired="running", renew_at=1.0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from trove.errors import Failed
-from trove.guestagent.files import read_json, write_whole
+from trove.guestagent.files import read_json
 from trove.guestagent.state import Credential, Home, State
 
 
@@ -43,12 +43,3 @@ def test_a_file_that_is_no_longer_json_is_named(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("{")
     with pytest.raises(Failed, match=r"state\.json"):
         read_json(tmp_path / "state.json", State)
-
-
-def test_a_write_that_a_crash_left_half_done_is_in_nobodys_way(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    (tmp_path / ".file.new").write_text("half")
-    write_whole(path, b"whole")
-    write_whole(path, b"whole again", lasting=False)
-    assert path.read_bytes() == b"whole again"
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]

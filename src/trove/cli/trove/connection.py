@@ -17,7 +17,8 @@ from typing import NoReturn
 from urllib.parse import quote, urlencode
 
 from trove.client.errors import ClientError
-from trove.client.token_cache import cache_directory, write_private
+from trove.client.token_cache import cache_directory
+from trove.files import write_private
 
 PASSWORD = "TROVE_DATABASE_PASSWORD"  # noqa: S105 - the variable, not the password
 
@@ -134,7 +135,8 @@ def keep_authority(certificate: str) -> Path:
     digest = hashlib.sha256(certificate.encode()).hexdigest()[:16]
     place = cache_directory(os.environ) / f"authority-{digest}.pem"
     if not place.exists():
-        write_private(place, certificate.encode())
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(place, certificate, durable=False)
     return place
 
 

@@ -24,6 +24,7 @@ from trove.datastores.mariadb.session import (
 )
 from trove.datastores.server import Program, Server
 from trove.errors import Failed
+from trove.files import write_private
 from trove.protocol import EngineState
 
 PING_SECONDS = 2
@@ -137,7 +138,7 @@ class MariadbDriver:
         for directory in (self.server.directory, self._scratch):
             directory.mkdir(mode=0o700, exist_ok=True)
         password = secrets.token_urlsafe(32)
-        process.write_private(secret_file(self.place), password)
+        write_private(secret_file(self.place), password)
         places = [self._basedir(), f"--datadir={self.server.directory}"]
         command = [str(server), "--no-defaults", *places, *BOOTSTRAP]
         process.run(command, "mariadbd --bootstrap", feed=self._sql(password))

@@ -18,6 +18,7 @@ from trove.datastores.postgresql.configuration import CLIENT_RULES, render, sett
 from trove.datastores.postgresql.session import ask, secret_file, session, tell
 from trove.datastores.server import Program, Server
 from trove.errors import Failed
+from trove.files import write_private
 from trove.protocol import EngineState
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,7 @@ class PostgresDriver:
         """Not synced, which `install` does for all of it at once."""
         binaries, directory, seed = self.place.binaries, self.server.directory, self.place.seed
         password = secrets.token_urlsafe(32)
-        process.write_private(secret_file(self.place), password)
+        write_private(secret_file(self.place), password)
         if seed is None or not self._copy(seed, password):
             cluster.make(binaries, directory)
             cluster.set_password(binaries, directory, password)
@@ -133,7 +134,7 @@ class PostgresDriver:
             for database in ("postgres", "template1"):
                 tell(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
         with process.told(self.server.program.title):
-            process.write_private(self._arranged, "")
+            write_private(self._arranged, "")
 
     def _status(self) -> str:
         """The eighth line of the pid file: starting, ready, standby or stopping."""

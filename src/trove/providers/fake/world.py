@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from trove.files import create_private, write_private
 
 Record = dict[str, Any]
 
@@ -57,15 +57,7 @@ class FakeWorld:
             if self.directory is None:
                 with self._lock:
                     return self._memory.setdefault((kind, name), record) is record
-            written = self._written(kind, record)
-            try:
-                # Whole and only once: a rename would replace what another process has just made.
-                os.link(written, self.directory / kind / name)
-            except FileExistsError:
-                return False
-            finally:
-                written.unlink()
-            return True
+            return create_private(self._path(kind, name), json.dumps(record), durable=False)
 
     def change(self, kind: str, name: str, **values: object) -> None:
         """Give a record that exists these values."""
@@ -76,7 +68,8 @@ class FakeWorld:
             if self.directory is None:
                 self._memory[kind, name] = record | values
             else:
-                self._written(kind, record | values).replace(self.directory / kind / name)
+                changed = json.dumps(record | values)
+                write_private(self._path(kind, name), changed, durable=False)
 
     def delete(self, kind: str, name: str) -> None:
         with self._point("delete", kind, name):
@@ -103,10 +96,8 @@ class FakeWorld:
         # Hidden ones are being written.
         return [(p.parent.name, p.name) for p in self.directory.glob("*/[!.]*")]
 
-    def _written(self, kind: str, record: Record) -> Path:
+    def _path(self, kind: str, name: str) -> Path:
         assert self.directory is not None
         folder = self.directory / kind
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".", delete=False) as file:
-            json.dump(record, file)
-        return Path(file.name)
+        return folder / name

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from trove.files import write_private
 from trove.providers.base import Flavor, ServerSpec
 from trove.providers.local.layout import ServerFiles, remove_tree
 
@@ -73,14 +73,14 @@ def furnish(files: ServerFiles, volume: Path, record: Record, agent: Mapping[str
     for folder in (files.agent, files.config, files.run, volume / "logs"):
         own_folder(folder, record.owner)
     for name, content in agent.items():
-        _put(files.agent, name, content, record.owner)
+        _put(files.agent / Path(name).name, content, record.owner)
     write_record(files, record)
 
 
 def write_record(files: ServerFiles, record: Record) -> None:
     """Remember it, and tell the agent its place; the record last, as it says that all is there."""
-    _put(files.agent, "place.json", json.dumps(record.place), record.owner)
-    _put(files.directory, files.record.name, json.dumps(asdict(record)), None)
+    _put(files.agent / "place.json", json.dumps(record.place), record.owner)
+    _put(files.record, json.dumps(asdict(record)), None)
 
 
 def read_record(files: ServerFiles) -> Record | None:
@@ -115,23 +115,5 @@ def empty_folder(path: Path, owner: Owner | None) -> None:
     own_folder(path, owner)
 
 
-def _put(folder: Path, name: str, content: str, owner: Owner | None) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        _put_at(handle, Path(name).name, content, owner)
-    finally:
-        os.close(handle)
-
-
-def _put_at(folder: int, name: str, content: str, owner: Owner | None) -> None:
-    # Not to be guessed, or the tenant could take the name first and hinder every start.
-    new = f".{name}.{secrets.token_hex(8)}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(new, flags, 0o600, dir_fd=folder), "w") as file:
-        if owner is not None:
-            os.fchown(file.fileno(), owner.uid, owner.gid)
-        file.write(content)
-        file.flush()
-        # Or a power cut could leave the name with nothing in it (rename(2) is no barrier).
-        os.fsync(file.fileno())
-    os.rename(new, name, src_dir_fd=folder, dst_dir_fd=folder)
+def _put(path: Path, content: str, owner: Owner | None) -> None:
+    write_private(path, content, owner=(owner.uid, owner.gid) if owner else None)

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from trove.files import write_private
 from trove.settings import Settings
 
 CLOUD = "trove"
@@ -86,11 +87,5 @@ def entries_of(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, clouds: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    # Private from the first byte on, and whole or not at all: clients may read it meanwhile.
-    with os.fdopen(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as file:
-        yaml.safe_dump({"clouds": clouds}, file, sort_keys=False)
-        # On the disk before it has the name, or a power cut could leave an empty file under it.
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    # Clients may read it meanwhile.
+    write_private(path, yaml.safe_dump({"clouds": clouds}, sort_keys=False))
