@@ -57,6 +57,9 @@ PATIENCE = 60.0
 """Seconds that whoever starts waits for a server: after a reboot it may come later than we do."""
 PAUSE = 0.5
 """Seconds between two tries."""
+SQLITE_TIMEOUT = 30.0
+"""Seconds that a connection waits for another one's lock on the file."""
+SQLITE_PAUSE = 0.01
 
 DEADLOCKS = frozenset({"40P01", 1213})
 """PostgreSQL's and MariaDB's words to the transaction that they chose in a deadlock."""
@@ -323,10 +326,10 @@ def _deadlines_of(drivername: str, silence: int) -> dict[str, int]:
 
 def _sqlite_engine(url: str, pool_size: int) -> Engine:
     options = {"isolation_level": None, "check_same_thread": False}
-    patience = {} if "timeout" in make_url(url).query else {"timeout": 30}
+    patience = float(str(make_url(url).query.get("timeout", SQLITE_TIMEOUT)))
     engine = create_engine(
         url,
-        connect_args=options | patience,
+        connect_args=options | {"timeout": patience},
         pool_size=pool_size,
         max_overflow=50,
         hide_parameters=True,
@@ -335,7 +338,8 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _: Any) -> None:
-        for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=FULL"):
+        _ensure_write_ahead_log(connection, patience)
+        for pragma in ("foreign_keys=ON", "synchronous=FULL"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "before_cursor_execute")
@@ -350,3 +354,19 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
             raise OperationalError("BEGIN IMMEDIATE", None, error) from error
 
     return engine
+
+
+def _ensure_write_ahead_log(connection: sqlite3.Connection, patience: float) -> None:
+    # SQLite's own timeout does not hold here: the switch reads the file's header first, and who
+    # has read waits for nobody who writes, for two such could wait for each other.
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= deadline:
+                raise
+        else:
+            return
+        time.sleep(SQLITE_PAUSE)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Timer
 from typing import Any
 
 import pytest
@@ -135,6 +136,25 @@ def test_who_is_second_with_a_unique_value_conflicts(database: Database) -> None
     with pytest.raises(DBAPIError) as wrong, database.begin() as session:
         session.execute(text("SELECT nothing FROM nowhere"))
     assert not is_conflict(wrong.value)
+
+
+def test_the_first_connection_waits_for_a_process_that_writes(tmp_path: Path) -> None:
+    """SQLite itself raises at once where the file has no write-ahead log yet."""
+    path = tmp_path / "new.sqlite"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")
+    impatient = Database(f"sqlite:///{path}?timeout=0.05")
+    with pytest.raises(OperationalError, match="locked"), impatient.begin() as session:
+        session.execute(text("SELECT 1"))
+    end = Timer(0.1, other.execute, ("COMMIT",))
+    end.start()
+    database = Database(f"sqlite:///{path}")
+    with database.begin() as session:
+        assert session.execute(text("PRAGMA journal_mode")).scalar() == "wal"
+    end.join()
+    other.close()
+    database.dispose()
+    impatient.dispose()
 
 
 def test_savepoints_undo_their_own_part(database: Database) -> None:
