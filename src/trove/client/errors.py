@@ -2,6 +2,7 @@
 
 ClientError
 ├── WrongUsage        what was typed means nothing
+├── NotServed         the API has it, this release does not
 ├── Misconfigured     who or where is not said, or said twice
 ├── Unreachable       nobody answers there
 ├── HttpError         somebody answers, but not what was asked for
@@ -21,6 +22,10 @@ class ClientError(TroveError):
 
 class WrongUsage(ClientError):
     """There is no such word."""
+
+
+class NotServed(ClientError):
+    """This release does not serve it."""
 
 
 class Misconfigured(ClientError):

@@ -114,22 +114,14 @@ def test_quotas_of_a_project_by_its_name(trove, live, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["backup-list", "configuration-list", "cluster-list", "module-list", "volume-type-list"],
-)
-def test_lists_of_what_does_not_exist_yet(trove, line):
-    assert trove(line).code == 0
-
-
-@pytest.mark.parametrize(
     ("line", "code"),
     [
         ("show nobody", 404),
         ("create x 99 --size 1", 404),
         ("create x 2 --size 0", 400),
         ("create x 2 --size 1 --datastore nothing", 400),
-        ("configuration-create c {}", 501),
-        ("cluster-create c mariadb 10.11 --instance flavor_id=2,volume=1", 501),
+        ("create x 2 --size 1 --replica_of x", 404),
+        ("create x 2 --size 1 --replica_count 2", 501),
     ],
 )
 def test_errors_bear_the_code(trove, line, code):

@@ -15,12 +15,7 @@ from trove.client.session import segment
 
 COLLECTIONS = {
     "instance": "instances",
-    "backup": "backups",
-    "cluster": "clusters",
-    "group": "configurations",
-    "module": "modules",
     "flavor": "flavors",
-    "schedule": "schedules",
     "project": "projects",
 }
 """Placeholder in a path -> the collection in which its name is looked up; others go as typed."""
@@ -39,6 +34,11 @@ def arg(*flags: str, **options: Any) -> Argument:
     # Both spellings are in users' scripts; `options.dashed` turns what is typed.
     dashed = tuple(f"--{flag[2:].replace('_', '-')}" if "--" in flag else flag for flag in flags)
     return Argument(dashed, options)
+
+
+def unserved(flag: str, **options: Any) -> Argument:
+    """An option for what this release does not serve: sent as before, absent from the help."""
+    return arg(flag, help=SUPPRESS, **options)
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,6 @@ def add_output(parser: ArgumentParser) -> None:
 
 
 INSTANCE = arg("instance", help="name or id of the instance")
-BACKUP = arg("backup", help="name or id of the backup")
-CLUSTER = arg("cluster", help="name or id of the cluster")
-GROUP = arg("group", metavar="configuration", help="name or id of the configuration group")
 LIMIT = arg("--limit", type=int, metavar="N", help="at most so many")
 MARKER = arg("--marker", metavar="ID", help="begin after this one")
 # Each time that it is given adds to the words; argparse would keep the last ones alone.
@@ -133,7 +130,7 @@ class Request:
     """Arguments that are sent as the query, under their own names."""
     flat: Callable[[Item], Item] | None = None
     follows: bool = False
-    """Whether it starts an operation on what the first two segments of the path name."""
+    """Whether it starts an operation on the instance in the path or the answer."""
 
     def __call__(self, context: Context, arguments: Namespace) -> None:
         path = self.path_of(context, arguments)
@@ -168,9 +165,9 @@ class Request:
 
     def subject_of(self, path: str, body: Any) -> Subject:
         """What the path names, or what the answer says was made."""
-        collection, *rest = path.strip("/").split("/")
-        made = rest[0] if rest else body[self.key]["id"]
-        return Subject(collection, made, is_created=not rest, is_deleted=self.method == "DELETE")
+        _, *rest = path.strip("/").split("/")
+        found = rest[0] if rest else body[self.key]["id"]
+        return Subject(found, is_created=not rest, is_deleted=self.method == "DELETE")
 
     def show(self, context: Context, body: Any, subject: Subject | None) -> None:
         if not self.key or not body:

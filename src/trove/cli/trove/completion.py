@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from argparse import SUPPRESS
+
 from trove.cli.trove.command import Command
 from trove.cli.trove.commands import AREA_OF, all_commands
 from trove.cli.trove.options import parser
@@ -71,7 +73,8 @@ def every() -> list[Command]:
 def options_of(command: Command) -> list[str]:
     """The long options, one spelling of each."""
     # argparse tells its options nowhere in public.
-    flags = [action.option_strings for action in command.parser()._actions]
+    actions = command.parser()._actions
+    flags = [action.option_strings for action in actions if action.help != SUPPRESS]
     return [next(flag for flag in each if flag.startswith("--")) for each in flags if each]
 
 

@@ -20,21 +20,15 @@ from trove.client.session import Session
 
 @dataclass(frozen=True)
 class Subject:
-    """What an operation is done to."""
+    """The instance that an operation works on."""
 
-    collection: str
     id: str
     is_created: bool = False
     is_deleted: bool = False
 
     @property
-    def key(self) -> str:
-        """The name of one of them in an answer: `instances` -> `instance`."""
-        return self.collection.removesuffix("s")
-
-    @property
     def path(self) -> str:
-        return f"/{self.collection}/{self.id}"
+        return f"/instances/{self.id}"
 
 
 class Context:
@@ -111,7 +105,7 @@ class Context:
         # By the request's id: what somebody else has begun meanwhile is not what is waited for.
         asked = self.session.request_id
         by_status = look_at_status(
-            self.session, subject.path, subject.key, deleting=subject.is_deleted
+            self.session, subject.path, "instance", deleting=subject.is_deleted
         )
         self.watch(look_at_newest(self.session, subject.id, asked, by_status), subject)
 
@@ -132,7 +126,7 @@ class Context:
     def fetch(self, subject: Subject) -> dict[str, Any] | None:
         """The thing as it is now; None when it is gone."""
         try:
-            thing: dict[str, Any] = self.session.get(subject.path)[subject.key]
+            thing: dict[str, Any] = self.session.get(subject.path)["instance"]
         except HttpError as error:
             if error.code != 404:
                 raise
@@ -142,13 +136,13 @@ class Context:
 
 def advice_of(subject: Subject) -> str:
     """What to do next when an operation has failed."""
-    prefix = "trove " if subject.collection == "instances" else f"trove {subject.key}-"
-    state = f"See `{prefix}show {subject.id}` for the state that it left"
+    state = f"See `trove show {subject.id}` for the state that it left"
+    delete = f"`trove delete {subject.id}`"
     if subject.is_created:
-        return f"{state}; `{prefix}delete {subject.id}` removes every trace."
+        return f"{state}; {delete} removes every trace."
     if subject.is_deleted:
-        return f"{state}; `{prefix}delete {subject.id}` tries it again."
-    return f"{state}; if it is of no use any more, `{prefix}delete {subject.id}` removes it."
+        return f"{state}; {delete} tries it again."
+    return f"{state}; if you no longer need it, {delete} removes it."
 
 
 def read_secret(prompt: str, stream: TextIO) -> str:

@@ -6,6 +6,7 @@ import difflib
 
 from trove.cli.trove.commands import AREA_OF, AREAS, about, load, of_area
 from trove.cli.trove.options import parser
+from trove.cli.trove.unserved import refusal_of
 from trove.client.errors import WrongUsage
 
 OWN = {"help": "Show this text, or that of a subcommand.", "complete": "Print shell completion."}
@@ -37,12 +38,12 @@ def _line(name: str, summary: str) -> str:
 
 
 def manual_of(name: str) -> str:
-    """Of a subcommand or an area; raises WrongUsage when there is none of this name."""
+    """Of a subcommand or an area; raises WrongUsage or NotServed when there is none."""
     if name in AREA_OF:
         return load(name).parser().format_help().rstrip()
     if name in AREAS:
         return _section(name)
-    raise WrongUsage(unknown(name))
+    raise refusal_of(name) or WrongUsage(unknown(name))
 
 
 def unknown(name: str) -> str:

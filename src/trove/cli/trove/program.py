@@ -13,6 +13,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 
+from trove.cli.trove.command import Command
 from trove.cli.trove.commands import AREA_OF, load
 from trove.cli.trove.context import Context
 from trove.cli.trove.options import parse
@@ -57,16 +58,24 @@ def run(options: Namespace) -> int:
     elif options.command == "complete":
         _complete(options.rest)
     elif options.command in AREA_OF:
-        _run_command(options)
+        _run_command(load(options.command), options)
     else:
-        from trove.cli.trove.manual import unknown  # noqa: PLC0415 - seldom
-
-        raise WrongUsage(unknown(options.command))
+        _run_unlisted(options)
     return 0
 
 
-def _run_command(options: Namespace) -> None:
-    command = load(options.command)
+def _run_unlisted(options: Namespace) -> None:
+    """A list of what is not served; raises NotServed, or WrongUsage for an unknown word."""
+    from trove.cli.trove.manual import unknown  # noqa: PLC0415 - imports every subcommand
+    from trove.cli.trove.unserved import LISTS, refusal_of  # noqa: PLC0415 - rarely needed
+
+    command = LISTS.get(options.command)
+    if command is None:
+        raise refusal_of(options.command) or WrongUsage(unknown(options.command))
+    _run_command(command, options)
+
+
+def _run_command(command: Command, options: Namespace) -> None:
     arguments = read_arguments(command.parser(), options.rest)
     debug = options.debug or getattr(arguments, "debug", False)
     output = Output(

@@ -60,7 +60,7 @@ def service() -> Iterator[Service]:
     running.give(f"/instances/{PG}", {"instance": INSTANCE})
     flavor = {"id": 2, "str_id": "2", "name": "small", "ram": 512, "vcpus": 1}
     running.give("/flavors", {"flavors": [flavor, {"id": 3, "str_id": "3", "name": "big"}]})
-    for collection in ("backups", "clusters", "configurations", "modules", "schedules"):
+    for collection in ("backups", "configurations", "modules"):
         running.give(f"/{collection}", {collection: [{"id": f"{collection[0]}-1", "name": "one"}]})
     yield running
     running.close()

@@ -355,7 +355,7 @@ class TestHelp:
     def test_the_overview_says_how_to_begin_and_what_each_area_is_for(self, trove):
         out = trove("help").out
         assert out.index("trove create pg") < out.index("instances: Database servers: make,")
-        assert out.index("\nlogs: The engine's logs.\n    log-list") < out.index("--os-auth-url")
+        assert out.index("\nlimits: ") < out.index("    limit-list") < out.index("--os-auth-url")
 
     def test_help_for_an_area(self, trove):
         lines = trove("help", "databases").out.splitlines()
@@ -419,7 +419,7 @@ class TestCompletion:
             "database-delete",
             "database-list",
         ]
-        assert self.complete(script, "create", "--repl") == ["--replica-of", "--replica-count"]
+        assert self.complete(script, "create", "--repl") == []
         assert self.complete(script, "--debug", "help", "lis") == ["list"]
         assert self.complete(script, "complete", "f") == ["fish"]
         assert "--os-auth-url" in self.complete(script, "--os-auth")

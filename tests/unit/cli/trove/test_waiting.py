@@ -104,7 +104,7 @@ class TestWaiting:
     @pytest.mark.parametrize(
         ("line", "advice"),
         [
-            ("restart pg", f"; if it is of no use any more, `trove delete {PG}` removes it."),
+            ("restart pg", f"; if you no longer need it, `trove delete {PG}` removes it."),
             ("delete pg", f"; `trove delete {PG}` tries it again."),
         ],
     )
@@ -146,14 +146,11 @@ class TestWaiting:
         assert trove("create", "pg", "2", "--wait").err.endswith("ERROR: no (HTTP 403)\n")
 
     def test_a_service_without_operations_is_watched_by_status(self, service, trove):
-        service.on("POST", "/backups", Reply(202, {"backup": {"id": "b-9", "status": "NEW"}}))
-        service.give("/backups/b-9", {"backup": {"id": "b-9", "status": "FAILED"}})
-        result = trove("backup-create", "pg", "b", "--wait")
+        service.on("POST", "/instances", Reply(200, {"instance": INSTANCE}))
+        service.give(ONE, {"instance": {**INSTANCE, "status": "ERROR"}})
+        result = trove("create", "pg", "2", "--wait")
         assert result.code == 1
-        assert result.err.endswith(
-            "See `trove backup-show b-9` for the state that it left; "
-            "`trove backup-delete b-9` removes every trace.\n"
-        )
+        assert result.err.endswith(f"`trove delete {PG}` removes every trace.\n")
 
     def test_watching_an_operation_or_an_instance(self, goes, trove):
         goes({"state": "succeeded", "steps": [{"name": "server.boot", "state": "done"}]})

@@ -150,32 +150,6 @@ def test_a_version_by_name_needs_its_datastore(service, trove, words, hint, code
     assert result.err == f"ERROR: It could not be found.{hint} (HTTP {code})\n"
 
 
-@pytest.mark.parametrize(
-    "line",
-    ["schedule-list pg", "execution-list x", f"execution-list {PG}", "schedule-create pg @daily n"],
-)
-def test_schedules_that_the_service_does_not_know_are_explained(service, trove, line):
-    unknown = Reply(404, {"itemNotFound": {"code": 404, "message": "Not Found"}})
-    for method, path in (("GET", ""), ("POST", ""), ("GET", f"/{PG}/executions")):
-        service.on(method, f"/schedules{path}", unknown)
-    result = trove(*line.split())
-    assert result.code == 1
-    assert result.err.startswith("ERROR: Schedules are not supported by this release: ")
-
-
-def test_a_schedule_that_is_missing_is_just_that(trove):
-    assert trove("schedule-show", "x").err == (
-        "ERROR: There is no schedule with the name or id 'x'. (HTTP 404)\n"
-    )
-
-
-def test_a_member_of_a_cluster_whose_volume_is_no_number(trove):
-    words = "cluster-create c mariadb 10.11 --instance flavor_id=2,volume=big"
-    result = trove(*words.split())
-    assert result.code == 1
-    assert result.err == "ERROR: --instance: volume=big should be a number, of GB.\n"
-
-
 @pytest.mark.parametrize("option", ["--datastore_type", "--datastore_version_id"])
 def test_flavors_of_half_a_choice_are_refused(service, trove, option):
     result = trove("flavor-list", option, "mariadb")

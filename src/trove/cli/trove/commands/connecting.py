@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from trove.cli.trove.command import INSTANCE, Command, Request, arg
+from trove.cli.trove.command import INSTANCE, Command, arg
 from trove.cli.trove.commands.users import account_of
 from trove.cli.trove.connection import (
     Connection,
@@ -17,8 +17,6 @@ from trove.cli.trove.connection import (
 from trove.cli.trove.context import Context
 from trove.client.errors import ClientError, HttpError
 from trove.client.session import segment
-
-SSL = "/instances/{instance}/ssl"
 
 
 def authority(context: Context) -> str:
@@ -131,12 +129,6 @@ def show_url(context: Context, arguments: Namespace) -> None:
         context.print(url)
 
 
-def enabling(context: Context, arguments: Namespace) -> Any:
-    wanted = {"mode": arguments.mode, "password_ref": arguments.password_ref}
-    given = {name: value for name, value in wanted.items() if value}
-    return {"ssl": {"enable": True, "container_ref": arguments.container_ref, **given}}
-
-
 def show_ssl(context: Context, arguments: Namespace) -> None:
     instance_id = context.find("instances", arguments.instance)
     wanted = "True" if arguments.include_certificate else None
@@ -180,31 +172,5 @@ COMMANDS = (
         "trove ssl-show pg",
         (INSTANCE, arg("--include-certificate", action="store_true", help="its PEM too")),
         show_ssl,
-    ),
-    Command(
-        "ssl-enable",
-        "Use a certificate of your own from the key manager.",
-        "trove ssl-enable pg https://keys.example.org/v1/containers/4f2 --mode enforced",
-        (
-            INSTANCE,
-            arg("container_ref", help="URL of the container in the key manager"),
-            arg("--mode", help="basic, enforced or mtls"),
-            arg("--password_ref", metavar="URL", help="of the key's passphrase"),
-        ),
-        Request("POST", SSL, enabling, "ssl"),
-    ),
-    Command(
-        "ssl-disable",
-        "Go back to the certificate that the instance was born with.",
-        "trove ssl-disable pg",
-        (INSTANCE,),
-        Request("POST", SSL, {"ssl": {"disable": True}}, "ssl"),
-    ),
-    Command(
-        "ssl-rollback",
-        "Take back the last change of certificates.",
-        "trove ssl-rollback pg",
-        (INSTANCE,),
-        Request("POST", SSL, {"ssl": {"rollback": True}}, "ssl"),
     ),
 )

@@ -6,7 +6,7 @@ import shlex
 from argparse import ArgumentTypeError, Namespace
 from typing import Any
 
-from trove.cli.trove.command import SEVERAL, Argument, Request, arg
+from trove.cli.trove.command import SEVERAL, Argument, Request, arg, unserved
 from trove.cli.trove.context import Context
 from trove.cli.trove.views import instance_lines
 from trove.client.errors import ClientError
@@ -133,7 +133,7 @@ CREATE_ARGUMENTS: tuple[Argument, ...] = (
     arg(
         "flavor",
         nargs="?",
-        help="name or id of the flavor, see `trove flavor-list` (not for a replica)",
+        help="name or id of the flavor, see `trove flavor-list`",
     ),
     arg("--size", type=int, metavar="GB", help="size of the data volume"),
     arg("--volume_type", metavar="TYPE", help="kind of volume"),
@@ -149,7 +149,6 @@ CREATE_ARGUMENTS: tuple[Argument, ...] = (
         metavar="USER[:PASSWORD]",
         help="users to begin with; a password that is missing or `-` is asked for (repeatable)",
     ),
-    arg("--backup", help="name or id of a backup to restore"),
     arg("--availability_zone", metavar="ZONE", help="where to place it"),
     arg("--datastore", help="name or id of the engine, see `trove datastore-list`"),
     arg("--datastore_version", metavar="VERSION", help="of the engine; its default unless given"),
@@ -161,12 +160,13 @@ CREATE_ARGUMENTS: tuple[Argument, ...] = (
         metavar="KEY=VALUE,..",
         help=f"a network to join: {', '.join(NIC_KEYS)}, port-id (repeatable)",
     ),
-    arg("--configuration", help="name or id of a configuration group"),
-    arg("--replica_of", metavar="INSTANCE", help="name or id of the instance to replicate"),
-    arg("--replica_count", type=int, metavar="N", help="so many replicas at once"),
-    arg("--module", action="append", default=[], help="name or id of a module (repeatable)"),
-    arg("--locality", metavar="POLICY", help="affinity or anti-affinity, for replicas"),
     arg("--region", help="the region to create it in"),
     arg("--is-public", action="store_true", help="let it be reached from outside"),
     arg("--allowed-cidr", action="append", metavar="CIDR", help="who may reach it (repeatable)"),
+    unserved("--backup"),
+    unserved("--configuration"),
+    unserved("--replica_of"),
+    unserved("--replica_count", type=int),
+    unserved("--module", action="append", default=[]),
+    unserved("--locality"),
 )

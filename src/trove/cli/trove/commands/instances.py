@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from trove.cli.trove.command import INSTANCE, LIMIT, MARKER, Command, Request, arg
+from trove.cli.trove.command import INSTANCE, LIMIT, MARKER, Command, Request, arg, unserved
 from trove.cli.trove.commands.creation import CREATE_ARGUMENTS, CREATE_EXAMPLES, create
 from trove.cli.trove.context import Context, Subject
 from trove.cli.trove.output import Columns
@@ -57,7 +57,7 @@ def update(context: Context, arguments: Namespace) -> None:
     context.session.send("PUT", f"/instances/{instance_id}", {"instance": changes})
     # A name alone is changed at once and starts no operation.
     if set(changes) != {"name"}:
-        context.follow(Subject("instances", instance_id))
+        context.follow(Subject(instance_id))
 
 
 def access_of(arguments: Namespace) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def force_delete(context: Context, arguments: Namespace) -> None:
         if error.code != 403:
             raise
     context.session.send("DELETE", path)
-    context.follow(Subject("instances", instance_id, is_deleted=True))
+    context.follow(Subject(instance_id, is_deleted=True))
 
 
 def resize_flavor(context: Context, arguments: Namespace) -> Any:
@@ -100,20 +100,22 @@ def resize_volume(context: Context, arguments: Namespace) -> Any:
     return {"resize": {"volume": {"size": arguments.size}}}
 
 
-def upgrade(context: Context, arguments: Namespace) -> Any:
-    return {"instance": {"datastore_version": arguments.datastore_version}}
+def show_configuration(context: Context, arguments: Namespace) -> None:
+    instance_id = context.find("instances", arguments.instance)
+    answer = context.session.get(f"/instances/{instance_id}/configuration")
+    context.show_one(answer["instance"]["configuration"])
 
 
 FLAVOR = arg("flavor", help="name or id of the flavor")
 UPDATE_ARGUMENTS = (
     INSTANCE,
     arg("--name", help="the new name"),
-    arg("--configuration", help="name or id of a configuration group to attach"),
-    arg("--remove_configuration", action="store_true", help="detach the configuration group"),
-    arg("--detach-replica-source", action="store_true", help="make the replica a primary"),
     arg("--is-public", action="store_true", help="let it be reached from outside"),
     arg("--is-private", action="store_true", help="let it be reached from inside alone"),
     arg("--allowed-cidr", action="append", metavar="CIDR", help="who may reach it (repeatable)"),
+    unserved("--configuration"),
+    unserved("--remove_configuration", action="store_true"),
+    unserved("--detach-replica-source", action="store_true"),
 )
 
 COMMANDS = (
@@ -161,19 +163,10 @@ COMMANDS = (
     ),
     Command(
         "update",
-        "Change the name, configuration group, replication source or access.",
+        "Change the name or the access.",
         "trove update pg --name orders",
         UPDATE_ARGUMENTS,
         update,
-        waits=True,
-    ),
-    Command(
-        "upgrade",
-        "Move an instance to another version of its datastore.",
-        "trove upgrade pg 16 --wait",
-        (INSTANCE, arg("datastore_version", help="name or id of the version")),
-        # PATCH, as the older command does it.
-        Request("PATCH", "/instances/{instance}", body=upgrade, follows=True),
         waits=True,
     ),
     Command(
@@ -208,27 +201,10 @@ COMMANDS = (
         waits=True,
     ),
     Command(
-        "detach-replica",
-        "Make a replica an instance of its own.",
-        "trove detach-replica pg-replica --wait",
+        "configuration-default",
+        "Show the configuration that an instance has from its engine and flavor.",
+        "trove configuration-default pg",
         (INSTANCE,),
-        Request("PUT", "/instances/{instance}", {"instance": {"replica_of": None}}, follows=True),
-        waits=True,
-    ),
-    Command(
-        "promote-to-replica-source",
-        "Make a replica the source of its replication set.",
-        "trove promote-to-replica-source pg-replica --wait",
-        (INSTANCE,),
-        action({"promote_to_replica_source": {}}),
-        waits=True,
-    ),
-    Command(
-        "eject-replica-source",
-        "Put a dead replication source out and let a replica take its place.",
-        "trove eject-replica-source pg --wait",
-        (INSTANCE,),
-        action({"eject_replica_source": {}}),
-        waits=True,
+        show_configuration,
     ),
 )

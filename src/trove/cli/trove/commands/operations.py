@@ -97,9 +97,8 @@ def _operation(context: Context, operation_id: str) -> Item | None:
 
 
 def subject_of(operation: Item) -> Subject:
-    """What it is done to: `instance.create` is done to one of the instances."""
-    kind, _, verb = operation["workflow"].partition(".")
-    return Subject(f"{kind}s", operation["subject_id"], verb == "create", verb == "delete")
+    verb = operation["workflow"].partition(".")[2]
+    return Subject(operation["subject_id"], verb == "create", verb == "delete")
 
 
 def cancel(context: Context, arguments: Namespace) -> None:
