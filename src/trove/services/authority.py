@@ -1,7 +1,7 @@
-"""The installation's certificate authority: it vouches for the servers of its instances.
+"""The installation's certificate authority: signs the server certificates of its instances.
 
-Law: the authority's key never leaves its file, an instance's key never leaves the instance; of a
-signing request only the public key is taken, the names are what Trove knows.
+Law: the authority's key never leaves its file, an instance's key never leaves the instance; only
+the public key of a signing request is used, and the names come from Trove's own records.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from trove.files import ensure_private, write_private
 SUFFIX = "trove.internal"
 AUTHORITY_LIFETIME = timedelta(days=20 * 365)
 CERTIFICATE_LIFETIME = timedelta(days=365)
-DOOR_LIFETIME = timedelta(days=5 * 365)
-"""Of the conductor's own certificate, which is made anew with each start."""
+LISTENER_LIFETIME = timedelta(days=5 * 365)
+"""Of the conductor's own certificate, which is replaced at every start."""
 RENEW_AFTER = timedelta(days=240)
 CLOCK_SKEW = timedelta(hours=1)
 SMALLEST_RSA_KEY = 2048
@@ -60,11 +60,14 @@ class Authority:
         key = _public_key_in(request)
         return self._issue(key, name, _names(name, address), (now, now + CERTIFICATE_LIFETIME))
 
-    def ensure_door(self, path: Path, host: str, *, now: datetime) -> None:
-        """Have in this file, which nobody else reads, a new key and certificate for a conductor
-        at this host: by them its agents know it from whoever else may listen there."""
+    def ensure_listener_certificate(self, path: Path, host: str, *, now: datetime) -> None:
+        """Write a new key and certificate for a conductor at this host to a private file.
+
+        Agents verify the certificate, so no other process that listens there can pass for the
+        conductor.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        span = (now, now + DOOR_LIFETIME)
+        span = (now, now + LISTENER_LIFETIME)
         certificate = self._issue(key.public_key(), "Trove conductor", [_host_in(host)], span)
         write_private(path, _pem_of(key) + certificate.encode())
 
@@ -96,13 +99,13 @@ class Authority:
 
 
 def load_authority(directory: Path) -> Authority:
-    """The authority whose key and certificate lie here, made on first use.
+    """The authority whose key and certificate are in this directory, created on first use.
 
     Several processes may try at once: the first link of each file wins and all read the same.
     """
     key = load_pem_private_key(ensure_private(directory / "ca.key", _new_key), None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise Failed(f"{directory / 'ca.key'} is not an elliptic-curve key; put one there.")
+        raise Failed(f"{directory / 'ca.key'} is not an elliptic-curve key; replace it with one.")
     pem = ensure_private(directory / "ca.crt", lambda: _new_certificate(key))
     certificate = x509.load_pem_x509_certificate(pem)
     if certificate.public_key() != key.public_key():
@@ -110,13 +113,13 @@ def load_authority(directory: Path) -> Authority:
     return Authority(key, certificate)
 
 
-def door_of(directory: Path, host: str) -> Path:
-    """Where the conductor at this host has its own key and certificate."""
+def listener_certificate_of(directory: Path, host: str) -> Path:
+    """The file of the key and certificate that the conductor at this host presents."""
     return directory / f"conductor-{host.replace(':', '_')}.pem"
 
 
 def host_name_of(instance_id: str) -> str:
-    """The DNS name that stands in the certificate of an instance."""
+    """The DNS name in the certificate of an instance."""
     return f"{instance_id}.{SUFFIX}"
 
 
@@ -162,8 +165,8 @@ def _new_certificate(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 def _public_key_in(request: str) -> PublicKey:
     try:
-        asked = x509.load_pem_x509_csr(request.encode())
-        genuine, key = asked.is_signature_valid, asked.public_key()
+        parsed = x509.load_pem_x509_csr(request.encode())
+        genuine, key = parsed.is_signature_valid, parsed.public_key()
     except (ValueError, InvalidSignature) as error:
         raise Invalid(f"not a signing request in PEM: {error}", field="csr") from None
     if not genuine:

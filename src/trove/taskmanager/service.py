@@ -20,7 +20,7 @@ from trove.engine.runner import StepDone
 from trove.models.event import record_event
 from trove.models.instance import Instance
 from trove.providers.base import Provider
-from trove.services.authority import door_of, load_authority
+from trove.services.authority import listener_certificate_of, load_authority
 from trove.services.installation import Installation
 from trove.settings import Settings
 from trove.workflows import PERIODIC, WORKFLOWS
@@ -108,7 +108,7 @@ def _trust_of(settings: Settings) -> dict[str, Any]:
     """By what an agent knows the conductor: our authority alone where that has made its
     certificate, and the system's as well where an operator brought one."""
     at = settings.conductor
-    if at.tls_certificate == door_of(settings.authority, at.bind_host):
+    if at.tls_certificate == listener_certificate_of(settings.authority, at.bind_host):
         return {"authority": load_authority(settings.authority).pem, "only_authority": True}
     authority = settings.authority / "ca.crt"
     return {"authority": authority.read_text() if authority.is_file() else None}

@@ -98,7 +98,7 @@ def test_an_impostor_at_the_conductors_address_learns_nothing(tmp_path: Path) ->
     ours, theirs = load_authority(tmp_path / "ca"), load_authority(tmp_path / "impostor")
     for authority, expected in ((theirs, pytest.raises(Unavailable)), (ours, nullcontext())):
         door = tmp_path / "conductor.pem"
-        authority.ensure_door(door, "127.72.0.4", now=datetime.now(UTC))
+        authority.ensure_listener_certificate(door, "127.72.0.4", now=datetime.now(UTC))
         with conductor_in(tmp_path, "127.72.0.4", tls_certificate=door) as conductor:
             token = invite(conductor.installation, add_instance(conductor.installation))
             with expected, closing(Link(conductor.url, ours.pem, only_authority=True)) as link:

@@ -167,7 +167,7 @@ def test_files_that_can_not_be_right_are_named(tmp_path: Path) -> None:
 def test_a_conductor_is_known_by_its_address_or_name(tmp_path: Path, host: str) -> None:
     authority = load_authority(tmp_path / "ca")
     door = tmp_path / "door.pem"
-    authority.ensure_door(door, host, now=datetime.now(UTC))
+    authority.ensure_listener_certificate(door, host, now=datetime.now(UTC))
     assert stat.S_IMODE(door.stat().st_mode) == 0o600
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(door)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from trove import providers
 from trove.db import Database
 from trove.providers.base import Provider
-from trove.services.authority import door_of, load_authority
+from trove.services.authority import listener_certificate_of, load_authority
 from trove.services.installation import Installation
 from trove.settings import Settings
 from trove.vault import load_vault
@@ -41,13 +41,15 @@ def with_own_door(settings: Settings) -> Settings:
     # Behind a public_url a proxy shows a certificate, and this door may be plain.
     if at.tls_certificate or at.public_url:
         return settings
-    door = door_of(settings.authority, at.bind_host)
+    door = listener_certificate_of(settings.authority, at.bind_host)
     return replace(settings, conductor=replace(at, tls_certificate=door))
 
 
 def ensure_own_door(settings: Settings) -> None:
     """Make the certificate that `with_own_door` names, if it is that which is shown."""
     at = settings.conductor
-    door = door_of(settings.authority, at.bind_host)
+    door = listener_certificate_of(settings.authority, at.bind_host)
     if at.tls_certificate == door:
-        load_authority(settings.authority).ensure_door(door, at.bind_host, now=datetime.now(UTC))
+        load_authority(settings.authority).ensure_listener_certificate(
+            door, at.bind_host, now=datetime.now(UTC)
+        )
