@@ -6,6 +6,7 @@ Law: what a test starts, it ends; engines live below one short directory, on 127
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import itertools
 import os
 import pwd
@@ -17,15 +18,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psycopg
 import pymysql
 
 from tests.support.authority import Authority
-from trove.datastores import manifest_of, part_of
-from trove.datastores.base import AccountKeeper, Driver, Installation, Place
+from trove.datastores import datastore_of, manifest_of
+from trove.datastores.base import Driver, Installation, Place
 from trove.datastores.discovery import installed_engines
+from trove.datastores.parts import Lazy, Parts
 from trove.datastores.process import engine_processes
 
 IS_ROOT = os.geteuid() == 0
@@ -77,10 +80,16 @@ def engines_here() -> list[Installation]:
     found = installed_engines()
     for manager in {installation.manager for installation in found}:
         # Loaded while everything can be read, for nobody may not read root's own Python.
-        part_of(manager, "driver")
-        part_of(manager, "accounts")
+        for part in vars(datastore_of(manager)).values():
+            if isinstance(part, Lazy):
+                part.resolve()
     "".encode("idna")
     return found
+
+
+def module_of(manager: str, name: str) -> ModuleType:
+    """A module of a datastore's folder."""
+    return importlib.import_module(f"trove.datastores.{manager}.{name}")
 
 
 def next_address() -> str:
@@ -94,8 +103,11 @@ class Engine:
 
     installation: Installation
     place: Place
-    driver: Driver
-    accounts: AccountKeeper
+    parts: Parts
+
+    @property
+    def driver(self) -> Driver:
+        return self.parts.driver
 
     @property
     def manager(self) -> str:
@@ -162,9 +174,7 @@ def make_place(
 
 
 def make_engine(installation: Installation, place: Place) -> Engine:
-    driver = part_of(installation.manager, "driver").create_driver(place)
-    keeper = part_of(installation.manager, "accounts").create_accounts(place)
-    return Engine(installation, place, driver, keeper)
+    return Engine(installation, place, Parts(datastore_of(installation.manager), place))
 
 
 @contextmanager

@@ -17,11 +17,11 @@ def user(name: str, *databases: str, password: str = "secret", host: str | None 
 
 
 def listed(engine: Engine) -> dict[str, list[str]]:
-    return {u.name: sorted(u.databases) for u in engine.accounts.accounts().users}
+    return {u.name: sorted(u.databases) for u in engine.parts.accounts().users}
 
 
 def databases_of(engine: Engine) -> list[str]:
-    return [d.name for d in engine.accounts.accounts().databases]
+    return [d.name for d in engine.parts.accounts().databases]
 
 
 def other_tables(engine: Engine, names: list[str], owner: str, password: str = "secret") -> None:

@@ -1,8 +1,7 @@
-"""Database engines: each folder is one, found by scanning this package.
+"""Database engines: each folder with a DATASTORE is one, found by scanning this package.
 
-Packages elsewhere add theirs through the entry-point group `trove.datastores`. A folder's
-`__init__.py` has a MANIFEST and imports nothing heavy; `driver.py` has `create_driver(place)`,
-`accounts.py` has `create_accounts(place)`.
+Packages elsewhere add theirs through the entry-point group `trove.datastores`, each entry naming
+such an object. A folder's `__init__.py` imports nothing heavy: both sides read it.
 """
 
 from __future__ import annotations
@@ -11,45 +10,40 @@ import importlib
 import importlib.metadata
 import pkgutil
 from functools import cache
-from types import ModuleType
 
 from trove.datastores.base import Manifest
+from trove.datastores.parts import Datastore
 from trove.errors import NotFound
 
 ENTRY_POINTS = "trove.datastores"
 
 
 @cache
-def packages() -> dict[str, ModuleType]:
-    """Every datastore package by its manager name; ours can not be replaced."""
+def datastores() -> dict[str, Datastore]:
+    """Every datastore by its manager name; those of this package cannot be replaced."""
     foreign = {e.name: e.load() for e in importlib.metadata.entry_points(group=ENTRY_POINTS)}
-    return foreign | _own_packages()
+    return foreign | _own_datastores()
+
+
+def datastore_of(manager: str) -> Datastore:
+    """Raises NotFound."""
+    # Every agent needs one: packages elsewhere are searched only if it is not among our own.
+    found = _own_datastores().get(manager) or datastores().get(manager)
+    if found is None:
+        known = ", ".join(sorted(datastores()))
+        raise NotFound(f"No datastore manager is called {manager!r}; there are: {known}.")
+    return found
 
 
 def manifest_of(manager: str) -> Manifest:
     """The manifest of a datastore; raises NotFound."""
-    manifest: Manifest = _package_of(manager).MANIFEST
-    return manifest
-
-
-def part_of(manager: str, part: str) -> ModuleType:
-    """One of the modules of a datastore, such as `driver` or `accounts`; raises NotFound."""
-    return importlib.import_module(f"{_package_of(manager).__name__}.{part}")
-
-
-def _package_of(manager: str) -> ModuleType:
-    """Every agent asks for one: those of others, who are slow to find, only when it is not ours."""
-    package = _own_packages().get(manager) or packages().get(manager)
-    if package is None:
-        known = ", ".join(sorted(packages()))
-        raise NotFound(f"No datastore manager is called {manager!r}; there are: {known}.")
-    return package
+    return datastore_of(manager).manifest
 
 
 @cache
-def _own_packages() -> dict[str, ModuleType]:
-    return {
-        info.name: importlib.import_module(f"{__name__}.{info.name}")
-        for info in pkgutil.iter_modules(__path__)
-        if info.ispkg
-    }
+def _own_datastores() -> dict[str, Datastore]:
+    """Folders without one, such as the shared ground of related engines, are passed over."""
+    folders = [info.name for info in pkgutil.iter_modules(__path__) if info.ispkg]
+    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in folders}
+    found = {name: getattr(module, "DATASTORE", None) for name, module in modules.items()}
+    return {name: datastore for name, datastore in found.items() if datastore is not None}

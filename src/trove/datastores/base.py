@@ -1,42 +1,32 @@
-"""What Trove asks of a database engine, by capability.
+"""What Trove requires of a database engine: its manifest, its driver, and a Protocol for each part.
 
-Law: a capability that an engine lacks is absent from its manifest; it is never a method that
-raises. Foreign errors become `Unavailable`, `Failed`, `Invalid`, `AlreadyExists` or `NotFound` at
-the driver's edge.
+Law: errors of the engine become `Unavailable`, `Failed`, `Invalid`, `AlreadyExists` or `NotFound`
+inside the datastore's folder. A part that an engine lacks is absent from its `Datastore` (see
+`parts.py`); it is never a method that raises.
 """
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from trove.protocol import Account, Accounts, DatabaseAccount, EngineState
-
-
-class Capability(enum.StrEnum):
-    """What an engine can do for tenants."""
-
-    DATABASES = "databases"
-    USERS = "users"
-    ROOT = "root"
-    TLS = "tls"
+from trove.protocol import Account, DatabaseAccount, EngineState
 
 
 @dataclass(frozen=True)
 class NameRules:
     """What the engine allows as a name, checked before anything is written."""
 
-    longest: int
+    longest: int = 64
     """Bytes in UTF-8."""
     forbidden: str = ""
     """Characters that may not occur."""
     highest: str = "\U0010ffff"
     """The last character of Unicode that may."""
     reserved: frozenset[str] = frozenset()
-    """Lower-case names that the engine, or Trove, keeps to itself."""
+    """Lower-case names that the engine or Trove uses for itself."""
     reserved_prefixes: tuple[str, ...] = ()
 
 
@@ -47,28 +37,27 @@ class Manifest:
     manager: str
     title: str
     port: int
-    capabilities: frozenset[Capability]
-    database_names: NameRules
-    user_names: NameRules
-    root_name: str
     program: str
     """The server's program, by which an installation is recognised."""
     search: tuple[str, ...]
     """Glob patterns of directories that may hold the program, before those in PATH; a relative one
     is below any directory of Python's path, where wheels are installed."""
+    database_names: NameRules = NameRules()
+    user_names: NameRules = NameRules()
+    root_name: str = ""
     user_hosts: bool = False
     """Whether users have host patterns (`user@10.0.0.%`)."""
     smallest_memory: int = 64
     """MiB: a flavor with less is refused."""
     longest_password: int = 128
     character_sets: frozenset[str] | None = None
-    """Lower-case names that may be asked for; None means: the engine decides."""
+    """Lower-case names that may be requested; None means: the engine decides."""
     collations_by_character_set: bool = False
     """Whether a collation's name begins with its character set's."""
     url_scheme: str = ""
     client: str = ""
     """The command-line client, for `trove connect`."""
-    # The program itself is asked: what else tells (pg_config) is in another package on Debian.
+    # Found in the program itself: the other source (pg_config) is in another package on Debian.
     lacks_tls: bytes = b""
     """What stands in the program of a build without TLS; such a build is not offered."""
     seed: tuple[str, ...] = ()
@@ -156,59 +145,68 @@ class Driver(Protocol):
     def is_installed(self) -> bool: ...
 
 
-# Asked for with isinstance; a method that raises would break the law above.
+class Tls(Protocol):
+    """Encrypted connections, with the certificate that lies in the engine's directory."""
+
+    def reload(self) -> None:
+        """Use the present certificate without ending connections; succeeds if nothing runs."""
+
+
+class Databases(Protocol):
+    """Databases of tenants on the running engine.
+
+    Names are quoted by the means of the engine's client library.
+    """
+
+    def create(self, databases: Sequence[DatabaseAccount]) -> None:
+        """All or none; raises AlreadyExists."""
+
+    def delete(self, name: str) -> None:
+        """Its grants go too, and connections to it end; raises NotFound."""
+
+
 @runtime_checkable
-class Reloads(Protocol):
-    """A driver whose engine takes up a new certificate without ending connections.
+class RepairsDatabases(Protocol):
+    """Databases of an engine where a crash may leave one that exists and is not yet closed."""
 
-    The others are restarted for it.
-    """
-
-    def reload(self) -> None: ...
+    def repair(self, names: Sequence[str]) -> None:
+        """Do again what follows the creation of each, if necessary."""
 
 
-class AccountKeeper(Protocol):
-    """Databases, users, grants and root on the running engine.
+class Users(Protocol):
+    """Users of tenants on the running engine, with their passwords and grants."""
 
-    Identifiers are quoted by the database client's own means. `create_` of what exists raises
-    AlreadyExists, and nothing of the call remains; a missing one raises NotFound.
-    """
+    def create(self, users: Sequence[Account]) -> None:
+        """All or none; raises AlreadyExists, and NotFound for a database."""
 
-    def accounts(self) -> Accounts:
-        """What tenants may see: without the engine's own, and Trove's own, names."""
+    def change_passwords(self, users: Sequence[Account]) -> None:
+        """Raises NotFound before any is changed."""
 
-    def create_databases(self, databases: Sequence[DatabaseAccount]) -> None: ...
-
-    def delete_database(self, name: str) -> None: ...
-
-    def create_users(self, users: Sequence[Account]) -> None: ...
-
-    def change_passwords(self, users: Sequence[Account]) -> None: ...
-
-    def update_user(
+    def update(
         self,
         user: Account,
         *,
         new_name: str | None = None,
         new_password: str | None = None,
         new_host: str | None = None,
-    ) -> None: ...
+    ) -> None:
+        """Raises NotFound, and AlreadyExists for the new name."""
 
-    def delete_user(self, user: Account) -> None: ...
+    def delete(self, user: Account) -> None:
+        """Connections of the user end; what the user made stays. Raises NotFound."""
 
-    def grant(self, user: Account, databases: Sequence[str]) -> None: ...
+    def grant(self, user: Account, databases: Sequence[str]) -> None:
+        """Succeeds if granted already; raises NotFound."""
 
-    def revoke(self, user: Account, database: str) -> None: ...
-
-    def enable_root(self, password: str) -> str:
-        """Let the engine's superuser in with this password; its name."""
-
-    def disable_root(self) -> None: ...
+    def revoke(self, user: Account, database: str) -> None:
+        """Connections of the user to that database end; raises NotFound."""
 
 
-@runtime_checkable
-class Mends(Protocol):
-    """Accounts of an engine where a crash may leave a database that is there and not yet closed."""
+class Root(Protocol):
+    """The superuser that a tenant may enable."""
 
-    def mend_databases(self, names: Sequence[str]) -> None:
-        """Do what follows the making of each, again if need be."""
+    def enable(self, password: str) -> str:
+        """Unlock the superuser with this password; its name."""
+
+    def disable(self) -> None:
+        """Lock it and end its connections; succeeds if it is locked."""

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from trove.datastores import packages
+from trove.datastores import datastores
 from trove.datastores.base import Installation, Manifest
 
 ENVIRONMENT = "TROVE_ENGINES"
@@ -27,8 +27,8 @@ def installed_engines(extra: Sequence[str] = ()) -> list[Installation]:
     """
     named = [*extra, *filter(None, os.environ.get(ENVIRONMENT, "").split(os.pathsep))]
     found: dict[tuple[str, str], Installation] = {}
-    for package in packages().values():
-        for installation in _of_engine(package.MANIFEST, named):
+    for datastore in datastores().values():
+        for installation in _of_engine(datastore.manifest, named):
             found.setdefault((installation.manager, installation.version), installation)
     return sorted(found.values(), key=lambda i: (i.manager, _newest_first(i.version)))
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from trove.datastores.base import AccountKeeper, Mends
+from trove.datastores.base import RepairsDatabases
+from trove.datastores.parts import Parts
 from trove.errors import AlreadyExists, NotFound
 from trove.guestagent.attempt import Attempt
 from trove.protocol import Account, DatabaseAccount, TaskKind
@@ -20,45 +21,45 @@ from trove.protocol import Account, DatabaseAccount, TaskKind
 ANY_HOST = "%"
 
 
-def create_databases(keeper: AccountKeeper, attempt: Attempt) -> None:
+def create_databases(parts: Parts, attempt: Attempt) -> None:
     wanted = attempt.part("databases", list[DatabaseAccount])
     if not attempt.is_repeated:
-        keeper.create_databases(wanted)
+        parts.databases.create(wanted)
         return
     _refuse(attempt.existed)
-    ensure_databases(keeper, wanted)
+    ensure_databases(parts, wanted)
 
 
-def create_users(keeper: AccountKeeper, attempt: Attempt) -> None:
+def create_users(parts: Parts, attempt: Attempt) -> None:
     wanted = attempt.part("users", list[Account])
     if not attempt.is_repeated:
-        keeper.create_users(wanted)
+        parts.users.create(wanted)
         return
     _refuse(attempt.existed)
-    ensure_users(keeper, wanted)
+    ensure_users(parts, wanted)
 
 
-def delete_database(keeper: AccountKeeper, attempt: Attempt) -> None:
+def delete_database(parts: Parts, attempt: Attempt) -> None:
     with _gone_before(attempt):
-        keeper.delete_database(attempt.part("name", str))
+        parts.databases.delete(attempt.part("name", str))
 
 
-def delete_user(keeper: AccountKeeper, attempt: Attempt) -> None:
+def delete_user(parts: Parts, attempt: Attempt) -> None:
     with _gone_before(attempt):
-        keeper.delete_user(_user_in(attempt))
+        parts.users.delete(_user_in(attempt))
 
 
-def update_user(keeper: AccountKeeper, attempt: Attempt) -> None:
+def update_user(parts: Parts, attempt: Attempt) -> None:
     """A rename that has been done leaves the rest to be done under the new name."""
     user = _user_in(attempt)
     renamed = Account(
         name=attempt.args.get("new_name") or user.name,
         host=attempt.args.get("new_host") or user.host,
     )
-    known = {key_of(account) for account in keeper.accounts().users}
+    known = {key_of(account) for account in parts.accounts().users}
     if attempt.is_repeated and key_of(user) not in known and key_of(renamed) in known:
         user = renamed
-    keeper.update_user(
+    parts.users.update(
         user,
         new_name=_unless_same(renamed.name, user.name),
         new_password=attempt.args.get("new_password"),
@@ -66,28 +67,28 @@ def update_user(keeper: AccountKeeper, attempt: Attempt) -> None:
     )
 
 
-def change_passwords(keeper: AccountKeeper, attempt: Attempt) -> None:
-    keeper.change_passwords(attempt.part("users", list[Account]))
+def change_passwords(parts: Parts, attempt: Attempt) -> None:
+    parts.users.change_passwords(attempt.part("users", list[Account]))
 
 
-def grant(keeper: AccountKeeper, attempt: Attempt) -> None:
-    keeper.grant(_user_in(attempt), attempt.part("databases", list[str]))
+def grant(parts: Parts, attempt: Attempt) -> None:
+    parts.users.grant(_user_in(attempt), attempt.part("databases", list[str]))
 
 
-def revoke(keeper: AccountKeeper, attempt: Attempt) -> None:
+def revoke(parts: Parts, attempt: Attempt) -> None:
     with _gone_before(attempt):
-        keeper.revoke(_user_in(attempt), attempt.part("database", str))
+        parts.users.revoke(_user_in(attempt), attempt.part("database", str))
 
 
-def enable_root(keeper: AccountKeeper, attempt: Attempt) -> dict[str, Any]:
-    return {"name": keeper.enable_root(attempt.part("password", str))}
+def enable_root(parts: Parts, attempt: Attempt) -> dict[str, Any]:
+    return {"name": parts.root.enable(attempt.part("password", str))}
 
 
-def disable_root(keeper: AccountKeeper, attempt: Attempt) -> None:
-    keeper.disable_root()
+def disable_root(parts: Parts, attempt: Attempt) -> None:
+    parts.root.disable()
 
 
-ACCOUNT_TASKS: dict[str, Callable[[AccountKeeper, Attempt], dict[str, Any] | None]] = {
+ACCOUNT_TASKS: dict[str, Callable[[Parts, Attempt], dict[str, Any] | None]] = {
     TaskKind.CREATE_DATABASES: create_databases,
     TaskKind.DELETE_DATABASE: delete_database,
     TaskKind.CREATE_USERS: create_users,
@@ -101,42 +102,42 @@ ACCOUNT_TASKS: dict[str, Callable[[AccountKeeper, Attempt], dict[str, Any] | Non
 }
 
 
-def existing(keeper: AccountKeeper, attempt: Attempt) -> list[str]:
+def existing(parts: Parts, attempt: Attempt) -> list[str]:
     """Which of the names that a task is to create are there already."""
     kind = attempt.order.kind
     if kind == TaskKind.CREATE_DATABASES:
-        databases = {d.name for d in keeper.accounts().databases}
+        databases = {d.name for d in parts.accounts().databases}
         wanted = attempt.part("databases", list[DatabaseAccount])
         return [d.name for d in wanted if d.name in databases]
     if kind == TaskKind.CREATE_USERS:
-        users = {key_of(user) for user in keeper.accounts().users}
+        users = {key_of(user) for user in parts.accounts().users}
         return [u.name for u in attempt.part("users", list[Account]) if key_of(u) in users]
     return []
 
 
-def ensure_databases(keeper: AccountKeeper, wanted: Sequence[DatabaseAccount]) -> None:
+def ensure_databases(parts: Parts, wanted: Sequence[DatabaseAccount]) -> None:
     """Make those that are not there; the others may be half made."""
-    known = {database.name for database in keeper.accounts().databases}
+    known = {database.name for database in parts.accounts().databases}
     missing = [database for database in wanted if database.name not in known]
     present = [database.name for database in wanted if database.name in known]
     if missing:
-        keeper.create_databases(missing)
-    if present and isinstance(keeper, Mends):
-        keeper.mend_databases(present)
+        parts.databases.create(missing)
+    if present and isinstance(parts.databases, RepairsDatabases):
+        parts.databases.repair(present)
 
 
-def ensure_users(keeper: AccountKeeper, wanted: Sequence[Account]) -> None:
+def ensure_users(parts: Parts, wanted: Sequence[Account]) -> None:
     """Make those that are not there; the others get their password and their databases."""
-    known = {key_of(user) for user in keeper.accounts().users}
+    known = {key_of(user) for user in parts.accounts().users}
     missing = [user for user in wanted if key_of(user) not in known]
     present = [user for user in wanted if key_of(user) in known]
     if missing:
-        keeper.create_users(missing)
+        parts.users.create(missing)
     if present:
-        keeper.change_passwords(present)
+        parts.users.change_passwords(present)
     for user in present:
         if user.databases:
-            keeper.grant(user, user.databases)
+            parts.users.grant(user, user.databases)
 
 
 def key_of(user: Account) -> tuple[str, str]:

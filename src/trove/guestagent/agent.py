@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 
 from trove import __version__
-from trove.datastores.base import AccountKeeper, Driver
+from trove.datastores.parts import Datastore
 from trove.datastores.process import trim
 from trove.datastores.server import LONGEST_LOG
 from trove.errors import NotFound, NotSupported, TroveError, Unauthenticated
@@ -50,21 +50,14 @@ PAUSE_IF_TOO_OLD = 60.0
 class Agent:
     """The agent of one instance, whose directory is given.
 
-    Driver and accounts are by default those of the datastore that `place.json` names.
+    The datastore is by default the one that `place.json` names.
     """
 
-    def __init__(
-        self,
-        directory: Path,
-        driver_of: Callable[[Home], Driver] | None = None,
-        keeper_of: Callable[[Home], AccountKeeper] | None = None,
-    ) -> None:
+    def __init__(self, directory: Path, datastore: Datastore | None = None) -> None:
         self.home = Home(directory)
         self.outbox = Outbox()
-        self.engine = Engine(self.home, self.outbox.news.set, driver_of=driver_of)
-        self.tasks = Tasks(
-            self.home, self.engine, self._certify, self.outbox.set_accounts, keeper_of
-        )
+        self.engine = Engine(self.home, self.outbox.news.set, datastore=datastore)
+        self.tasks = Tasks(self.home, self.engine, self._certify, self.outbox.set_accounts)
         self._closing = threading.Event()
         self.worker = Worker(Journal(self.home.journal), self.outbox, self.tasks, self._closing)
         self._reporter = Reporter(self.home, self.engine)

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from trove.datastores import part_of
-from trove.datastores.base import Driver, Reloads
+from trove.datastores import datastore_of
+from trove.datastores.parts import Datastore, Parts
 from trove.errors import TroveError, Unavailable
 from trove.guestagent.state import Home
 from trove.protocol import EngineState
@@ -37,7 +37,7 @@ class Engine:
         home: Home,
         changed: Callable[[], None],
         *,
-        driver_of: Callable[[Home], Driver] | None = None,
+        datastore: Datastore | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.state = EngineState.NEW if home.state.desired is None else EngineState.STARTING
@@ -45,15 +45,24 @@ class Engine:
         self.error: str | None = None
         self._home = home
         self._changed = changed
-        self._driver_of = driver_of or _driver_of
+        self._datastore = datastore or datastore_of(home.manager)
         self._clock = clock
-        self._driver: Driver | None = None
+        self._parts: Parts | None = None
         self._lock = threading.RLock()
         self._closed = False
         self._failures = 0
         self._not_before = 0.0
         self._asked_at = -ASK_EVERY
         self._was_up = False
+
+    @property
+    def parts(self) -> Parts:
+        """What the engine is made of, in its present place and size."""
+        # Read once: another thread may change the size meanwhile.
+        parts = self._parts
+        if parts is None:
+            parts = self._parts = Parts(self._datastore, self._home.place)
+        return parts
 
     @property
     def is_up(self) -> bool:
@@ -67,7 +76,7 @@ class Engine:
 
     def install(self) -> None:
         with self._at_work():
-            self._get_driver().install()
+            self.parts.driver.install()
 
     def bring_up(self) -> None:
         """Configure and start it, now and whenever it is found dead; raises Failed."""
@@ -79,13 +88,13 @@ class Engine:
         """Stop it, and keep it stopped."""
         with self._at_work():
             self._home.remember(desired=STOPPED)
-            self._get_driver().stop()
+            self.parts.driver.stop()
             self._publish(EngineState.STOPPED)
 
     def restart(self) -> None:
         with self._at_work():
             self._home.remember(desired=RUNNING)
-            self._get_driver().stop()
+            self.parts.driver.stop()
             self._start_or_fail()
 
     def resize(self, memory: int, vcpus: int) -> None:
@@ -98,16 +107,12 @@ class Engine:
         """The size that it will have when it is configured next."""
         with self._at_work():
             self._home.remember(memory=memory, vcpus=vcpus)
-            self._driver = None
+            self._parts = None
 
     def take_up_certificate(self) -> None:
         """Let a running engine use what now lies in the certificate's place."""
         with self._at_work():
-            driver = self._get_driver()
-            if isinstance(driver, Reloads):
-                driver.reload()
-            else:
-                self.restart()
+            self.parts.tls.reload()
 
     def check(self) -> None:
         """Look how it is, and start it when it should run and does not.
@@ -128,7 +133,7 @@ class Engine:
         had_lock = self._lock.acquire(timeout=patience)
         try:
             if self._home.state.desired is not None:
-                self._get_driver().stop()
+                self.parts.driver.stop()
         finally:
             if had_lock:
                 self._lock.release()
@@ -144,7 +149,7 @@ class Engine:
         desired = self._home.state.desired
         if desired is None:
             return
-        driver = self._get_driver()
+        driver = self.parts.driver
         driver.tend()
         if self._was_asked_just_now() and driver.is_alive():
             return
@@ -188,7 +193,7 @@ class Engine:
 
     def _start(self) -> None:
         """A reboot may have emptied the directories of sockets and logs, and taken them along."""
-        place, driver = self._home.place, self._get_driver()
+        place, driver = self._home.place, self.parts.driver
         for directory in (place.run, place.logs):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         driver.configure()
@@ -208,15 +213,5 @@ class Engine:
 
     def _version(self) -> str | None:
         with suppress(TroveError):
-            return self._get_driver().version()
+            return self.parts.driver.version()
         return None
-
-    def _get_driver(self) -> Driver:
-        if self._driver is None:
-            self._driver = self._driver_of(self._home)
-        return self._driver
-
-
-def _driver_of(home: Home) -> Driver:
-    driver: Driver = part_of(home.manager, "driver").create_driver(home.place)
-    return driver

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,8 +9,7 @@ from typing import Any
 import msgspec
 
 from trove import __version__
-from trove.datastores import part_of
-from trove.datastores.base import AccountKeeper
+from trove.datastores.parts import Part, Parts
 from trove.errors import NotSupported
 from trove.guestagent.accounts import (
     ACCOUNT_TASKS,
@@ -39,13 +37,11 @@ class Tasks:
         engine: Engine,
         certify: Certify,
         told: Callable[[Accounts], None],
-        keeper_of: Callable[[Home], AccountKeeper] | None = None,
     ) -> None:
         self._home = home
         self._engine = engine
         self._certify = certify
         self._told = told
-        self._keeper_of = keeper_of or _keeper_of
         self._engine_tasks: dict[str, Callable[[Attempt], dict[str, Any]]] = {
             TaskKind.PREPARE: self._prepare,
             TaskKind.RESTART: self._restart,
@@ -58,7 +54,7 @@ class Tasks:
     def existing(self, attempt: Attempt) -> list[str]:
         """What is there already of that which the task is to create."""
         if attempt.order.kind in {TaskKind.CREATE_DATABASES, TaskKind.CREATE_USERS}:
-            return existing(self._keeper, attempt)
+            return existing(self._parts, attempt)
         return []
 
     def do(self, attempt: Attempt) -> dict[str, Any]:
@@ -67,7 +63,7 @@ class Tasks:
         if kind in self._engine_tasks:
             return self._engine_tasks[kind](attempt)
         if kind in ACCOUNT_TASKS:
-            found = ACCOUNT_TASKS[kind](self._keeper, attempt)
+            found = ACCOUNT_TASKS[kind](self._parts, attempt)
             return (found or {}) | self.look_at_accounts()
         raise NotSupported(
             f"this agent ({__version__}) knows no task called {kind!r}; upgrade the guest"
@@ -75,7 +71,7 @@ class Tasks:
 
     def look_at_accounts(self) -> dict[str, Any]:
         """What there is now, for the report and as the result of a task."""
-        accounts = self._keeper.accounts()
+        accounts = self._parts.accounts()
         self._told(accounts)
         return {"accounts": msgspec.to_builtins(accounts)}
 
@@ -89,24 +85,31 @@ class Tasks:
         if attempt.args.get("memory"):
             self._engine.set_size(attempt.part("memory", int), attempt.part("vcpus", int))
         attempt.tell(0.1, "making the data directory")
-        with Request(self._home.place) as request:
+        if self._parts.datastore.has(Part.TLS):
+            self._make_with_certificate(attempt)
+        else:
             self._engine.install()
-            attempt.tell(0.6, "getting a certificate")
-            self._install(request)
         attempt.tell(0.7, "starting the engine")
         self._engine.bring_up()
         attempt.tell(0.9, "creating databases and users")
         self._fill(attempt)
         return self.look_at_accounts() | {"engine_version": self._engine.version}
 
+    def _make_with_certificate(self, attempt: Attempt) -> None:
+        # The key is made by a process of its own meanwhile.
+        with Request(self._home.place) as request:
+            self._engine.install()
+            attempt.tell(0.6, "getting a certificate")
+            self._install(request)
+
     def _fill(self, attempt: Attempt) -> None:
         if attempt.args.get("databases"):
             wanted = attempt.part("databases", list[DatabaseAccount])
-            ensure_databases(self._keeper, wanted)
+            ensure_databases(self._parts, wanted)
         if attempt.args.get("users"):
-            ensure_users(self._keeper, attempt.part("users", list[Account]))
+            ensure_users(self._parts, attempt.part("users", list[Account]))
         if attempt.args.get("root_password"):
-            self._keeper.enable_root(attempt.part("root_password", str))
+            self._parts.root.enable(attempt.part("root_password", str))
 
     def _install(self, request: Request) -> None:
         renew_at = request.install(self._certify(request.csr()))
@@ -135,9 +138,9 @@ class Tasks:
             "diagnostics": diagnostics(),
         }
 
-    @functools.cached_property
-    def _keeper(self) -> AccountKeeper:
-        return self._keeper_of(self._home)
+    @property
+    def _parts(self) -> Parts:
+        return self._engine.parts
 
 
 def diagnostics() -> dict[str, Any]:
@@ -158,8 +161,3 @@ def diagnostics() -> dict[str, Any]:
 def is_due(renew_at: float | None) -> bool:
     """Whether it is time for another certificate."""
     return renew_at is not None and time.time() >= renew_at
-
-
-def _keeper_of(home: Home) -> AccountKeeper:
-    keeper: AccountKeeper = part_of(home.manager, "accounts").create_accounts(home.place)
-    return keeper

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import msgspec
 
-from trove.datastores.base import Capability
+from trove.datastores.parts import Part
 from trove.errors import AlreadyExists, Invalid, NotFound
 from trove.protocol import Account, DatabaseAccount, TaskKind
 from trove.services.account_rules import (
@@ -55,7 +55,7 @@ def list_databases(
     Links bear it quoted twice: who follows one as it stands sends it quoted.
     """
     with inst.database.session() as session:
-        engine = running_engine(inst, session, caller, instance_id, Capability.DATABASES)
+        engine = running_engine(inst, session, caller, instance_id, Part.DATABASES)
     found = sorted(engine.accounts.databases, key=lambda database: database.name)
     after = marker if marker is None or engine.has_database(marker) else unquote(marker)
     left = [database for database in found if after is None or database.name > after]
@@ -67,7 +67,7 @@ def create_databases(
 ) -> None:
     """Make databases; raises Invalid, Reserved, AlreadyExists, NotReady."""
     with inst.database.begin() as session:
-        engine = running_engine(inst, session, caller, instance_id, Capability.DATABASES)
+        engine = running_engine(inst, session, caller, instance_id, Part.DATABASES)
         check_databases(engine.manifest, databases)
         known = {database.name for database in engine.accounts.databases}
         for database in databases:
@@ -83,7 +83,7 @@ def create_databases(
 def delete_database(inst: Installation, caller: Caller, instance_id: str, name: str) -> None:
     """Drop a database with all that is in it; raises NotFound, Reserved, NotReady."""
     with inst.database.begin() as session:
-        engine = running_engine(inst, session, caller, instance_id, Capability.DATABASES)
+        engine = running_engine(inst, session, caller, instance_id, Part.DATABASES)
         check_name(engine.manifest.database_names, name, "database")
         engine.require_database(name)
         task_id = order_task(inst, caller, engine, TaskKind.DELETE_DATABASE, {"name": name})
@@ -96,7 +96,7 @@ def list_users(
 ) -> Page[Account]:
     """By `name@host`, which is the marker too; without its @ it is still quoted, as above."""
     with inst.database.session() as session:
-        engine = running_engine(inst, session, caller, instance_id, Capability.USERS)
+        engine = running_engine(inst, session, caller, instance_id, Part.USERS)
     meant = marker if marker is None or "@" in marker else unquote(marker)
     after = label_of(parse_user(engine.manifest, meant)) if meant is not None else ""
     left = sorted((u for u in engine.accounts.users if label_of(u) > after), key=label_of)
@@ -106,7 +106,7 @@ def list_users(
 def show_user(inst: Installation, caller: Caller, instance_id: str, user: str) -> Account:
     """One user with the databases that were granted; raises NotFound, Reserved, NotReady."""
     with inst.database.session() as session:
-        return running_engine(inst, session, caller, instance_id, Capability.USERS).user(user)
+        return running_engine(inst, session, caller, instance_id, Part.USERS).user(user)
 
 
 def create_users(
@@ -114,7 +114,7 @@ def create_users(
 ) -> None:
     """Make users with their grants; raises Invalid, Reserved, AlreadyExists, NotReady."""
     with inst.database.begin() as session:
-        engine = running_engine(inst, session, caller, instance_id, Capability.USERS)
+        engine = running_engine(inst, session, caller, instance_id, Part.USERS)
         check_users(engine.manifest, users, valid_ip=inst.settings.api.hostname_require_valid_ip)
         for user in users:
             if engine.find_user(user) is not None:
@@ -131,7 +131,7 @@ def change_passwords(
 ) -> None:
     """Give users other passwords; raises NotFound, Invalid, Reserved, NotReady."""
     with inst.database.begin() as session:
-        engine = running_engine(inst, session, caller, instance_id, Capability.USERS)
+        engine = running_engine(inst, session, caller, instance_id, Part.USERS)
         check_users(engine.manifest, users, valid_ip=inst.settings.api.hostname_require_valid_ip)
         for user in users:
             engine.user(label_of(user))
@@ -147,7 +147,7 @@ def update_user(
 ) -> None:
     """Change name, password or host; raises NotFound, Invalid, AlreadyExists, NotReady."""
     with inst.database.begin() as session:
-        engine = running_engine(inst, session, caller, instance_id, Capability.USERS)
+        engine = running_engine(inst, session, caller, instance_id, Part.USERS)
         was = engine.user(user)
         _check_change(inst, engine, was, change)
         args = {"name": was.name, "host": was.host} | {
@@ -164,7 +164,7 @@ def update_user(
 def delete_user(inst: Installation, caller: Caller, instance_id: str, user: str) -> None:
     """Drop a user; raises NotFound, Reserved, NotReady."""
     with inst.database.begin() as session:
-        engine = running_engine(inst, session, caller, instance_id, Capability.USERS)
+        engine = running_engine(inst, session, caller, instance_id, Part.USERS)
         was = engine.user(user)
         args = {"name": was.name, "host": was.host}
         task_id = order_task(inst, caller, engine, TaskKind.DELETE_USER, args)
@@ -177,7 +177,7 @@ def grant(
 ) -> None:
     """Let a user into databases; raises NotFound, Invalid, NotReady."""
     with inst.database.begin() as session:
-        engine = running_engine(inst, session, caller, instance_id, Capability.USERS)
+        engine = running_engine(inst, session, caller, instance_id, Part.USERS)
         was = engine.user(user)
         for name in databases:
             check_name(engine.manifest.database_names, name, "databases.name")
@@ -192,7 +192,7 @@ def grant(
 def revoke(inst: Installation, caller: Caller, instance_id: str, user: str, database: str) -> None:
     """Take a grant back; raises NotFound when there is none, NotReady."""
     with inst.database.begin() as session:
-        engine = running_engine(inst, session, caller, instance_id, Capability.USERS)
+        engine = running_engine(inst, session, caller, instance_id, Part.USERS)
         was = engine.user(user)
         if database not in was.databases:
             raise NotFound(f"User {user!r} has no access to a database {database!r}.")

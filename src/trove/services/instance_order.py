@@ -8,7 +8,9 @@ from typing import Any
 
 import msgspec
 
-from trove.datastores.base import Capability, Manifest
+from trove.datastores import datastore_of
+from trove.datastores.base import Manifest
+from trove.datastores.parts import Datastore, Part
 from trove.errors import Invalid, OverQuota
 from trove.models.datastore import DatastoreVersion
 from trove.protocol import Account, DatabaseAccount
@@ -60,6 +62,7 @@ def check_order(
     check_volume_size(settings, order.volume_size)
     manifest = rules_of(settings, version.manager)
     check_flavor(manifest, flavor)
+    _check_parts(datastore_of(version.manager), order)
     _check_accounts(manifest, order, settings.api.hostname_require_valid_ip)
 
 
@@ -90,11 +93,15 @@ def check_volume_size(settings: Settings, size: int) -> None:
         raise OverQuota(f"volume.size: at most {largest} GB here, not {size}")
 
 
+def _check_parts(datastore: Datastore, order: InstanceOrder) -> None:
+    title = datastore.manifest.title
+    if order.databases and not datastore.has(Part.DATABASES):
+        raise Invalid(f"{title} has no databases to create", field="databases")
+    if order.users and not datastore.has(Part.USERS):
+        raise Invalid(f"{title} has no users to create", field="users")
+
+
 def _check_accounts(manifest: Manifest, order: InstanceOrder, valid_ip: bool) -> None:
-    if order.databases and Capability.DATABASES not in manifest.capabilities:
-        raise Invalid(f"{manifest.title} has no databases to create", field="databases")
-    if order.users and Capability.USERS not in manifest.capabilities:
-        raise Invalid(f"{manifest.title} has no users to create", field="users")
     check_databases(manifest, order.databases)
     check_users(manifest, order.users, valid_ip=valid_ip)
     known = {database.name for database in order.databases}

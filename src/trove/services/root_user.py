@@ -6,7 +6,7 @@ import secrets
 import string
 from dataclasses import dataclass
 
-from trove.datastores.base import Capability
+from trove.datastores.parts import Part
 from trove.errors import NotFound
 from trove.protocol import TaskKind
 from trove.services.account_rules import check_password
@@ -29,7 +29,7 @@ class RootUser:
 def is_enabled(inst: Installation, caller: Caller, instance_id: str) -> bool:
     """Whether root was ever enabled, as Trove has always answered this."""
     with inst.database.session() as session:
-        engine = running_engine(inst, session, caller, instance_id, Capability.ROOT)
+        engine = running_engine(inst, session, caller, instance_id, Part.ROOT)
         return engine.row.root_enabled_at is not None or engine.accounts.root_enabled
 
 
@@ -38,7 +38,7 @@ def enable(
 ) -> RootUser:
     """Let the superuser in with this password, or a random one; raises Invalid, NotReady."""
     with inst.database.begin() as session:
-        engine = running_engine(inst, session, caller, instance_id, Capability.ROOT)
+        engine = running_engine(inst, session, caller, instance_id, Part.ROOT)
         if password is not None:
             check_password(engine.manifest, password, "password")
         chosen = password if password is not None else _new_password()
@@ -55,7 +55,7 @@ def enable(
 def disable(inst: Installation, caller: Caller, instance_id: str) -> None:
     """Lock the superuser out again; raises NotFound when root was never enabled, NotReady."""
     with inst.database.begin() as session:
-        engine = running_engine(inst, session, caller, instance_id, Capability.ROOT)
+        engine = running_engine(inst, session, caller, instance_id, Part.ROOT)
         if engine.row.root_enabled_at is None and not engine.accounts.root_enabled:
             raise NotFound(f"Root was never enabled on instance {instance_id}.")
         task_id = order_task(inst, caller, engine, TaskKind.DISABLE_ROOT, {})

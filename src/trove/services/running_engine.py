@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 from sqlalchemy.orm import Session
 
-from trove.datastores.base import Capability, Manifest
+from trove.datastores import datastore_of
+from trove.datastores.base import Manifest
+from trove.datastores.parts import Part
 from trove.engine import active_of
 from trove.errors import Invalid, NotFound, NotReady, NotSupported
 from trove.models.datastore import DatastoreVersion
@@ -59,13 +61,13 @@ class RunningEngine:
 
 
 def running_engine(
-    inst: Installation, session: Session, caller: Caller, instance_id: str, needed: Capability
+    inst: Installation, session: Session, caller: Caller, instance_id: str, needed: Part
 ) -> RunningEngine:
     """The engine of an instance; raises NotFound, NotSupported, or NotReady unless it runs."""
     row = find(session, caller, instance_id)
     version = session.get_one(DatastoreVersion, row.datastore_version_id)
     manifest = rules_of(inst.settings, version.manager)
-    if needed not in manifest.capabilities:
+    if not datastore_of(version.manager).has(needed):
         raise NotSupported(f"{manifest.title} has no {needed} that Trove could manage.")
     active = active_of(session, row.id)
     if active is not None and active.workflow not in HARMLESS:

@@ -7,9 +7,8 @@ import signal
 
 import pytest
 
-from tests.support.engines import Engine
+from tests.support.engines import Engine, module_of
 from tests.support.tenants import database, databases_of, listed, other_tables, user
-from trove.datastores import part_of
 from trove.errors import Unavailable
 
 pytestmark = pytest.mark.engine
@@ -19,9 +18,9 @@ def test_what_another_session_is_at_is_told(
     shared: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PostgreSQL can not give away a table that is read, MariaDB not drop one."""
-    monkeypatch.setattr(part_of(shared.manager, "session"), "LOCK_SECONDS", 1)
-    shared.accounts.create_databases([database("in_use")])
-    shared.accounts.create_users([user("owner", "in_use"), user("reader", "in_use")])
+    monkeypatch.setattr(module_of(shared.manager, "session"), "LOCK_SECONDS", 1)
+    shared.parts.databases.create([database("in_use")])
+    shared.parts.users.create([user("owner", "in_use"), user("reader", "in_use")])
     other_tables(shared, ["in_use"], "owner")
     who = {"user": "reader", "password": "secret"}
     if shared.manager == "postgresql":
@@ -33,9 +32,9 @@ def test_what_another_session_is_at_is_told(
 
     def remove() -> None:
         if shared.manager == "postgresql":
-            shared.accounts.delete_user(user("owner"))
+            shared.parts.users.delete(user("owner"))
         else:
-            shared.accounts.delete_database("in_use")
+            shared.parts.databases.delete("in_use")
 
     with pytest.raises(Unavailable, match="^in use by another session; end it and try again"):
         remove()
@@ -45,7 +44,7 @@ def test_what_another_session_is_at_is_told(
     link.close()
     remove()
     if shared.manager == "postgresql":
-        shared.accounts.create_users([user("owner", "in_use")])
+        shared.parts.users.create([user("owner", "in_use")])
         assert listed(shared)["owner"] == ["in_use"]
 
 
@@ -55,15 +54,15 @@ def at(engine: Engine) -> str | None:
 
 
 def test_a_long_statement_is_ended(shared: Engine) -> None:
-    session = part_of(shared.manager, "session")
+    session = module_of(shared.manager, "session")
     sleep = {"postgresql": "SELECT pg_sleep(600)::text", "mariadb": "SELECT SLEEP(600)"}
     told = {"postgresql": "PostgreSQL took too long", "mariadb": "timed out"}[shared.manager]
     with pytest.raises(Unavailable, match=told), session.session(shared.place, seconds=1) as link:
-        session.ask(link, sleep[shared.manager])
+        session.query(link, sleep[shared.manager])
 
 
 def test_a_server_that_hangs_is_hung_up_on(shared: Engine) -> None:
-    session = part_of(shared.manager, "session")
+    session = module_of(shared.manager, "session")
     told = {"postgresql": "did not answer within .* minutes", "mariadb": "timed out"}
     pid = shared.pid()
     try:
@@ -74,7 +73,7 @@ def test_a_server_that_hangs_is_hung_up_on(shared: Engine) -> None:
             if shared.manager == "postgresql":
                 pid = link.info.backend_pid
             os.kill(pid, signal.SIGSTOP)
-            session.ask(link, "SELECT 1")
+            session.query(link, "SELECT 1")
     finally:
         os.kill(pid, signal.SIGCONT)
     assert databases_of(shared) is not None

@@ -63,8 +63,8 @@ def test_a_disk_that_fills_up(
         engine_in(root, installation, authority) as engine,
     ):
         engine.driver.start()
-        engine.accounts.create_databases([database("full")])
-        engine.accounts.create_users([user("full", "full")])
+        engine.parts.databases.create([database("full")])
+        engine.parts.users.create([user("full", "full")])
         other_tables(engine, ["full"], "full")
         filler = engine.place.data / "filler"
         fill(filler)
@@ -93,14 +93,14 @@ def fill(path: Path) -> None:
 
 def test_a_killed_engine_comes_back(idle: Engine, shared: Engine) -> None:
     idle.driver.start()
-    idle.accounts.create_databases([database("killed")])
-    idle.accounts.create_users([user("killed", "killed")])
+    idle.parts.databases.create([database("killed")])
+    idle.parts.users.create([user("killed", "killed")])
     other_tables(idle, ["killed"], "killed")
     pid = idle.pid()
     os.kill(pid, signal.SIGKILL)
     assert wait_until(lambda: idle.driver.state() is EngineState.STOPPED, 10)
     with pytest.raises(Unavailable):
-        idle.accounts.accounts()
+        idle.parts.accounts()
     with pytest.raises(Unavailable):
         idle.driver.version()
     # The pid is another engine's by now, as after a restart of a sandbox.
@@ -176,6 +176,6 @@ def test_a_lost_secret_is_told(shared: Engine) -> None:
     hidden = secret.rename(secret.with_suffix(".hidden"))
     try:
         with pytest.raises(Failed, match="administrator's password"):
-            shared.accounts.accounts()
+            shared.parts.accounts()
     finally:
         hidden.rename(secret)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from pkgutil import iter_modules
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from tests.support.engines import Engine, Refused
+from tests.support.engines import Engine, Refused, module_of
 from tests.support.tenants import database, databases_of, listed, other_tables, user
-from trove.datastores import part_of
 from trove.guestagent.accounts import ACCOUNT_TASKS
 from trove.guestagent.attempt import Attempt
 from trove.protocol import TaskKind, TaskOrder
@@ -24,19 +26,28 @@ class Killed(BaseException):
 
 @contextmanager
 def killed_after(engine: Engine, statements: int) -> Iterator[None]:
-    module = part_of(engine.manager, "accounts")
-    tell, left = module.tell, statements
+    left = statements
 
-    def tell_while_alive(*words: Any) -> None:
-        nonlocal left
-        left -= 1
-        if left < 0:
-            raise Killed
-        tell(*words)
+    def while_alive(run: Callable[..., Any]) -> Callable[..., Any]:
+        def run_while_alive(*words: Any) -> Any:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise Killed
+            return run(*words)
+
+        return run_while_alive
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "tell", tell_while_alive)
+        for module in modules_of(engine.manager):
+            if hasattr(module, "execute"):
+                patch.setattr(module, "execute", while_alive(module.execute))
         yield
+
+
+def modules_of(manager: str) -> list[ModuleType]:
+    folder = Path(str(module_of(manager, "driver").__file__)).parent
+    return [module_of(manager, info.name) for info in iter_modules([str(folder)])]
 
 
 def killed_and_repeated(
@@ -52,9 +63,9 @@ def killed_and_repeated(
         order = TaskOrder("t", kind, args_of(name))
         try:
             with killed_after(engine, statements):
-                ACCOUNT_TASKS[kind](engine.accounts, Attempt(order))
+                ACCOUNT_TASKS[kind](engine.parts, Attempt(order))
         except Killed:
-            ACCOUNT_TASKS[kind](engine.accounts, Attempt(order, is_repeated=True))
+            ACCOUNT_TASKS[kind](engine.parts, Attempt(order, is_repeated=True))
             yield name
         else:
             assert statements > 0
@@ -62,7 +73,7 @@ def killed_and_repeated(
 
 
 def test_a_database_is_never_left_open(shared: Engine) -> None:
-    shared.accounts.create_users([user("outsider")])
+    shared.parts.users.create([user("outsider")])
     for name in killed_and_repeated(
         shared, TaskKind.CREATE_DATABASES, lambda name: {"databases": [{"name": name}]}
     ):
@@ -75,31 +86,31 @@ def test_a_database_is_never_left_open(shared: Engine) -> None:
 def unused_groups(engine: Engine) -> list[str]:
     if engine.manager != "postgresql":
         return []
-    with part_of("postgresql", "session").session(engine.place) as link:
-        found: list[str] = part_of("postgresql", "catalog").unused_groups(link)
+    with module_of("postgresql", "session").session(engine.place) as link:
+        found: list[str] = module_of("postgresql", "catalog").unused_groups(link)
     return found
 
 
 def test_a_database_goes_with_its_grants(shared: Engine) -> None:
     def make_ready(name: str) -> None:
-        shared.accounts.create_databases([database(name)])
-        shared.accounts.create_users([user(f"of_{name}", name)])
+        shared.parts.databases.create([database(name)])
+        shared.parts.users.create([user(f"of_{name}", name)])
 
     for name in killed_and_repeated(
         shared, TaskKind.DELETE_DATABASE, lambda name: {"name": name}, make_ready
     ):
         assert name not in databases_of(shared)
-        shared.accounts.create_databases([database(name)])
+        shared.parts.databases.create([database(name)])
         assert listed(shared)[f"of_{name}"] == []
         with pytest.raises(Refused):
             shared.query("SELECT 1", user=f"of_{name}", password="secret", database=name)
 
 
 def test_a_user_goes_for_good_and_may_come_again(shared: Engine) -> None:
-    shared.accounts.create_databases([database("left")])
+    shared.parts.databases.create([database("left")])
 
     def make_ready(name: str) -> None:
-        shared.accounts.create_users([user(name, "left")])
+        shared.parts.users.create([user(name, "left")])
         text = f"CREATE TABLE of_{name} (x int)"
         shared.query(text, user=name, password="secret", database="left")
 
@@ -107,19 +118,19 @@ def test_a_user_goes_for_good_and_may_come_again(shared: Engine) -> None:
         shared, TaskKind.DELETE_USER, lambda name: {"name": name}, make_ready
     ):
         assert name not in listed(shared)
-        shared.accounts.create_users([user(name)])
+        shared.parts.users.create([user(name)])
         assert listed(shared)[name] == []
 
 
 def test_a_user_whose_removal_was_withdrawn_is_still_seen(shared: Engine) -> None:
     """Nobody repeats it then, save the tenant, who can but remove what is listed."""
-    shared.accounts.create_databases([database("seen")])
-    shared.accounts.create_users([user("seen", "seen")])
+    shared.parts.databases.create([database("seen")])
+    shared.parts.users.create([user("seen", "seen")])
     other_tables(shared, ["seen"], "seen")
     with pytest.raises(Killed), killed_after(shared, 1):
-        shared.accounts.delete_user(user("seen"))
+        shared.parts.users.delete(user("seen"))
     assert "seen" in listed(shared)
     with pytest.raises(Refused):
         shared.query("SELECT 1", user="seen", password="secret", database="seen")
-    shared.accounts.delete_user(user("seen"))
+    shared.parts.users.delete(user("seen"))
     assert "seen" not in listed(shared)

@@ -14,13 +14,14 @@ from tests.support.engines import (
     Refused,
     make_engine,
     make_place,
+    module_of,
     prepared_engine,
     privileged,
     short_directory,
     someone_else,
 )
 from tests.support.tenants import database, databases_of, user
-from trove.datastores import manifest_of, packages, part_of
+from trove.datastores import datastores, manifest_of
 from trove.datastores.base import Installation
 from trove.datastores.configuration import usable_memory
 from trove.datastores.discovery import installed_engines
@@ -32,7 +33,7 @@ pytestmark = pytest.mark.engine
 
 
 def test_every_datastore_is_here_to_be_tested() -> None:
-    assert {i.manager for i in installed_engines()} == set(packages())
+    assert {i.manager for i in installed_engines()} == set(datastores())
 
 
 def test_a_life_from_install_to_stop(installation: Installation, authority: Authority) -> None:
@@ -91,8 +92,8 @@ def test_half_made_data_is_made_anew(installation: Installation, authority: Auth
 def test_two_side_by_side(shared: Engine, idle: Engine) -> None:
     idle.driver.start()
     assert idle.place.port == shared.place.port
-    idle.accounts.create_databases([database("only_here")])
-    idle.accounts.create_users([user("only_here", "only_here")])
+    idle.parts.databases.create([database("only_here")])
+    idle.parts.users.create([user("only_here", "only_here")])
     assert "only_here" not in databases_of(shared)
     with pytest.raises(Refused):
         shared.query("SELECT 1", user="only_here", password="secret")
@@ -115,8 +116,8 @@ def test_the_smallest_flavor_holds_a_light_load(idle: Engine) -> None:
     engine = idle.changed(memory=smallest)
     engine.driver.configure()
     engine.driver.start()
-    engine.accounts.create_databases([database("light")])
-    engine.accounts.create_users([user("light", "light")])
+    engine.parts.databases.create([database("light")])
+    engine.parts.users.create([user("light", "light")])
     who = {"user": "light", "password": "secret", "database": "light"}
     engine.query("CREATE TABLE t AS SELECT 1 AS x, repeat('x', 500) AS y", **who)
     for _ in range(14):
@@ -140,9 +141,9 @@ def test_another_size(idle: Engine) -> None:
         engine.driver.stop()
         engine.driver.configure()
         engine.driver.start()
-        session = part_of(engine.manager, "session")
+        session = module_of(engine.manager, "session")
         with session.session(engine.place) as link:
-            found[memory] = int(session.ask(link, text)[0][0])
+            found[memory] = int(session.query(link, text)[0][0])
     small, large = found.values()
     assert 16 << 20 <= small < min(found) << 20
     assert 256 << 20 < large < 2048 << 20

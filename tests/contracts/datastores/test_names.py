@@ -16,19 +16,19 @@ pytestmark = pytest.mark.engine
 
 @pytest.mark.parametrize("name", ["quo'te", 'dou"ble', "back`tick", "with space", "Ünï-✓", "a%b"])
 def test_hard_names(shared: Engine, name: str) -> None:
-    shared.accounts.create_databases([database(name)])
-    shared.accounts.create_users([user(name, name, password=HARD_PASSWORD)])
+    shared.parts.databases.create([database(name)])
+    shared.parts.users.create([user(name, name, password=HARD_PASSWORD)])
     assert listed(shared)[name] == [name]
     who = {"user": name, "password": HARD_PASSWORD, "database": name}
     shared.query("CREATE TABLE t (x int)", **who)
-    shared.accounts.revoke(user(name), name)
+    shared.parts.users.revoke(user(name), name)
     with pytest.raises(Refused):
         shared.query("SELECT 1", **who)
-    shared.accounts.grant(user(name), [name])
-    shared.accounts.update_user(user(name), new_name=name + "2")
+    shared.parts.users.grant(user(name), [name])
+    shared.parts.users.update(user(name), new_name=name + "2")
     assert shared.query("SELECT x FROM t", **(who | {"user": name + "2"})) == []
-    shared.accounts.delete_user(user(name + "2"))
-    shared.accounts.delete_database(name)
+    shared.parts.users.delete(user(name + "2"))
+    shared.parts.databases.delete(name)
     assert name not in databases_of(shared)
 
 
@@ -36,21 +36,21 @@ def test_the_longest_names(shared: Engine) -> None:
     manifest = manifest_of(shared.manager)
     longest_database = "d" * manifest.database_names.longest
     longest_user = "u" * manifest.user_names.longest
-    shared.accounts.create_databases([database(longest_database)])
-    shared.accounts.create_users([user(longest_user, longest_database)])
+    shared.parts.databases.create([database(longest_database)])
+    shared.parts.users.create([user(longest_user, longest_database)])
     assert listed(shared)[longest_user] == [longest_database]
     shared.query("SELECT 1", user=longest_user, password="secret", database=longest_database)
 
 
 def test_no_password_lies_about(shared: Engine) -> None:
     needle = "n33dle-in-the-hay"
-    shared.accounts.create_databases([database("hay")])
-    shared.accounts.create_users([user("hay", "hay", password=needle)])
-    shared.accounts.change_passwords([user("hay", password=needle + "2")])
-    shared.accounts.enable_root(needle + "3")
-    shared.accounts.disable_root()
+    shared.parts.databases.create([database("hay")])
+    shared.parts.users.create([user("hay", "hay", password=needle)])
+    shared.parts.users.change_passwords([user("hay", password=needle + "2")])
+    shared.parts.root.enable(needle + "3")
+    shared.parts.root.disable()
     with pytest.raises(AlreadyExists):
-        shared.accounts.create_users([user("hay", password=needle)])
+        shared.parts.users.create([user("hay", password=needle)])
     secret = (shared.place.config / "os_admin.secret").read_text()
     for folder in (shared.place.logs, shared.place.run, shared.place.config):
         for path in (p for p in folder.rglob("*") if p.is_file()):

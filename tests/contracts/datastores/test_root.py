@@ -23,21 +23,21 @@ def test_root_is_locked_until_enabled(shared: Engine) -> None:
     for password in ("", root, "secret"):
         with pytest.raises(Refused):
             shared.query("SELECT 1", user=root, password=password)
-    assert not shared.accounts.accounts().root_enabled
-    assert shared.accounts.enable_root(HARD_PASSWORD) == root
-    assert shared.accounts.accounts().root_enabled
+    assert not shared.parts.accounts().root_enabled
+    assert shared.parts.root.enable(HARD_PASSWORD) == root
+    assert shared.parts.accounts().root_enabled
     assert root not in listed(shared)
     who = {"user": root, "password": HARD_PASSWORD}
     outside_transaction(shared, "CREATE DATABASE made_by_root", **who)
     if shared.manager == "postgresql":
         shared.query("GRANT CREATE ON SCHEMA public TO PUBLIC", **who)
     assert "made_by_root" in databases_of(shared)
-    shared.accounts.create_users([user("guest", "made_by_root")])
+    shared.parts.users.create([user("guest", "made_by_root")])
     other_tables(shared, ["made_by_root"], "guest")
-    assert shared.accounts.enable_root("again") == root
+    assert shared.parts.root.enable("again") == root
     assert shared.query("SELECT 1", user=root, password="again")
-    shared.accounts.disable_root()
-    assert not shared.accounts.accounts().root_enabled
+    shared.parts.root.disable()
+    assert not shared.parts.accounts().root_enabled
     with pytest.raises(Refused):
         shared.query("SELECT 1", user=root, password="again")
-    shared.accounts.disable_root()
+    shared.parts.root.disable()

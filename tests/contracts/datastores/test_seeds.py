@@ -14,7 +14,7 @@ from tests.support.engines import Engine, prepared_engine, short_directory
 from trove.datastores import manifest_of, process
 from trove.datastores.base import Installation
 from trove.datastores.postgresql import cluster
-from trove.datastores.postgresql.session import ask, secret_file, session, tell
+from trove.datastores.postgresql.session import execute, query, secret_file, session
 from trove.errors import Failed, Unavailable
 from trove.files import write_private
 
@@ -38,7 +38,7 @@ def seed(seeded: Installation, as_nobody: None) -> Iterator[Path]:
 
 def identity_of(engine: Engine) -> str:
     with session(engine.place) as connection:
-        found = ask(connection, "SELECT system_identifier::text FROM pg_control_system()")
+        found = query(connection, "SELECT system_identifier::text FROM pg_control_system()")
     return found[0][0]
 
 
@@ -55,9 +55,9 @@ def test_a_copy_is_a_server_of_its_own(
             engine.driver.start()
             known.add(identity_of(engine))
             with session(engine.place) as connection:
-                tell(connection, "CREATE DATABASE {}", "mine")
-                checks = ask(connection, "SHOW data_checksums")
-                size = ask(connection, "SHOW wal_segment_size")
+                execute(connection, "CREATE DATABASE {}", "mine")
+                checks = query(connection, "SHOW data_checksums")
+                size = query(connection, "SHOW wal_segment_size")
             assert (checks, size) == ([("on",)], [("16MB",)])
             engine.driver.stop()
             engine.driver.start()

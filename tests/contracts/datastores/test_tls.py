@@ -5,18 +5,16 @@ from __future__ import annotations
 import pytest
 
 from tests.support.authority import Authority
-from tests.support.engines import Engine, Refused
+from tests.support.engines import Engine, Refused, module_of
 from tests.support.tenants import HARD_PASSWORD, database, user
-from trove.datastores import part_of
-from trove.datastores.base import Reloads
 from trove.datastores.process import wait_until
 
 pytestmark = pytest.mark.engine
 
 
 def test_tls_only_and_verified(shared: Engine) -> None:
-    shared.accounts.create_databases([database("tls_db")])
-    shared.accounts.create_users([user("tls_user", "tls_db", password=HARD_PASSWORD)])
+    shared.parts.databases.create([database("tls_db")])
+    shared.parts.users.create([user("tls_user", "tls_db", password=HARD_PASSWORD)])
     who = {"user": "tls_user", "database": "tls_db"}
     assert shared.query("SELECT 1", password=HARD_PASSWORD, **who) == [(1,)]
     with pytest.raises(Refused):
@@ -39,18 +37,17 @@ def test_old_tls_is_refused(shared: Engine) -> None:
         "postgresql": "SHOW ssl_min_protocol_version",
         "mariadb": "SELECT @@tls_version",
     }[shared.manager]
-    session = part_of(shared.manager, "session")
+    session = module_of(shared.manager, "session")
     with session.session(shared.place) as link:
-        assert session.ask(link, text) in ([("TLSv1.2",)], [("TLSv1.2,TLSv1.3",)])
+        assert session.query(link, text) in ([("TLSv1.2",)], [("TLSv1.2,TLSv1.3",)])
 
 
 def test_a_new_certificate_is_taken_up(idle: Engine) -> None:
     idle.driver.start()
-    idle.accounts.create_databases([database("renewed")])
-    idle.accounts.create_users([user("renewed", "renewed")])
+    idle.parts.databases.create([database("renewed")])
+    idle.parts.users.create([user("renewed", "renewed")])
     Authority().equip(idle.place)  # another authority: its certificate file is the new one
-    assert isinstance(idle.driver, Reloads)
-    idle.driver.reload()
+    idle.parts.tls.reload()
 
     def trusted() -> bool:
         try:
@@ -61,7 +58,7 @@ def test_a_new_certificate_is_taken_up(idle: Engine) -> None:
 
     assert wait_until(trusted, 10)
     idle.driver.stop()
-    idle.driver.reload()
+    idle.parts.tls.reload()
 
 
 def test_the_administrator_comes_through_the_socket_alone(shared: Engine) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.engines import Engine, Refused
+from tests.support.engines import Engine, Refused, module_of
 from tests.support.tenants import (
     HARD_PASSWORD,
     database,
@@ -14,15 +14,15 @@ from tests.support.tenants import (
     outside_transaction,
     user,
 )
-from trove.datastores import manifest_of, part_of
+from trove.datastores import manifest_of
 from trove.errors import AlreadyExists, Invalid, NotFound
 
 pytestmark = pytest.mark.engine
 
 
 def test_a_user_works_in_the_granted_database_alone(shared: Engine) -> None:
-    shared.accounts.create_databases([database("a_b"), database("axb")])
-    shared.accounts.create_users([user("ann", "a_b"), user("bob", "a_b"), user("eve", "axb")])
+    shared.parts.databases.create([database("a_b"), database("axb")])
+    shared.parts.users.create([user("ann", "a_b"), user("bob", "a_b"), user("eve", "axb")])
     assert listed(shared)["ann"] == ["a_b"]
     shared.query("CREATE TABLE t (x int)", user="ann", password="secret", database="a_b")
     shared.query("INSERT INTO t VALUES (42)", user="bob", password="secret", database="a_b")
@@ -34,19 +34,19 @@ def test_a_user_works_in_the_granted_database_alone(shared: Engine) -> None:
 
 
 def test_a_grant_is_the_whole_of_a_database(shared: Engine) -> None:
-    shared.accounts.create_databases([database("home"), database("dropped")])
-    shared.accounts.create_users([user("dropper", "home", "dropped")])
+    shared.parts.databases.create([database("home"), database("dropped")])
+    shared.parts.users.create([user("dropper", "home", "dropped")])
     who = {"user": "dropper", "password": "secret", "database": "home"}
     outside_transaction(shared, "DROP DATABASE dropped", **who)
     assert "dropped" not in databases_of(shared)
-    shared.accounts.create_databases([database("dropped")])
-    shared.accounts.delete_user(user("dropper"))
+    shared.parts.databases.create([database("dropped")])
+    shared.parts.users.delete(user("dropper"))
     assert "dropped" in databases_of(shared)
 
 
 def test_a_user_without_a_grant_gets_into_no_database(shared: Engine) -> None:
-    shared.accounts.create_databases([database("closed")])
-    shared.accounts.create_users([user("nobodys")])
+    shared.parts.databases.create([database("closed")])
+    shared.parts.users.create([user("nobodys")])
     assert listed(shared)["nobodys"] == []
     own = {"postgresql": ["postgres", "template1"], "mariadb": ["mysql"]}[shared.manager]
     for name in ["closed", *own]:
@@ -55,22 +55,22 @@ def test_a_user_without_a_grant_gets_into_no_database(shared: Engine) -> None:
 
 
 def test_users_are_made_all_or_none(shared: Engine) -> None:
-    shared.accounts.create_databases([database("all_none")])
-    shared.accounts.create_users([user("there")])
+    shared.parts.databases.create([database("all_none")])
+    shared.parts.users.create([user("there")])
     with pytest.raises(AlreadyExists, match="there"):
-        shared.accounts.create_users([user("fresh"), user("there")])
+        shared.parts.users.create([user("fresh"), user("there")])
     with pytest.raises(NotFound, match="'no_such'"):
-        shared.accounts.create_users([user("fresh", "all_none"), user("fresh2", "no_such")])
+        shared.parts.users.create([user("fresh", "all_none"), user("fresh2", "no_such")])
     refused = {"postgresql": "pg_reserved", "mariadb": "u" * 200}[shared.manager]
     with pytest.raises(Invalid):
-        shared.accounts.create_users([user("fresh", "all_none"), user(refused)])
+        shared.parts.users.create([user("fresh", "all_none"), user(refused)])
     assert not {"fresh", "fresh2"} & set(listed(shared))
 
 
 def test_passwords_change(shared: Engine) -> None:
-    shared.accounts.create_databases([database("pass")])
-    shared.accounts.create_users([user("pass1", "pass"), user("pass2", "pass")])
-    shared.accounts.change_passwords(
+    shared.parts.databases.create([database("pass")])
+    shared.parts.users.create([user("pass1", "pass"), user("pass2", "pass")])
+    shared.parts.users.change_passwords(
         [user("pass1", password="new1"), user("pass2", password=HARD_PASSWORD)]
     )
     assert shared.query("SELECT 1", user="pass1", password="new1", database="pass")
@@ -78,54 +78,54 @@ def test_passwords_change(shared: Engine) -> None:
     with pytest.raises(Refused):
         shared.query("SELECT 1", user="pass1", password="secret", database="pass")
     with pytest.raises(NotFound, match="no_such"):
-        shared.accounts.change_passwords([user("pass1", password="x"), user("no_such")])
+        shared.parts.users.change_passwords([user("pass1", password="x"), user("no_such")])
     assert shared.query("SELECT 1", user="pass1", password="new1", database="pass")
 
 
 def test_a_user_is_renamed(shared: Engine) -> None:
-    shared.accounts.create_databases([database("names")])
-    shared.accounts.create_users([user("old", "names"), user("taken")])
+    shared.parts.databases.create([database("names")])
+    shared.parts.users.create([user("old", "names"), user("taken")])
     with pytest.raises(AlreadyExists):
-        shared.accounts.update_user(user("old"), new_name="taken", new_password="other")
+        shared.parts.users.update(user("old"), new_name="taken", new_password="other")
     assert shared.query("SELECT 1", user="old", password="secret", database="names")
     with pytest.raises(NotFound):
-        shared.accounts.update_user(user("no_such"), new_name="x")
-    shared.accounts.update_user(user("old"), new_name="new")
+        shared.parts.users.update(user("no_such"), new_name="x")
+    shared.parts.users.update(user("old"), new_name="new")
     assert shared.query("SELECT 1", user="new", password="secret", database="names")
-    shared.accounts.update_user(user("new"), new_name="newer", new_password="other")
+    shared.parts.users.update(user("new"), new_name="newer", new_password="other")
     assert shared.query("SELECT 1", user="newer", password="other", database="names")
     assert listed(shared)["newer"] == ["names"]
 
 
 def test_hosts_of_users(shared: Engine) -> None:
-    shared.accounts.create_databases([database("hosts")])
+    shared.parts.databases.create([database("hosts")])
     if not manifest_of(shared.manager).user_hosts:
-        shared.accounts.create_users([user("homely", "hosts")])
+        shared.parts.users.create([user("homely", "hosts")])
         with pytest.raises(Invalid, match="host"):
-            shared.accounts.update_user(user("homely"), new_host="10.0.0.1")
+            shared.parts.users.update(user("homely"), new_host="10.0.0.1")
         return
-    shared.accounts.create_users([user("homely", "hosts", host="127.%")])
-    shared.accounts.create_users([user("homely", "hosts", password="far", host="10.%")])
+    shared.parts.users.create([user("homely", "hosts", host="127.%")])
+    shared.parts.users.create([user("homely", "hosts", password="far", host="10.%")])
     assert shared.query("SELECT 1", user="homely", password="secret", database="hosts")
-    shared.accounts.update_user(user("homely", host="127.%"), new_host="192.168.%")
+    shared.parts.users.update(user("homely", host="127.%"), new_host="192.168.%")
     with pytest.raises(Refused):
         shared.query("SELECT 1", user="homely", password="secret", database="hosts")
-    found = {(u.name, u.host) for u in shared.accounts.accounts().users}
+    found = {(u.name, u.host) for u in shared.parts.accounts().users}
     assert {("homely", "192.168.%"), ("homely", "10.%")} <= found
-    shared.accounts.delete_user(user("homely", host="10.%"))
+    shared.parts.users.delete(user("homely", host="10.%"))
     with pytest.raises(NotFound):
-        shared.accounts.delete_user(user("homely", host="10.%"))
+        shared.parts.users.delete(user("homely", host="10.%"))
 
 
 def test_grants_come_and_go(shared: Engine) -> None:
-    shared.accounts.create_databases([database("g1"), database("g2")])
-    shared.accounts.create_users([user("granted")])
-    shared.accounts.grant(user("granted"), ["g1", "g2"])
-    shared.accounts.grant(user("granted"), ["g1"])
+    shared.parts.databases.create([database("g1"), database("g2")])
+    shared.parts.users.create([user("granted")])
+    shared.parts.users.grant(user("granted"), ["g1", "g2"])
+    shared.parts.users.grant(user("granted"), ["g1"])
     assert listed(shared)["granted"] == ["g1", "g2"]
     other_tables(shared, ["g1", "g2"], "granted")
     link = shared.connect(user="granted", password="secret", database="g1")
-    shared.accounts.revoke(user("granted"), "g1")
+    shared.parts.users.revoke(user("granted"), "g1")
     assert listed(shared)["granted"] == ["g2"]
     with pytest.raises(Exception, match="(?i)terminat|lost|gone|closed|kill"):
         for _ in range(50):
@@ -134,21 +134,21 @@ def test_grants_come_and_go(shared: Engine) -> None:
     with pytest.raises(Refused):
         shared.query("SELECT 1", user="granted", password="secret", database="g1")
     with pytest.raises(NotFound):
-        shared.accounts.revoke(user("granted"), "g1")
+        shared.parts.users.revoke(user("granted"), "g1")
     with pytest.raises(NotFound):
-        shared.accounts.revoke(user("no_such"), "g1")
+        shared.parts.users.revoke(user("no_such"), "g1")
     with pytest.raises(NotFound):
-        shared.accounts.grant(user("granted"), ["no_such"])
+        shared.parts.users.grant(user("granted"), ["no_such"])
     with pytest.raises(NotFound):
-        shared.accounts.grant(user("no_such"), ["g1"])
+        shared.parts.users.grant(user("no_such"), ["g1"])
 
 
 def test_a_user_goes_and_the_data_stays(shared: Engine) -> None:
-    shared.accounts.create_databases([database("kept1"), database("kept2")])
-    shared.accounts.create_users([user("maker", "kept1", "kept2"), user("heir", "kept1", "kept2")])
+    shared.parts.databases.create([database("kept1"), database("kept2")])
+    shared.parts.users.create([user("maker", "kept1", "kept2"), user("heir", "kept1", "kept2")])
     other_tables(shared, ["kept1", "kept2"], "maker")
     link = shared.connect(user="maker", password="secret", database="kept1")
-    shared.accounts.delete_user(user("maker"))
+    shared.parts.users.delete(user("maker"))
     with pytest.raises(Exception, match="(?i)terminat|lost|gone|closed|kill"):
         for _ in range(50):
             link.cursor().execute("SELECT 1")
@@ -158,7 +158,7 @@ def test_a_user_goes_and_the_data_stays(shared: Engine) -> None:
         shared.query("INSERT INTO t VALUES (1)", user="heir", password="secret", database=name)
         shared.query("DROP TABLE t", user="heir", password="secret", database=name)
     with pytest.raises(NotFound):
-        shared.accounts.delete_user(user("maker"))
+        shared.parts.users.delete(user("maker"))
 
 
 def test_a_grant_of_roots_own_hand_goes_too(shared: Engine) -> None:
@@ -168,21 +168,21 @@ def test_a_grant_of_roots_own_hand_goes_too(shared: Engine) -> None:
     """
     if shared.manager != "mariadb":
         return
-    session = part_of("mariadb", "session")
-    shared.accounts.create_databases([database("by_hand"), database("by_hand_2")])
-    shared.accounts.create_users([user("hand", "by_hand_2")])
+    session = module_of("mariadb", "session")
+    shared.parts.databases.create([database("by_hand"), database("by_hand_2")])
+    shared.parts.users.create([user("hand", "by_hand_2")])
     with session.session(shared.place) as link:
-        session.tell(link, "CREATE ROLE hands")
+        session.execute(link, "CREATE ROLE hands")
         for whom in ("hand", "hands"):
             text = f"GRANT ALL ON `by_hand`.* TO {whom}"
-            session.tell(link, f"{text} WITH GRANT OPTION" if whom == "hand" else text)
-    shared.accounts.grant(user("hand"), ["by_hand"])
+            session.execute(link, f"{text} WITH GRANT OPTION" if whom == "hand" else text)
+    shared.parts.users.grant(user("hand"), ["by_hand"])
     assert listed(shared)["hand"] == ["by_hand", "by_hand_2"]
-    shared.accounts.revoke(user("hand"), "by_hand")
+    shared.parts.users.revoke(user("hand"), "by_hand")
     assert listed(shared)["hand"] == ["by_hand_2"]
     with session.session(shared.place) as link:
-        session.tell(link, "GRANT SELECT ON `by_hand`.* TO hand")
-    shared.accounts.delete_database("by_hand")
+        session.execute(link, "GRANT SELECT ON `by_hand`.* TO hand")
+    shared.parts.databases.delete("by_hand")
     assert listed(shared)["hand"] == ["by_hand_2"]
     with session.session(shared.place) as link:
-        assert session.ask(link, "SELECT User FROM mysql.db WHERE Db = 'by_hand'") == []
+        assert session.query(link, "SELECT User FROM mysql.db WHERE Db = 'by_hand'") == []

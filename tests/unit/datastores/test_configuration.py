@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from trove.datastores import manifest_of, packages, part_of
+from trove.datastores import datastores, manifest_of
 from trove.datastores.base import Place
 from trove.datastores.configuration import usable_memory
 
-MANAGERS = sorted(packages())
+MANAGERS = sorted(datastores())
 SIZES = [256, 512, 1024, 4096, 65536, 1 << 20]
 BUFFERS = {"postgresql": "shared_buffers", "mariadb": "innodb_buffer_pool_size"}
 
@@ -23,7 +24,7 @@ def manager(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def configuration(manager: str) -> ModuleType:
-    return part_of(manager, "configuration")
+    return import_module(f"trove.datastores.{manager}.configuration")
 
 
 def place_in(root: Path, **changes: object) -> Place:
@@ -53,9 +54,9 @@ def test_the_smallest_memory_is_enough_for_the_buffers(
 
 
 def test_logs_fit_into_a_small_volume() -> None:
-    postgresql = part_of("postgresql", "configuration").sizes_of(65536, 8, 1024)
+    postgresql = import_module("trove.datastores.postgresql.configuration").sizes_of(65536, 8, 1024)
     assert mebibytes(postgresql["max_wal_size"]) <= 103
-    mariadb = part_of("mariadb", "configuration").sizes_of(65536, 8, 1024)
+    mariadb = import_module("trove.datastores.mariadb.configuration").sizes_of(65536, 8, 1024)
     assert mebibytes(mariadb["innodb_log_file_size"]) <= 64
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trove.datastores import discovery, manifest_of, packages, part_of
+from trove.datastores import datastore_of, datastores, discovery, manifest_of
 from trove.datastores.discovery import ENVIRONMENT, installation_in, installed_engines
 from trove.errors import NotFound
 
@@ -94,32 +94,25 @@ def test_a_datastore_that_is_not_there() -> None:
     with pytest.raises(NotFound, match="'oracle'; there are: mariadb, postgresql"):
         manifest_of("oracle")
     with pytest.raises(NotFound):
-        part_of("oracle", "driver")
+        datastore_of("oracle")
 
 
 def test_packages_elsewhere_add_datastores_and_replace_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "elsewhere.py").write_text("MANIFEST = 'theirs'\n")
+    (tmp_path / "elsewhere.py").write_text("DATASTORE = 'theirs'\n")
     told = tmp_path / "elsewhere-1.dist-info"
     told.mkdir()
     (told / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
-    names = "[trove.datastores]\nelsewhere = elsewhere\npostgresql = elsewhere\n"
+    names = (
+        "[trove.datastores]\nelsewhere = elsewhere:DATASTORE\npostgresql = elsewhere:DATASTORE\n"
+    )
     (told / "entry_points.txt").write_text(names)
     monkeypatch.syspath_prepend(tmp_path)
-    packages.cache_clear()
+    datastores.cache_clear()
     try:
-        assert manifest_of("elsewhere") == "theirs"
-        assert manifest_of("postgresql") is packages()["postgresql"].MANIFEST is POSTGRESQL
+        assert datastore_of("elsewhere") == "theirs"
+        assert datastore_of("postgresql") is datastores()["postgresql"]
+        assert manifest_of("postgresql") is POSTGRESQL
     finally:
-        packages.cache_clear()
-
-
-def test_manifests_are_complete() -> None:
-    for name, package in packages().items():
-        manifest = package.MANIFEST
-        assert manifest.manager == name
-        assert manifest.program
-        assert manifest.client
-        assert manifest.root_name in manifest.user_names.reserved
-        assert "os_admin" in manifest.user_names.reserved
+        datastores.cache_clear()

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from trove.datastores import manifest_of
+from trove.datastores.parts import Datastore
 from trove.errors import AlreadyExists, Failed, NotFound, TroveError
 from trove.guestagent.state import Home
 from trove.protocol import Account, Accounts, DatabaseAccount, EngineState
@@ -57,16 +59,12 @@ class MemoryDriver:
     def is_installed(self) -> bool:
         return "install" in self.calls
 
-
-class ReloadingDriver(MemoryDriver):
-    """One whose engine need not be restarted for a certificate."""
-
     def reload(self) -> None:
         self.calls.append("reload")
 
 
-class MemoryKeeper:
-    """Accounts that are kept in memory."""
+class MemoryAccounts:
+    """Accounts that are kept in memory; the parts of an engine work on them."""
 
     def __init__(self) -> None:
         self.databases: list[str] = []
@@ -75,34 +73,48 @@ class MemoryKeeper:
         self.errors: list[Exception] = []
         """Raised one by one, each after the call had its effect."""
 
-    def accounts(self) -> Accounts:
+    def read(self) -> Accounts:
         users = [Account(u.name, databases=u.databases) for u in self.users.values()]
         return Accounts([DatabaseAccount(d) for d in self.databases], users, self.root is not None)
 
-    def create_databases(self, databases: Sequence[DatabaseAccount]) -> None:
-        if any(d.name in self.databases for d in databases):
-            raise AlreadyExists
-        self.databases += [d.name for d in databases]
-        self._break()
+    def fail(self) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
 
-    def delete_database(self, name: str) -> None:
-        if name not in self.databases:
+
+class MemoryDatabases:
+    def __init__(self, accounts: MemoryAccounts) -> None:
+        self.accounts = accounts
+
+    def create(self, databases: Sequence[DatabaseAccount]) -> None:
+        if any(d.name in self.accounts.databases for d in databases):
+            raise AlreadyExists
+        self.accounts.databases += [d.name for d in databases]
+        self.accounts.fail()
+
+    def delete(self, name: str) -> None:
+        if name not in self.accounts.databases:
             raise NotFound
-        self.databases.remove(name)
-        self._break()
+        self.accounts.databases.remove(name)
+        self.accounts.fail()
 
-    def create_users(self, users: Sequence[Account]) -> None:
-        if any(u.name in self.users for u in users):
+
+class MemoryUsers:
+    def __init__(self, accounts: MemoryAccounts) -> None:
+        self.accounts = accounts
+
+    def create(self, users: Sequence[Account]) -> None:
+        if any(u.name in self.accounts.users for u in users):
             raise AlreadyExists
-        self.users |= {u.name: u for u in users}
-        self._break()
+        self.accounts.users |= {u.name: u for u in users}
+        self.accounts.fail()
 
     def change_passwords(self, users: Sequence[Account]) -> None:
         for user in users:
             self._user(user).password = user.password
-        self._break()
+        self.accounts.fail()
 
-    def update_user(
+    def update(
         self,
         user: Account,
         *,
@@ -113,44 +125,58 @@ class MemoryKeeper:
         found = self._user(user)
         found.password = new_password or found.password
         if new_name:
-            del self.users[user.name]
+            del self.accounts.users[user.name]
             found.name = new_name
-            self.users[new_name] = found
-        self._break()
+            self.accounts.users[new_name] = found
+        self.accounts.fail()
 
-    def delete_user(self, user: Account) -> None:
-        del self.users[self._user(user).name]
-        self._break()
+    def delete(self, user: Account) -> None:
+        del self.accounts.users[self._user(user).name]
+        self.accounts.fail()
 
     def grant(self, user: Account, databases: Sequence[str]) -> None:
         found = self._user(user)
         found.databases = sorted({*found.databases, *databases})
-        self._break()
+        self.accounts.fail()
 
     def revoke(self, user: Account, database: str) -> None:
         found = self._user(user)
         if database not in found.databases:
             raise NotFound
         found.databases = [name for name in found.databases if name != database]
-        self._break()
-
-    def enable_root(self, password: str) -> str:
-        self.root = password
-        self._break()
-        return "root"
-
-    def disable_root(self) -> None:
-        self.root = None
-        self._break()
+        self.accounts.fail()
 
     def _user(self, user: Account) -> Account:
-        if user.name not in self.users:
+        if user.name not in self.accounts.users:
             raise NotFound
-        return self.users[user.name]
+        return self.accounts.users[user.name]
 
-    def _break(self) -> None:
-        if self.errors:
-            raise self.errors.pop(0)
+
+class MemoryRoot:
+    def __init__(self, accounts: MemoryAccounts) -> None:
+        self.accounts = accounts
+
+    def enable(self, password: str) -> str:
+        self.accounts.root = password
+        self.accounts.fail()
+        return "root"
+
+    def disable(self) -> None:
+        self.accounts.root = None
+        self.accounts.fail()
+
+
+def memory_datastore(driver: MemoryDriver, accounts: MemoryAccounts) -> Datastore:
+    """A datastore with every part, on this driver and these accounts."""
+    return Datastore(
+        manifest_of("postgresql"),
+        driver=lambda place: driver,
+        databases=lambda place: MemoryDatabases(accounts),
+        users=lambda place: MemoryUsers(accounts),
+        root=lambda place: MemoryRoot(accounts),
+        accounts=lambda place: accounts.read(),
+        tls=lambda place: driver,
+    )
 
 
 def broken() -> Failed:
@@ -179,5 +205,5 @@ def driver() -> MemoryDriver:
 
 
 @pytest.fixture
-def keeper() -> MemoryKeeper:
-    return MemoryKeeper()
+def accounts() -> MemoryAccounts:
+    return MemoryAccounts()

@@ -25,7 +25,7 @@ from tests.support.agents import (
     task_row,
     until,
 )
-from tests.unit.guestagent.conftest import MemoryDriver, MemoryKeeper
+from tests.unit.guestagent.conftest import MemoryAccounts, MemoryDriver, memory_datastore
 from trove.datastores.base import Place
 from trove.datastores.process import KEPT
 from trove.datastores.server import LONGEST_LOG
@@ -37,7 +37,7 @@ from trove.guestagent.agent import Agent
 from trove.guestagent.state import Home
 from trove.models import Agent as AgentRow
 from trove.models import Instance
-from trove.protocol import DatabaseAccount, EngineState
+from trove.protocol import EngineState
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def running(agent: Agent) -> Iterator[list[int]]:
 
 
 @pytest.fixture
-def make(directory: Path, driver: MemoryDriver, keeper: MemoryKeeper) -> Callable[[], Agent]:
-    return lambda: Agent(directory, lambda home: driver, lambda home: keeper)
+def make(directory: Path, driver: MemoryDriver, accounts: MemoryAccounts) -> Callable[[], Agent]:
+    return lambda: Agent(directory, memory_datastore(driver, accounts))
 
 
 def test_from_the_first_call_to_a_running_engine(
@@ -83,7 +83,7 @@ def test_from_the_first_call_to_a_running_engine(
     instance: str,
     make: Callable[[], Agent],
     driver: MemoryDriver,
-    keeper: MemoryKeeper,
+    accounts: MemoryAccounts,
 ) -> None:
     around, agent = conductor.installation, make()
     prepare = ask(around, instance, "prepare", databases=[{"name": "app"}])
@@ -108,7 +108,7 @@ def test_what_tenants_do_by_themselves_is_told(
     conductor: Conductor,
     instance: str,
     make: Callable[[], Agent],
-    keeper: MemoryKeeper,
+    accounts: MemoryAccounts,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "LOOK_AT_ACCOUNTS_EVERY", 0.0)
@@ -116,7 +116,7 @@ def test_what_tenants_do_by_themselves_is_told(
     agent.home.remember(desired="running")
     with running(agent):
         until(lambda: agent_row(around, instance).engine_state == "running", 20)
-        keeper.create_databases([DatabaseAccount("their own")])
+        accounts.databases.append("their own")
         until(lambda: agent_row(around, instance).accounts.get("databases"), 20)
 
 
@@ -259,7 +259,7 @@ def test_a_renewal_that_was_killed_is_done_again(
     conductor: Conductor,
     instance: str,
     directory: Path,
-    keeper: MemoryKeeper,
+    accounts: MemoryAccounts,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Between its two renames, so that the engine does not start any more."""
@@ -274,7 +274,7 @@ def test_a_renewal_that_was_killed_is_done_again(
 
     place = Home(directory).place
     driver = StrictDriver(place)
-    agent = Agent(directory, lambda home: driver, lambda home: keeper)
+    agent = Agent(directory, memory_datastore(driver, accounts))
     link = agent._link()
     agent._enrol(link)
     link.close()
@@ -284,7 +284,7 @@ def test_a_renewal_that_was_killed_is_done_again(
         agent.tasks.renew_certificate()
     assert not is_pair(place)
     agent.home.remember(desired="running", renew_at=1.0)
-    with running(Agent(directory, lambda home: driver, lambda home: keeper)):
+    with running(Agent(directory, memory_datastore(driver, accounts))):
         until(lambda: driver.now is EngineState.RUNNING, 30)
     assert is_pair(place)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.guestagent.conftest import MemoryDriver, ReloadingDriver, broken
+from tests.unit.guestagent.conftest import MemoryAccounts, MemoryDriver, broken, memory_datastore
 from trove.errors import Failed, Unavailable
 from trove.guestagent.engine import Engine
 from trove.guestagent.state import Home
@@ -40,7 +40,7 @@ def make(home: Home, driver: MemoryDriver, seconds: Time, told: list[EngineState
     engine = Engine(
         home,
         lambda: told.append(engine.state),
-        driver_of=lambda home: driver,
+        datastore=memory_datastore(driver, MemoryAccounts()),
         clock=seconds,
     )
     return engine
@@ -202,16 +202,14 @@ def test_it_is_stopped_even_while_a_task_hangs(engine: Engine, driver: MemoryDri
     assert driver.now is EngineState.STOPPED
 
 
-def test_a_certificate_is_taken_up_without_a_restart_where_that_can_be(
+def test_a_certificate_is_taken_up_without_a_restart(
     home: Home, seconds: Time, driver: MemoryDriver
 ) -> None:
-    reloading = ReloadingDriver()
-    for one, calls in ((reloading, ["reload"]), (driver, ["stop", "configure", "start"])):
-        engine = make(home, one, seconds, [])
-        engine.bring_up()
-        one.calls.clear()
-        engine.take_up_certificate()
-        assert one.calls == calls
+    engine = make(home, driver, seconds, [])
+    engine.bring_up()
+    driver.calls.clear()
+    engine.take_up_certificate()
+    assert driver.calls == ["reload"]
 
 
 def test_a_version_that_can_not_be_asked_for_is_asked_for_later(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.guestagent.conftest import MemoryDriver
+from tests.unit.guestagent.conftest import MemoryAccounts, MemoryDriver, memory_datastore
 from trove.guestagent import outbox as module
 from trove.guestagent.engine import Engine
 from trove.guestagent.outbox import Outbox, Reporter, usage_of
@@ -59,7 +59,7 @@ def test_what_changes_while_it_is_told_is_told_again() -> None:
 
 
 def test_a_report_says_what_is(home: Home, driver: MemoryDriver, directory: Path) -> None:
-    engine = Engine(home, lambda: None, driver_of=lambda home: driver)
+    engine = Engine(home, lambda: None, datastore=memory_datastore(driver, MemoryAccounts()))
     reporter = Reporter(home, engine)
     report = reporter.report()
     assert (report.engine, report.volume_used, report.accounts) == (EngineState.NEW, 0.0, None)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-from tests.unit.guestagent.conftest import MemoryDriver, MemoryKeeper
-from trove.datastores import part_of
+from tests.unit.guestagent.conftest import MemoryAccounts, MemoryDriver, memory_datastore
+from trove.datastores import manifest_of
+from trove.datastores.mariadb import session as mariadb
+from trove.datastores.parts import Datastore
+from trove.datastores.postgresql import session as postgresql
 from trove.db import new_id
 from trove.errors import Unavailable
 from trove.guestagent import worker
@@ -31,15 +35,23 @@ class Killed(BaseException):
 class Life:
     """One run of the agent's process, on the same disk and the same engine as the last."""
 
-    def __init__(self, directory: Path, driver: MemoryDriver, keeper: MemoryKeeper) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        driver: MemoryDriver,
+        accounts: MemoryAccounts,
+        datastore: Datastore | None = None,
+    ) -> None:
         self.home = Home(directory)
         self.outbox = Outbox()
         self.closing = threading.Event()
         self.certified: list[str] = []
-        self.engine = Engine(self.home, self.outbox.news.set, driver_of=lambda home: driver)
-        self.tasks = Tasks(
-            self.home, self.engine, self.certify, self.outbox.set_accounts, lambda home: keeper
+        self.engine = Engine(
+            self.home,
+            self.outbox.news.set,
+            datastore=datastore or memory_datastore(driver, accounts),
         )
+        self.tasks = Tasks(self.home, self.engine, self.certify, self.outbox.set_accounts)
         self.worker = Worker(
             Journal(self.home.journal), self.outbox, self.tasks, self.closing, lambda s: None
         )
@@ -56,19 +68,21 @@ class Life:
 
 
 @pytest.fixture
-def live(directory: Path, driver: MemoryDriver, keeper: MemoryKeeper) -> Callable[[], Life]:
-    return lambda: Life(directory, driver, keeper)
+def live(directory: Path, driver: MemoryDriver, accounts: MemoryAccounts) -> Callable[[], Life]:
+    return lambda: Life(directory, driver, accounts)
 
 
 def order(kind: str, **args: Any) -> TaskOrder:
     return TaskOrder(new_id(), kind, args)
 
 
-def test_a_task_given_twice_is_done_once(live: Callable[[], Life], keeper: MemoryKeeper) -> None:
+def test_a_task_given_twice_is_done_once(
+    live: Callable[[], Life], accounts: MemoryAccounts
+) -> None:
     life, task = live(), order("create_databases", databases=[{"name": "a"}])
     (first,) = life.do(task)
     assert first.error is None
-    assert keeper.databases == ["a"]
+    assert accounts.databases == ["a"]
     assert life.do(task) == [first]
     assert life.worker.busy() == [task.id]
     life.worker.acknowledge(Batch([first], [], None))
@@ -100,34 +114,34 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def fill(keeper: MemoryKeeper) -> None:
+def fill(accounts: MemoryAccounts) -> None:
     from trove.protocol import Account
 
-    keeper.databases[:] = ["old", "mine"]
-    keeper.users.clear()
-    keeper.users["bob"] = Account("bob", databases=["mine"], password="b")
+    accounts.databases[:] = ["old", "mine"]
+    accounts.users.clear()
+    accounts.users["bob"] = Account("bob", databases=["mine"], password="b")
 
 
 @pytest.mark.parametrize(("kind", "args"), CHANGES, ids=lambda part: str(part)[:20])
 def test_a_change_that_a_death_or_a_break_interrupted_is_done_once(
-    live: Callable[[], Life], keeper: MemoryKeeper, kind: str, args: dict[str, Any]
+    live: Callable[[], Life], accounts: MemoryAccounts, kind: str, args: dict[str, Any]
 ) -> None:
     """The death comes right after the effect, before anybody could write it down."""
-    fill(keeper)
+    fill(accounts)
     (once,) = live().do(order(kind, **args))
-    expected = (keeper.databases[:], keeper.accounts(), keeper.root)
+    expected = (accounts.databases[:], accounts.read(), accounts.root)
     assert once.error is None
     for error in (Killed(), Unavailable("connection lost")):
-        fill(keeper)
-        keeper.root = None
-        keeper.errors = [error]
+        fill(accounts)
+        accounts.root = None
+        accounts.errors = [error]
         task = order(kind, **args)
         try:
             (answer,) = live().do(task)[-1:]
         except Killed:
             (answer,) = live().do(task)[-1:]
         assert (answer.id, answer.error, answer.result) == (task.id, None, once.result)
-        assert (keeper.databases, keeper.accounts(), keeper.root) == expected
+        assert (accounts.databases, accounts.read(), accounts.root) == expected
 
 
 @pytest.mark.parametrize(
@@ -138,26 +152,26 @@ def test_a_change_that_a_death_or_a_break_interrupted_is_done_once(
     ],
 )
 def test_what_was_there_before_is_never_taken_for_ones_own(
-    live: Callable[[], Life], keeper: MemoryKeeper, kind: str, args: dict[str, Any]
+    live: Callable[[], Life], accounts: MemoryAccounts, kind: str, args: dict[str, Any]
 ) -> None:
-    fill(keeper)
+    fill(accounts)
     task = order(kind, **args)
     life = live()
     entry = life.worker._journal.take(task)
     life.worker._attempt(entry, task)
     (answer,) = live().do(task)
     assert answer.error_kind == "exists"
-    assert keeper.users["bob"].password == "b"
+    assert accounts.users["bob"].password == "b"
     assert live().do(order(kind, **args))[-1].error_kind == "exists"
 
 
-def test_missing_things_are_missing(live: Callable[[], Life], keeper: MemoryKeeper) -> None:
+def test_missing_things_are_missing(live: Callable[[], Life], accounts: MemoryAccounts) -> None:
     (answer,) = live().do(order("delete_database", name="nowhere"))
     assert answer.error_kind == "not_found"
 
 
 def test_prepare_makes_everything_and_may_be_repeated(
-    live: Callable[[], Life], keeper: MemoryKeeper, driver: MemoryDriver, directory: Path
+    live: Callable[[], Life], accounts: MemoryAccounts, driver: MemoryDriver, directory: Path
 ) -> None:
     args: dict[str, Any] = {
         "memory": 512,
@@ -177,12 +191,12 @@ def test_prepare_makes_everything_and_may_be_repeated(
     assert (directory / "config" / "server.crt").read_text() == "certificate"
     assert (directory / "config" / "ca.crt").read_text() == "authority"
     assert "PRIVATE KEY" in (directory / "config" / "server.key").read_text()
-    keeper.users["bob"].password = "changed meanwhile"
+    accounts.users["bob"].password = "changed meanwhile"
     (_, again) = live().do(order("prepare", **args))
     assert again.result == answer.result
-    assert keeper.users["bob"].password == "b"
+    assert accounts.users["bob"].password == "b"
     assert [p.note for p in life.outbox.batch().progress] == []
-    (plain,) = Life(directory, driver, keeper).do(order("prepare"))[-1:]
+    (plain,) = Life(directory, driver, accounts).do(order("prepare"))[-1:]
     assert plain.error is None
 
 
@@ -217,9 +231,9 @@ def test_nonsense_is_answered(live: Callable[[], Life], task: TaskOrder) -> None
 
 
 def test_whatever_else_goes_wrong_is_answered_too(
-    live: Callable[[], Life], keeper: MemoryKeeper
+    live: Callable[[], Life], accounts: MemoryAccounts
 ) -> None:
-    keeper.errors = [ZeroDivisionError("oops"), OSError(28, "No space left on device")]
+    accounts.errors = [ZeroDivisionError("oops"), OSError(28, "No space left on device")]
     life = live()
     (answer,) = life.do(order("disable_root"))
     assert (answer.error, answer.error_kind) == ("ZeroDivisionError: oops", "failed")
@@ -228,20 +242,20 @@ def test_whatever_else_goes_wrong_is_answered_too(
 
 
 def test_patience_ends(
-    live: Callable[[], Life], keeper: MemoryKeeper, monkeypatch: pytest.MonkeyPatch
+    live: Callable[[], Life], accounts: MemoryAccounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trove.guestagent.worker.USUAL_PATIENCE", -1.0)
-    keeper.errors = [Unavailable("down")]
+    accounts.errors = [Unavailable("down")]
     (answer,) = live().do(order("disable_root"))
     assert answer.error_kind == "unavailable"
 
 
 def test_an_agent_that_stops_leaves_its_task_to_the_next_life(
-    live: Callable[[], Life], keeper: MemoryKeeper
+    live: Callable[[], Life], accounts: MemoryAccounts
 ) -> None:
     life, task = live(), order("disable_root")
     life.closing.set()
-    keeper.errors = [Unavailable("the engine is stopping")]
+    accounts.errors = [Unavailable("the engine is stopping")]
     assert life.do(task) == []
     (answer,) = live().do(task)
     assert answer.error is None
@@ -281,12 +295,25 @@ def test_a_certificate_is_renewed(live: Callable[[], Life], driver: MemoryDriver
     life.engine.bring_up()
     driver.calls.clear()
     life.tasks.renew_certificate()
-    assert driver.calls == ["stop", "configure", "start"]
+    assert driver.calls == ["reload"]
     assert life.home.state.renew_at is not None
 
 
-@pytest.mark.parametrize("manager", ["postgresql", "mariadb"])
-def test_the_api_hears_of_a_lock_before_it_gives_up(manager: str) -> None:
+def test_an_engine_without_accounts_or_tls_is_prepared(
+    directory: Path, driver: MemoryDriver
+) -> None:
+    bare = Datastore(manifest_of("postgresql"), driver=lambda place: driver)
+    life = Life(directory, driver, MemoryAccounts(), bare)
+    (result,) = life.do(order("prepare"))
+    assert (result.error, life.certified) == (None, [])
+    assert driver.calls == ["install", "configure", "start"]
+    (refused,) = life.do(order("create_users", users=[{"name": "ann"}]))[-1:]
+    assert refused.error is not None
+    assert "no users" in refused.error
+
+
+@pytest.mark.parametrize("session", [postgresql, mariadb])
+def test_the_api_hears_of_a_lock_before_it_gives_up(session: ModuleType) -> None:
     """The last try may begin when patience is all but at its end."""
-    longest = worker.USUAL_PATIENCE + worker.PAUSE + part_of(manager, "session").LOCK_SECONDS
+    longest = worker.USUAL_PATIENCE + worker.PAUSE + session.LOCK_SECONDS
     assert longest < TimingSettings().agent_call_low_timeout - 1

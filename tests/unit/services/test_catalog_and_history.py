@@ -11,14 +11,13 @@ import pytest
 from sqlalchemy import update
 
 from tests.support.api import PEOPLE, World
-from trove.datastores.base import Capability
+from trove.datastores import datastore_of
 from trove.engine import Operation, State, supersede
 from trove.engine.operation import TURNED_BACK_AT
 from trove.errors import Conflict, Invalid, NotSupported
 from trove.models import DatastoreVersion
 from trove.protocol import TaskKind
 from trove.services import accounts, datastores, instances, operations, quotas, running_engine
-from trove.settings import Settings
 
 RED, ADMIN = PEOPLE["red"], PEOPLE["admin"]
 
@@ -123,13 +122,8 @@ def test_what_an_engine_lacks_is_not_supported(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance_id = world.built()
-    found = running_engine.rules_of
-
-    def without_users(settings: Settings, manager: str) -> object:
-        manifest = found(settings, manager)
-        return replace(manifest, capabilities=manifest.capabilities - {Capability.USERS})
-
-    monkeypatch.setattr(running_engine, "rules_of", without_users)
+    without_users = replace(datastore_of("postgresql"), users=None)
+    monkeypatch.setattr(running_engine, "datastore_of", lambda manager: without_users)
     with pytest.raises(NotSupported, match="users"):
         accounts.list_users(world.installation, RED, instance_id, limit=1, marker=None)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from types import ModuleType, SimpleNamespace
-from typing import Any, cast
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
-from trove.datastores import packages
+from trove.datastores import datastore_of
 from trove.services.engine_settings import settings_of
 from trove.services.instance_view import InstanceView
 
@@ -27,18 +28,7 @@ def test_they_grow_with_the_memory(manager: str, name: str) -> None:
     assert int(small[name].rstrip("MB")) < int(large[name].rstrip("MB"))
 
 
-def test_a_package_that_computes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    known: dict[str, Any] = {**packages(), "bare": ModuleType("json")}
-    monkeypatch.setattr("trove.services.engine_settings.packages", lambda: known)
-    monkeypatch.setattr("trove.datastores.packages", lambda: known)
-    known["bare"].MANIFEST = None
+def test_a_datastore_that_computes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = replace(datastore_of("postgresql"), sizes=None)
+    monkeypatch.setattr("trove.services.engine_settings.datastore_of", lambda manager: bare)
     assert settings_of(view("bare")) == {}
-
-
-def test_a_package_that_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(manager: str, part: str) -> ModuleType:
-        raise ModuleNotFoundError("No module named 'absent'", name="absent")
-
-    monkeypatch.setattr("trove.services.engine_settings.part_of", broken)
-    with pytest.raises(ModuleNotFoundError):
-        settings_of(view("mariadb"))

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.support.cloud import Cloud
-from trove.datastores import manifest_of
+from trove.datastores import datastore_of, parts
 from trove.engine import Operation
 from trove.errors import Forbidden, Invalid, NotFound, NotReady, OverQuota, Reserved
 from trove.models import Agent, Datastore, DatastoreVersion, Event, Instance
@@ -143,8 +143,9 @@ def test_a_flavor_that_is_too_small_for_the_engine(cloud: Cloud) -> None:
 def test_an_engine_without_accounts(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], named: str
 ) -> None:
-    bare = replace(manifest_of("postgresql"), capabilities=frozenset())
-    monkeypatch.setattr(instance_order, "rules_of", lambda *_: bare)
+    datastore = datastore_of("postgresql")
+    bare = parts.Datastore(datastore.manifest, datastore.driver)
+    monkeypatch.setattr(instance_order, "datastore_of", lambda _: bare)
     with pytest.raises(Invalid, match=f"^{named}: .* has no {named}"):
         cloud.order(**fields)
 

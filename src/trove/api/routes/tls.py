@@ -10,8 +10,8 @@ from starlette.responses import Response
 from trove.api.call import Call, may, shown
 from trove.api.schemas.answers import AuthorityAnswer, TlsAnswer
 from trove.api.schemas.others import TlsAction
-from trove.datastores import manifest_of
-from trove.datastores.base import Capability
+from trove.datastores import datastore_of
+from trove.datastores.parts import Part
 from trove.errors import Invalid, NotSupported
 from trove.services import instances
 from trove.services.authority import host_name_of, load_authority
@@ -28,7 +28,7 @@ def show(
     """Whether the instance speaks TLS; with `include_certificate`, whom to trust for that."""
     view = instances.show(call.inst, call.caller, instance_id)
     # The words of the wire for an engine that speaks none.
-    if Capability.TLS not in manifest_of(view.manager).capabilities:
+    if not datastore_of(view.manager).has(Part.TLS):
         return shown({"ssl": {"status": "off", "mode": "builtin"}})
     name = host_name_of(view.id)
     certificate: dict[str, Any] = {

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from trove import migrations
 from trove.cli.services import add_common, first_line_of
-from trove.datastores import packages
+from trove.datastores import datastores
 from trove.db import Database
 from trove.errors import TroveError
 from trove.models import DatastoreVersion
@@ -76,7 +76,7 @@ def datastores_are_known(loaded: Loaded) -> Finding:
     with database.session() as session:
         used = set(session.scalars(select(DatastoreVersion.manager).distinct()))
     database.dispose()
-    missing = sorted(used - set(packages()))
+    missing = sorted(used - set(datastores()))
     if not missing:
         return Finding("Datastores", Outcome.SUCCESS)
     return Finding("Datastores", Outcome.FAILURE, f"no package for: {', '.join(missing)}")

@@ -1,6 +1,7 @@
 """MariaDB 10.5 and newer."""
 
-from trove.datastores.base import Capability, Manifest, NameRules
+from trove.datastores.base import Manifest, NameRules
+from trove.datastores.parts import Datastore, Lazy
 
 # fmt: off
 CHARACTER_SETS = frozenset(
@@ -22,7 +23,6 @@ MANIFEST = Manifest(
     manager="mariadb",
     title="MariaDB",
     port=3306,
-    capabilities=frozenset(Capability),
     database_names=NameRules(
         longest=64,
         forbidden="/\\",
@@ -52,4 +52,15 @@ MANIFEST = Manifest(
     collations_by_character_set=True,
     url_scheme="mysql",
     client="mariadb",
+)
+
+DATASTORE = Datastore(
+    MANIFEST,
+    driver=Lazy(f"{__name__}.driver:create_driver"),
+    databases=Lazy(f"{__name__}.databases:create_databases"),
+    users=Lazy(f"{__name__}.users:create_users"),
+    root=Lazy(f"{__name__}.root:create_root"),
+    accounts=Lazy(f"{__name__}.catalog:accounts_of"),
+    tls=Lazy(f"{__name__}.driver:create_tls"),
+    sizes=Lazy(f"{__name__}.configuration:sizes_of"),
 )

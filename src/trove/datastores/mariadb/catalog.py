@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import re
 
+from trove.datastores.base import Place
 from trove.datastores.mariadb import MANIFEST
-from trove.datastores.mariadb.session import ADMIN, Session, ask
-from trove.protocol import Account, DatabaseAccount
+from trove.datastores.mariadb.session import ADMIN, Session, query, session
+from trove.protocol import Account, Accounts, DatabaseAccount
 
 ANY_HOST = "%"
 ROLE_HOST = ""
 HIDDEN_USERS = (ADMIN, "root", "mariadb.sys")
 
 
+def accounts_of(place: Place) -> Accounts:
+    """What tenants may see of databases, users and root."""
+    with session(place) as link:
+        return Accounts(databases(link), users(link), root_enabled(link))
+
+
 def databases(link: Session) -> list[DatabaseAccount]:
     """What tenants may see."""
-    rows = ask(
+    rows = query(
         link,
         "SELECT schema_name, default_character_set_name, default_collation_name "
         "FROM information_schema.schemata ORDER BY 1",
@@ -29,7 +36,7 @@ def users(link: Session) -> list[Account]:
     granted: dict[tuple[str, str], dict[str, None]] = {}
     for name, host, pattern in _grants(link):
         granted.setdefault((name, host), {})[_unescaped(pattern)] = None
-    rows = ask(link, "SELECT User, Host FROM mysql.user WHERE is_role = 'N' ORDER BY 1, 2")
+    rows = query(link, "SELECT User, Host FROM mysql.user WHERE is_role = 'N' ORDER BY 1, 2")
     return [
         Account(name, host, list(granted.get((name, host), {})))
         for name, host in rows
@@ -47,7 +54,7 @@ def grants_on(link: Session, database: str) -> list[tuple[Account, str]]:
 
 
 def root_enabled(link: Session) -> bool:
-    rows = ask(
+    rows = query(
         link,
         # mysql.user, a view since 10.4, does not tell of the lock.
         "SELECT 1 FROM mysql.global_priv WHERE User = 'root' AND Host = '%'"
@@ -58,12 +65,12 @@ def root_enabled(link: Session) -> bool:
 
 def database_names(link: Session) -> list[str]:
     """Every one, the engine's own too."""
-    return [name for (name,) in ask(link, "SELECT schema_name FROM information_schema.schemata")]
+    return [name for (name,) in query(link, "SELECT schema_name FROM information_schema.schemata")]
 
 
 def account_names(link: Session) -> set[str]:
     """Every `name@host`, the engine's own too."""
-    rows = ask(link, "SELECT User, Host FROM mysql.global_priv")
+    rows = query(link, "SELECT User, Host FROM mysql.global_priv")
     return {f"{name}@{host}" for name, host in rows}
 
 
@@ -78,7 +85,7 @@ def full_name(user: Account) -> str:
 
 def connections(link: Session, *, database: str, user: str = ANY_HOST) -> list[int]:
     """Ids of connections that use a database, of one user or of all."""
-    rows = ask(
+    rows = query(
         link,
         "SELECT id FROM information_schema.processlist WHERE db = %s "
         "AND (%s = '%%' OR user = %s) AND id <> connection_id()",
@@ -93,7 +100,7 @@ def _grants(link: Session) -> list[tuple[str, str, str]]:
     """Users (or roles), hosts and patterns."""
     return [
         (name, host, pattern)
-        for name, host, pattern in ask(link, "SELECT User, Host, Db FROM mysql.db ORDER BY 3")
+        for name, host, pattern in query(link, "SELECT User, Host, Db FROM mysql.db ORDER BY 3")
     ]
 
 

@@ -10,16 +10,16 @@ import pymysql
 from pymysql.constants import CR
 
 from trove.datastores import process
-from trove.datastores.base import Place
+from trove.datastores.base import Driver, Place, Tls
 from trove.datastores.mariadb.configuration import render, settings_of
 from trove.datastores.mariadb.session import (
     ADMIN,
     SOCKET,
-    ask,
     connect,
+    execute,
+    query,
     secret_file,
     session,
-    tell,
     verifier,
 )
 from trove.datastores.server import Program, Server
@@ -67,8 +67,11 @@ BOOTSTRAP = (
 )
 
 
-def create_driver(place: Place) -> MariadbDriver:
-    """The driver of the MariaDB that lives there."""
+def create_driver(place: Place) -> Driver:
+    return MariadbDriver(place)
+
+
+def create_tls(place: Place) -> Tls:
     return MariadbDriver(place)
 
 
@@ -89,7 +92,7 @@ def program_at(place: Place) -> Program:
 
 
 class MariadbDriver:
-    """See `trove.datastores.base.Driver`."""
+    """See `trove.datastores.base.Driver`, and `Tls`."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -114,10 +117,10 @@ class MariadbDriver:
         self.server.stop()
 
     def reload(self) -> None:
-        """Use the certificate that lies there now; content if the engine does not run."""
+        """Use the present certificate; succeeds if the engine does not run."""
         if self.server.pid():
             with session(self.place) as link:
-                tell(link, "FLUSH SSL")
+                execute(link, "FLUSH SSL")
 
     def state(self) -> EngineState:
         return self._ping() if self.server.pid() else EngineState.STOPPED
@@ -131,7 +134,7 @@ class MariadbDriver:
     def version(self) -> str:
         with session(self.place) as link:
             # `10.11.19-MariaDB-0+deb12u1`.
-            return str(ask(link, "SELECT VERSION()")[0][0]).partition("-")[0]
+            return str(query(link, "SELECT VERSION()")[0][0]).partition("-")[0]
 
     def _make(self) -> None:
         server = process.program_of(self.place.binaries, self.server.program.name)

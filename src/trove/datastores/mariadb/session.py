@@ -98,14 +98,14 @@ def connect(place: Place, *, seconds: int) -> Session:
     return link
 
 
-def ask(link: Session, text: str, *values: str) -> list[tuple[Any, ...]]:
+def query(link: Session, text: str, *values: str) -> list[tuple[Any, ...]]:
     """The rows of a query whose %s are these values."""
     with link.cursor() as cursor:
         cursor.execute(text, values or None)
         return list(cursor.fetchall())
 
 
-def tell(link: Session, text: str) -> None:
+def execute(link: Session, text: str) -> None:
     """Run a statement in which every name and value is quoted already."""
     with link.cursor() as cursor:
         cursor.execute(text)

@@ -1,6 +1,7 @@
 """PostgreSQL 13 and newer."""
 
-from trove.datastores.base import Capability, Manifest, NameRules
+from trove.datastores.base import Manifest, NameRules
+from trove.datastores.parts import Datastore, Lazy
 
 ADMIN = "os_admin"
 GROUP_PREFIX = "os_db_"
@@ -40,7 +41,6 @@ MANIFEST = Manifest(
     manager="postgresql",
     title="PostgreSQL",
     port=5432,
-    capabilities=frozenset(Capability),
     database_names=NameRules(
         longest=63,
         forbidden="/",
@@ -68,4 +68,15 @@ MANIFEST = Manifest(
     lacks_tls=b"SSL is not supported by this build",
     character_sets=CHARACTER_SETS,
     seed=(*INITDB, "--wal-segsize=1"),  # of its log, which nobody copies
+)
+
+DATASTORE = Datastore(
+    MANIFEST,
+    driver=Lazy(f"{__name__}.driver:create_driver"),
+    databases=Lazy(f"{__name__}.databases:create_databases"),
+    users=Lazy(f"{__name__}.users:create_users"),
+    root=Lazy(f"{__name__}.root:create_root"),
+    accounts=Lazy(f"{__name__}.catalog:accounts_of"),
+    tls=Lazy(f"{__name__}.driver:create_tls"),
+    sizes=Lazy(f"{__name__}.configuration:sizes_of"),
 )

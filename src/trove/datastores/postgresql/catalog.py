@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from trove.datastores.postgresql.session import Session, ask
-from trove.protocol import Account, DatabaseAccount
+from trove.datastores.base import Place
+from trove.datastores.postgresql.session import Session, query, session
+from trove.protocol import Account, Accounts, DatabaseAccount
+
+
+def accounts_of(place: Place) -> Accounts:
+    """What tenants may see of databases, users and root."""
+    with session(place) as link:
+        return Accounts(databases(link), users(link), root_enabled(link))
 
 
 def databases(link: Session) -> list[DatabaseAccount]:
     """What tenants may see."""
-    rows = ask(
+    rows = query(
         link,
         "SELECT d.datname::text, pg_encoding_to_char(d.encoding)::text, d.datcollate::text "
         "FROM pg_database d WHERE NOT d.datistemplate AND d.datname <> 'postgres' ORDER BY 1",
@@ -21,7 +28,7 @@ def users(link: Session) -> list[Account]:
 
     A role with a password is a user even if it may not log in: perhaps its removal was cut short.
     """
-    rows = ask(
+    rows = query(
         link,
         "SELECT DISTINCT r.rolname::text, d.datname::text FROM pg_authid r "
         "LEFT JOIN (pg_auth_members m JOIN pg_authid g ON g.oid = m.roleid "
@@ -37,12 +44,14 @@ def users(link: Session) -> list[Account]:
 
 
 def root_enabled(link: Session) -> bool:
-    return bool(ask(link, "SELECT 'yes' FROM pg_roles WHERE rolname = 'postgres' AND rolcanlogin"))
+    return bool(
+        query(link, "SELECT 'yes' FROM pg_roles WHERE rolname = 'postgres' AND rolcanlogin")
+    )
 
 
 def owners(link: Session) -> dict[str, str]:
     """The owner of each database that tenants may see."""
-    rows = ask(
+    rows = query(
         link,
         "SELECT d.datname::text, r.rolname::text FROM pg_database d JOIN pg_roles r "
         "ON r.oid = d.datdba WHERE NOT d.datistemplate AND d.datname <> 'postgres'",
@@ -52,17 +61,17 @@ def owners(link: Session) -> dict[str, str]:
 
 def database_names(link: Session) -> set[str]:
     """Every one, the engine's own too."""
-    return {name for (name,) in ask(link, "SELECT datname::text FROM pg_database")}
+    return {name for (name,) in query(link, "SELECT datname::text FROM pg_database")}
 
 
 def role_names(link: Session) -> set[str]:
     """Every one, the engine's own too."""
-    return {name for (name,) in ask(link, "SELECT rolname::text FROM pg_roles")}
+    return {name for (name,) in query(link, "SELECT rolname::text FROM pg_roles")}
 
 
 def tenants_roles(link: Session) -> dict[str, bool]:
     """Every role that is neither the engine's nor Trove's own, and whether it may log in."""
-    rows = ask(
+    rows = query(
         link,
         "SELECT rolname::text, rolcanlogin::text FROM pg_roles "
         "WHERE rolname NOT IN ('os_admin', 'postgres') AND rolname !~ '^(pg_|os_db_)'",
@@ -72,7 +81,7 @@ def tenants_roles(link: Session) -> dict[str, bool]:
 
 def unused_groups(link: Session) -> list[str]:
     """Groups that have neither a database nor members, which a crash has left."""
-    rows = ask(
+    rows = query(
         link,
         "SELECT rolname::text FROM pg_roles r WHERE rolname LIKE 'os\\_db\\_%' "
         "AND NOT EXISTS (SELECT FROM pg_database WHERE datdba = r.oid) "
@@ -86,7 +95,7 @@ def user_names(link: Session) -> set[str]:
 
 
 def owned_databases(link: Session, user: str) -> list[str]:
-    rows = ask(
+    rows = query(
         link,
         "SELECT d.datname::text FROM pg_database d JOIN pg_roles r ON r.oid = d.datdba "
         "WHERE r.rolname = %s",
@@ -97,7 +106,7 @@ def owned_databases(link: Session, user: str) -> list[str]:
 
 def places_of(link: Session, user: str) -> list[tuple[str, str]]:
     """The databases in which something depends on a user, and their owners."""
-    rows = ask(
+    rows = query(
         link,
         "SELECT DISTINCT d.datname::text, o.rolname::text FROM pg_shdepend s "
         "JOIN pg_database d ON d.oid = s.dbid JOIN pg_roles o ON o.oid = d.datdba "

@@ -12,10 +12,10 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from trove.datastores import process
-from trove.datastores.base import Place
+from trove.datastores.base import Driver, Place, Tls
 from trove.datastores.postgresql import cluster
 from trove.datastores.postgresql.configuration import CLIENT_RULES, render, settings_of
-from trove.datastores.postgresql.session import ask, secret_file, session, tell
+from trove.datastores.postgresql.session import execute, query, secret_file, session
 from trove.datastores.server import Program, Server
 from trove.errors import Failed
 from trove.files import write_private
@@ -26,8 +26,11 @@ log = logging.getLogger(__name__)
 PING_SECONDS = 2
 
 
-def create_driver(place: Place) -> PostgresDriver:
-    """The driver of the PostgreSQL that lives there."""
+def create_driver(place: Place) -> Driver:
+    return PostgresDriver(place)
+
+
+def create_tls(place: Place) -> Tls:
     return PostgresDriver(place)
 
 
@@ -49,7 +52,7 @@ def program_at(place: Place) -> Program:
 
 
 class PostgresDriver:
-    """See `trove.datastores.base.Driver`."""
+    """See `trove.datastores.base.Driver`, and `Tls`."""
 
     def __init__(self, place: Place) -> None:
         self.place = place
@@ -80,7 +83,7 @@ class PostgresDriver:
         self.server.stop()
 
     def reload(self) -> None:
-        """Use the certificate and settings that lie there now; content if it does not run."""
+        """Use the present certificate and settings; succeeds if it does not run."""
         pid = self.server.pid()
         if pid:
             os.kill(pid, SIGHUP)
@@ -100,7 +103,7 @@ class PostgresDriver:
 
     def version(self) -> str:
         with session(self.place) as connection:
-            return ask(connection, "SHOW server_version")[0][0].split()[0]
+            return query(connection, "SHOW server_version")[0][0].split()[0]
 
     def _make(self) -> None:
         """Not synced, which `install` does for all of it at once."""
@@ -129,10 +132,12 @@ class PostgresDriver:
         """Once, at the first start: the superuser for tenants, locked, and nobody let in."""
         with session(self.place) as connection:
             # Who is killed before the marker is written finds it here the next time.
-            if not ask(connection, "SELECT rolname::text FROM pg_roles WHERE rolname = 'postgres'"):
-                tell(connection, "CREATE ROLE postgres SUPERUSER CREATEDB CREATEROLE NOLOGIN")
+            if not query(
+                connection, "SELECT rolname::text FROM pg_roles WHERE rolname = 'postgres'"
+            ):
+                execute(connection, "CREATE ROLE postgres SUPERUSER CREATEDB CREATEROLE NOLOGIN")
             for database in ("postgres", "template1"):
-                tell(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
+                execute(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
         with process.told(self.server.program.title):
             write_private(self._arranged, "")
 

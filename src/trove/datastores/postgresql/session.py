@@ -59,17 +59,34 @@ def session(
         yield connection
 
 
-def ask(connection: Session, text: LiteralString, *names: str | None) -> list[tuple[str, ...]]:
+def query(connection: Session, text: LiteralString, *names: str | None) -> list[tuple[str, ...]]:
     """The rows of a query whose values are passed apart from it."""
     return connection.execute(text, names or None).fetchall()
 
 
-def tell(connection: Session, text: LiteralString, *parts: str | sql.Composable) -> None:
+def execute(connection: Session, text: LiteralString, *parts: str | sql.Composable) -> None:
     """Run a statement whose {} are identifiers (or ready-made parts)."""
     composed = (
         part if isinstance(part, sql.Composable) else sql.Identifier(part) for part in parts
     )
     connection.execute(sql.SQL(text).format(*composed))
+
+
+def set_password(link: Session, name: str, password: str) -> None:
+    """The engine sees the SCRAM verifier alone, never the password."""
+    verifier = link.pgconn.encrypt_password(password.encode(), name.encode(), b"scram-sha-256")
+    execute(link, "ALTER ROLE {} PASSWORD {}", name, sql.Literal(verifier.decode()))
+
+
+def end_sessions(link: Session, user: str, database: str | None = None) -> None:
+    """End the connections of a user, to one database or to all."""
+    query(
+        link,
+        "SELECT pg_terminate_backend(pid)::text FROM pg_stat_activity "
+        "WHERE usename = %s AND datname = coalesce(%s, datname)",
+        user,
+        database,
+    )
 
 
 @contextmanager

@@ -1,0 +1,71 @@
+"""Databases of tenants on a running PostgreSQL, each owned by a group role of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from psycopg import sql
+
+from trove.datastores.base import Databases, Place
+from trove.datastores.names import check_absent, check_present
+from trove.datastores.postgresql import GROUP_PREFIX, catalog
+from trove.datastores.postgresql.groups import (
+    close_to_others,
+    create_group,
+    drop_group,
+    groups_of,
+)
+from trove.datastores.postgresql.session import SLOW, execute, session
+from trove.protocol import DatabaseAccount
+
+
+def create_databases(place: Place) -> Databases:
+    return PostgresDatabases(place)
+
+
+class PostgresDatabases:
+    """See `trove.datastores.base.Databases`."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def create(self, databases: Sequence[DatabaseAccount]) -> None:
+        with session(self.place, seconds=SLOW) as link, ExitStack() as undo:
+            check_absent("database", catalog.database_names(link), [d.name for d in databases])
+            for unused in catalog.unused_groups(link):
+                drop_group(link, unused)
+            for database in databases:
+                group = create_group(link)
+                undo.callback(execute, link, "DROP ROLE {}", group)
+                options = _options_of(database)
+                # It cannot be part of a transaction, so a failure is undone by hand.
+                execute(link, "CREATE DATABASE {} OWNER {} {}", database.name, group, options)
+                undo.callback(execute, link, "DROP DATABASE {} WITH (FORCE)", database.name)
+                close_to_others(self.place, link, database.name, group)
+            undo.pop_all()
+
+    def repair(self, names: Sequence[str]) -> None:
+        with session(self.place) as link:
+            for name, group in groups_of(self.place, link, names).items():
+                close_to_others(self.place, link, name, group)
+
+    def delete(self, name: str) -> None:
+        """Connections to it end; the group goes too, unless it owns things elsewhere."""
+        with session(self.place, seconds=SLOW) as link:
+            owners = catalog.owners(link)
+            check_present("database", owners, [name])
+            execute(link, "DROP DATABASE {} WITH (FORCE)", name)
+            if owners[name].startswith(GROUP_PREFIX):
+                drop_group(link, owners[name])
+
+
+def _options_of(database: DatabaseAccount) -> sql.Composable:
+    """Encoding and locale as requested; another encoding than the engine's takes the locale C."""
+    if not (database.character_set or database.collate):
+        return sql.SQL("")
+    locale = database.collate or ("C" if database.character_set else "C.UTF-8")
+    # template1 may hold text, so PostgreSQL copies it into no other encoding or locale.
+    text = "TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}"
+    values = (database.character_set or "UTF8", locale, locale)
+    return sql.SQL(text).format(*(sql.Literal(value) for value in values))
