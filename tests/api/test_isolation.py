@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.support.api import BLUE, PEOPLE, RED, World
+from trove.api.routes.unserved import UNSERVED
 
 METHODS = ("get", "post", "put", "patch", "delete")
 PUBLIC = ("/", "/v1.0", "/healthcheck", "/metrics")
@@ -22,14 +23,7 @@ BODIES: dict[str, Any] = {
     "/instances/{instance_id}/users": {"users": [{"name": "ann", "password": "stolen"}]},
     "/instances/{instance_id}/users/{user}": {"user": {"password": "stolen"}},
     "/instances/{instance_id}/users/{user}/databases": {"databases": [{"name": "app"}]},
-    "/instances/{instance_id}/log": {"name": "general"},
-    "/instances/{instance_id}/ssl": {"ssl": {"disable": True}},
-    "/instances/{instance_id}/modules": {"modules": []},
     "/operations/{operation_id}/action": {"cancel": {}},
-    "/backups": {"backup": {"name": "b", "instance": "{instance_id}"}},
-    "/backup_strategies": {
-        "backup_strategy": {"swift_container": "c", "instance_id": "{instance_id}"}
-    },
     "/mgmt/instances/{instance_id}/action": {"stop": {}},
     "/mgmt/datastore-versions": {"version": {}},
     "/mgmt/quotas/{owner_id}": {"quotas": {"instances": 1}},
@@ -74,11 +68,13 @@ def reds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reds]:
 
 
 def routes(world: World) -> Iterator[tuple[str, str]]:
-    """(method, path below the project) of every route in the document."""
+    """(method, path below the project) of every route, served or not."""
     for path, operations in world.app.openapi()["paths"].items():
         if path.startswith("/v1.0/"):
             below = path.removeprefix("/v1.0/{project_id}")
             yield from ((method.upper(), below) for method in METHODS if method in operations)
+    for row in UNSERVED:
+        yield from ((method, row.path) for method in row.methods.split())
 
 
 def filled(reds: Reds, path: str) -> str:

@@ -76,11 +76,6 @@ def test_datastores_are_found_by_id_and_name(world: World) -> None:
     refused(world.ask("GET", "/datastores/none"), 404, "none")
     refused(world.ask("GET", "/datastores/mariadb/versions/1"), 400, "'1'")
     refused(world.ask("GET", "/datastores/versions/none"), 400, "none")
-    assert world.get(f"{base}/parameters") == {"configuration-parameters": []}
-    refused(world.ask("GET", f"{base}/parameters/p"), 404, "p")
-    by_id = f"/datastores/versions/{version_id}/parameters"
-    assert world.get(by_id) == {"configuration-parameters": []}
-    refused(world.ask("GET", f"{by_id}/p"), 404, "p")
 
 
 def test_operators_manage_versions(world: World) -> None:
@@ -127,8 +122,6 @@ def test_operators_manage_versions(world: World) -> None:
     refused(world.ask("DELETE", "/datastores/mariadb"), 403, "datastore:delete")
     world.order(datastore={"type": "mariadb"})
     refused(ask("DELETE", f"{base}/{world.version_id('mariadb')}"), 400, "used by instances")
-    parameters = f"/mgmt/datastores/versions/{world.version_id('mariadb')}/parameters"
-    refused(ask("GET", parameters), 501, "follow from the instance's flavor")
 
 
 def test_flavors_and_volume_types(world: World) -> None:
@@ -140,13 +133,6 @@ def test_flavors_and_volume_types(world: World) -> None:
     assert world.get("/volume-types/fake")["volume_type"]["is_public"] is True
     refused(world.ask("GET", "/volume-types/none"), 404, "none")
     assert world.order(volume={"size": 1, "type": "fake"})
-
-
-def test_metadata_of_an_instance_can_not_be_changed(world: World) -> None:
-    key = f"/instances/{world.built()}/metadata/k"
-    for method in ("POST", "PUT", "PATCH"):
-        refused(world.ask(method, key, {"metadata": {"value": "v"}}), 501, "by the instance's id")
-    refused(world.ask("DELETE", key), 404, "'k'")
 
 
 def test_quotas_are_seen_by_their_owner_and_set_by_operators(world: World) -> None:
@@ -233,9 +219,6 @@ def test_tls_is_on_and_the_authority_is_handed_out(world: World) -> None:
     answer = world.get("/certificate-authority")
     assert answer == {"certificate_authority": {"certificate": pem}}
     assert pem.startswith("-----BEGIN CERTIFICATE-----")
-    path = f"/instances/{instance_id}/ssl"
-    refused(world.ask("POST", path, {"ssl": {"disable": True}}), 501, "TLS")
-    refused(world.ask("POST", path, {"ssl": {"disable": True, "enable": True}}), 400, "ssl")
 
 
 def test_operators_manage_instances(world: World) -> None:
@@ -275,57 +258,6 @@ def test_actions_are_carried_out(world: World) -> None:
     refused(world.ask("POST", path, {"restart": {}, "force_delete": {}}), 400, "one action")
     forced = {"reset_status": {}, "force_delete": {}}
     assert world.ask("POST", path, forced).status_code == 202
-
-
-def test_what_there_is_not_is_told_honestly(world: World) -> None:
-    instance_id = world.built()
-    empty = ("backups", "configurations", "modules", "clusters", "backup_strategies")
-    for name in empty:
-        assert world.get(f"/{name}") == {name: []}
-    for name in ("backups", "configurations", "modules", "clusters"):
-        refused(world.ask("GET", f"/{name}/none"), 404, "none")
-    mine = f"/instances/{instance_id}"
-    assert "shared_buffers" in world.get(f"{mine}/configuration")["instance"]["configuration"]
-    assert world.get(f"{mine}/backups") == {"backups": []}
-    backup = {"backup": {"name": "b", "instance": instance_id}}
-    refused(world.ask("POST", "/backups", backup), 501, "pg_dump or mariadb-dump")
-    flag = {"backup": {"name": "b", "incremental": True}}
-    refused(world.ask("POST", "/backups", flag), 400, "incremental")
-    refused(world.ask("GET", "/backups", params={"all_projects": True}), 403, "all_projects")
-    refused(world.ask("GET", f"{mine}/log"), 501, "logs")
-    both = {"name": "general", "enable": 1, "disable": 1}
-    refused(world.ask("POST", f"{mine}/log", both), 400, "enable")
-    refused(world.ask("POST", f"{mine}/modules", {"modules": [{"id": "m"}]}), 404, "m")
-
-
-UNMADE = [
-    (
-        "/backup_strategies",
-        {"backup_strategy": {"swift_container": "c"}},
-        "Backups are not supported by this release: dump the data with pg_dump or mariadb-dump, at "
-        "the address that `trove url INSTANCE` prints.",
-    ),
-    (
-        "/configurations",
-        {"configuration": {"name": "c", "values": {}}},
-        "Configuration groups are not supported by this release: an engine's settings follow from "
-        "the instance's flavor.",
-    ),
-    (
-        "/clusters",
-        {"cluster": {"name": "c", "datastore": {}, "instances": [{}]}},
-        "Clusters are not supported by this release: create single instances.",
-    ),
-    ("/modules", {"module": {}}, "Modules are not supported by this release."),
-]
-
-
-@pytest.mark.parametrize(("path", "body", "told"), UNMADE)
-def test_what_can_not_be_made_is_said_with_what_to_do(
-    world: World, path: str, body: dict[str, Any], told: str
-) -> None:
-    answer = world.ask("POST", path, body)
-    assert (answer.status_code, answer.json()["notImplemented"]["message"]) == (501, told)
 
 
 def test_metrics_count_requests_by_their_pattern(world: World) -> None:

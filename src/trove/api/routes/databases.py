@@ -13,8 +13,7 @@ from trove.api.schemas.answers import DatabasesAnswer
 from trove.api.schemas.fields import PathName
 from trove.api.schemas.instances import databases_of
 from trove.api.views.accounts import database
-from trove.errors import NotSupported
-from trove.services import accounts, instances
+from trove.services import accounts
 
 router = APIRouter(prefix="/instances/{instance_id}/databases", tags=["databases"])
 
@@ -41,13 +40,6 @@ async def create(
     wanted = databases_of(body.databases)
     await call.ask_agent(instance_id, accounts.create_databases, wanted)
     return accepted()
-
-
-@router.get("/{name}", status_code=501, response_class=Response)
-def show(call: Annotated[Call, may("database:index")], instance_id: str, name: PathName) -> None:
-    """Has never been there; the list shows all there is to know of a database."""
-    instances.show(call.inst, call.caller, instance_id)
-    raise NotSupported("A single database can not be shown; list them.")
 
 
 @router.delete("/{name}", status_code=202, response_class=Response)

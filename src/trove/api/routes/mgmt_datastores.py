@@ -11,7 +11,6 @@ from trove.api.call import Call, accepted, may, shown
 from trove.api.schemas.answers import VersionAnswer, VersionsAnswer
 from trove.api.schemas.datastores import VersionCreate, VersionPatch
 from trove.api.views.catalog import managed_version
-from trove.errors import NotSupported
 from trove.services import datastores
 
 router = APIRouter(tags=["management"])
@@ -19,7 +18,6 @@ router = APIRouter(tags=["management"])
 Reader = Annotated[Call, may("mgmt:read")]
 Writer = Annotated[Call, may("mgmt:write")]
 VERSIONS = "/mgmt/datastore-versions"
-PARAMETERS = "/mgmt/datastores/versions/{version_id}/parameters"
 
 
 @router.get(VERSIONS, response_model=VersionsAnswer)
@@ -55,13 +53,3 @@ def delete(call: Writer, version_id: str) -> Response:
     """Unless an instance is of it."""
     datastores.delete_version(call.inst, call.caller, version_id)
     return accepted()
-
-
-@router.get(PARAMETERS, status_code=501, response_class=Response)
-def parameters(call: Reader, version_id: str) -> Response:
-    """Parameters come with the engine and can not be administered."""
-    datastores.version_of(call.inst, call.caller, None, version_id)
-    raise NotSupported(
-        "Configuration parameters are not supported by this release: an engine's settings follow "
-        "from the instance's flavor."
-    )

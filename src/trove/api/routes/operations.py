@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from trove.api.call import PAGED, Call, accepted, may, shown
 from trove.api.schemas.answers import OperationAnswer, OperationsAnswer
-from trove.api.schemas.others import OperationAction
+from trove.api.schemas.operations import OperationAction
 from trove.api.views.history import operation
 from trove.services import operations
 from trove.services.operations import OperationFilter

@@ -9,10 +9,8 @@ from starlette.responses import Response
 
 from trove.api.call import Call, may, shown
 from trove.api.schemas.answers import AuthorityAnswer, TlsAnswer
-from trove.api.schemas.others import TlsAction
 from trove.datastores import datastore_of
 from trove.datastores.parts import Part
-from trove.errors import Invalid, NotSupported
 from trove.services import instances
 from trove.services.authority import host_name_of, load_authority
 
@@ -38,19 +36,6 @@ def show(
     if include_certificate:
         certificate["authority"] = load_authority(call.inst.settings.authority).pem
     return shown({"ssl": {"status": "on", "mode": "builtin", "certificate": certificate}})
-
-
-@router.post("/instances/{instance_id}/ssl", status_code=501, response_class=Response)
-def act(
-    call: Annotated[Call, may("instance:update")], instance_id: str, body: TlsAction
-) -> Response:
-    """The built-in certificates can not be exchanged."""
-    instances.show(call.inst, call.caller, instance_id)
-    given = [key for key in ("enable", "disable", "rollback") if getattr(body.ssl, key)]
-    # What no installation could do is the user's fault, and told before 501.
-    if len(given) != 1:
-        raise Invalid("exactly one of enable, disable and rollback is needed", field="ssl")
-    raise NotSupported("TLS is always on here, with certificates of this installation.")
 
 
 @router.get("/certificate-authority", response_model=AuthorityAnswer)

@@ -45,13 +45,6 @@ def _size(value: Any) -> Any:
     return value
 
 
-def _flag(value: Any) -> Any:
-    # True == 1 in Python, but this wire's flags are integers, and true is refused.
-    if isinstance(value, bool) or value not in (0, 1):
-        raise ValueError("0 or 1 is needed")
-    return value
-
-
 def _bool(value: Any) -> Any:
     # pydantic would take "yes", "off" and 1 as well.
     if not isinstance(value, bool):
@@ -99,7 +92,6 @@ Size = Annotated[
         }
     ),
 ]
-Flag = Annotated[int, BeforeValidator(_flag), WithJsonSchema({"type": "integer", "enum": [0, 1]})]
 Bool = Annotated[bool, BeforeValidator(_bool), WithJsonSchema({"type": "boolean"})]
 
 
