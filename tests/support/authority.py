@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from trove.datastores.base import Place
+from trove.protocol.engine_spec import EngineSpec
 
 
 @dataclass
@@ -32,21 +32,21 @@ class Authority:
     def pem(self) -> str:
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
-    def equip(self, place: Place) -> None:
-        """Give a place its key and certificate, as the agent does."""
+    def equip(self, spec: EngineSpec) -> None:
+        """Give an engine its key and certificate, as the agent does."""
         key = ec.generate_private_key(ec.SECP256R1())
         issuer = self.certificate.subject
-        made = _signed(_name("db"), issuer, key.public_key(), self.key, place.address)
-        place.private_key.touch(mode=0o600)
-        place.private_key.write_bytes(
+        made = _signed(_name("db"), issuer, key.public_key(), self.key, spec.address)
+        spec.private_key.touch(mode=0o600)
+        spec.private_key.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption(),
             )
         )
-        place.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-        place.authority.write_text(self.pem())
+        spec.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        spec.authority.write_text(self.pem())
 
 
 def _name(text: str) -> x509.Name:

@@ -5,7 +5,6 @@ Law: what a test starts, it ends; engines live below one short directory, on 127
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import itertools
 import os
@@ -21,15 +20,17 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import psycopg
 import pymysql
 
 from tests.support.authority import Authority
 from trove.datastores import datastore_of, manifest_of
-from trove.datastores.base import Driver, Installation, Place
+from trove.datastores.base import Driver, Installation
 from trove.datastores.discovery import installed_engines
 from trove.datastores.parts import Lazy, Parts
 from trove.datastores.process import engine_processes
+from trove.protocol.engine_spec import EngineSpec
 
 IS_ROOT = os.geteuid() == 0
 USER = pwd.getpwnam("nobody")
@@ -102,7 +103,7 @@ class Engine:
     """One engine of one version, with the means to speak to it."""
 
     installation: Installation
-    place: Place
+    spec: EngineSpec
     parts: Parts
 
     @property
@@ -131,8 +132,8 @@ class Engine:
         )
 
     def changed(self, **changes: Any) -> Engine:
-        """The same engine in a place that differs, such as in `memory`."""
-        return make_engine(self.installation, dataclasses.replace(self.place, **changes))
+        """The same engine with another spec, such as another `memory`."""
+        return make_engine(self.installation, msgspec.structs.replace(self.spec, **changes))
 
     def query(
         self, text: str, *, user: str, password: str, database: str | None = None, tls: bool = True
@@ -148,21 +149,23 @@ class Engine:
     def connect(
         self, *, user: str, password: str, database: str | None = None, tls: bool = True
     ) -> Any:
-        return CONNECT[self.manager](self.place, user, password, database, tls)
+        return CONNECT[self.manager](self.spec, user, password, database, tls)
 
 
 class Refused(Exception):
     """The engine did not let this user in."""
 
 
-def make_place(
+def make_spec(
     root: Path, installation: Installation, *, address: str | None = None, **changes: Any
-) -> Place:
+) -> EngineSpec:
     """Directories of an engine, as the provider makes them."""
     folders = {name: root / name for name in ("data", "run", "config", "logs")}
     for folder in folders.values():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     values: dict[str, Any] = {
+        "manager": installation.manager,
+        "version": installation.version,
         "binaries": installation.directory,
         "address": address or next_address(),
         "port": manifest_of(installation.manager).port,
@@ -170,11 +173,11 @@ def make_place(
         "vcpus": 1,
         **folders,
     }
-    return Place(**(values | changes))
+    return EngineSpec(**(values | changes))
 
 
-def make_engine(installation: Installation, place: Place) -> Engine:
-    return Engine(installation, place, Parts(datastore_of(installation.manager), place))
+def make_engine(installation: Installation, spec: EngineSpec) -> Engine:
+    return Engine(installation, spec, Parts(datastore_of(installation.manager), spec))
 
 
 @contextmanager
@@ -215,8 +218,8 @@ def engine_in(
     root: Path, installation: Installation, authority: Authority, **changes: Any
 ) -> Iterator[Engine]:
     """Installed there and configured; ended afterwards."""
-    engine = make_engine(installation, make_place(root, installation, **changes))
-    authority.equip(engine.place)
+    engine = make_engine(installation, make_spec(root, installation, **changes))
+    authority.equip(engine.spec)
     try:
         engine.driver.install()
         engine.driver.configure()
@@ -236,18 +239,18 @@ def running_engine(
 
 
 def _connect_postgresql(
-    place: Place, user: str, password: str, database: str | None, tls: bool
+    spec: EngineSpec, user: str, password: str, database: str | None, tls: bool
 ) -> Any:
     options: Mapping[str, Any] = {
         "sslmode": "verify-full" if tls else "disable",
-        "sslrootcert": str(place.authority),
+        "sslrootcert": str(spec.authority),
         "sslcert": "/nonexistent/client.crt",  # not the one of whoever runs the tests
         "gssencmode": "disable",
     }
     try:
         return psycopg.connect(
-            host=place.address,
-            port=place.port,
+            host=spec.address,
+            port=spec.port,
             user=user,
             password=password,
             dbname=database or "postgres",
@@ -259,13 +262,13 @@ def _connect_postgresql(
 
 
 def _connect_mariadb(
-    place: Place, user: str, password: str, database: str | None, tls: bool
+    spec: EngineSpec, user: str, password: str, database: str | None, tls: bool
 ) -> Any:
-    context = ssl.create_default_context(cafile=str(place.authority)) if tls else None
+    context = ssl.create_default_context(cafile=str(spec.authority)) if tls else None
     try:
         return pymysql.connect(
-            host=place.address,
-            port=place.port,
+            host=spec.address,
+            port=spec.port,
             user=user,
             password=password.encode(),  # a text would be sent as latin1
             database=database,
@@ -278,7 +281,7 @@ def _connect_mariadb(
         raise Refused(str(error)) from None
 
 
-CONNECT: dict[str, Callable[[Place, str, str, str | None, bool], Any]] = {
+CONNECT: dict[str, Callable[[EngineSpec, str, str, str | None, bool], Any]] = {
     "postgresql": _connect_postgresql,
     "mariadb": _connect_mariadb,
 }

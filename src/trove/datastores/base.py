@@ -8,7 +8,7 @@ inside the datastore's folder. A part that an engine lacks is absent from its `D
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -76,42 +76,6 @@ class Installation:
     """Where its programs are."""
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where one engine lives in its guest, and how large it may be."""
-
-    binaries: Path
-    """The directory of the engine's programs (`Installation.directory`)."""
-    data: Path
-    """The data volume; the engine's own directory is below it."""
-    run: Path
-    """Sockets and pid files; short enough for a socket path."""
-    config: Path
-    """Configuration, certificate and key; only the engine's user reads it."""
-    logs: Path
-    address: str
-    port: int
-    memory: int
-    """MiB, the flavor's."""
-    vcpus: int
-    settings: dict[str, str] = field(default_factory=dict)
-    """Further engine settings, which win over the computed ones."""
-    seed: Path | None = None
-    """What `Manifest.seed` has made, for everybody to read; None where nobody has."""
-
-    @property
-    def certificate(self) -> Path:
-        return self.config / "server.crt"
-
-    @property
-    def private_key(self) -> Path:
-        return self.config / "server.key"
-
-    @property
-    def authority(self) -> Path:
-        return self.config / "ca.crt"
-
-
 class Driver(Protocol):
     """The engine as a process. Every call may be repeated; all run as the engine's own user."""
 
@@ -119,7 +83,7 @@ class Driver(Protocol):
         """Make the data directory unless it is complete; what a crash left half made is redone."""
 
     def configure(self) -> None:
-        """Write the configuration that follows from the place; needs no running engine."""
+        """Write the configuration that follows from the spec; needs no running engine."""
 
     def start(self) -> None:
         """Start the engine detached from this process and return when it answers.

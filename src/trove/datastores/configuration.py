@@ -1,11 +1,11 @@
-"""What follows from the size of a place, whichever engine it is."""
+"""Settings that follow from the size of an engine, whichever it is."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
 
-from trove.datastores.base import Place
+from trove.protocol.engine_spec import EngineSpec
 
 # An agent takes up to 50 MB (ADR 2); the rest is for its supervisor and what it runs.
 AGENT_MEMORY = 64
@@ -15,11 +15,11 @@ Sizes = Callable[[int, int, int], dict[str, str]]
 """Settings by MiB of memory that the engine may use, processors, and MiB of volume."""
 
 
-def settings_of(place: Place, sizes_of: Sizes, fixed: dict[str, str]) -> dict[str, str]:
-    """What follows from the size, then what is fixed, then what the place itself wants."""
+def settings_of(spec: EngineSpec, sizes_of: Sizes, fixed: dict[str, str]) -> dict[str, str]:
+    """What follows from the size, then what is fixed, then what the spec itself sets."""
     # Of the file system itself, so that a volume that was grown counts at the next start.
-    volume = shutil.disk_usage(place.data).total >> 20
-    return sizes_of(usable_memory(place.memory), place.vcpus, volume) | fixed | place.settings
+    volume = shutil.disk_usage(spec.data).total >> 20
+    return sizes_of(usable_memory(spec.memory), spec.vcpus, volume) | fixed | spec.settings
 
 
 def usable_memory(memory: int) -> int:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from trove.datastores.base import Databases, Driver, Manifest, Place, Root, Tls, Users
+from trove.datastores.base import Databases, Driver, Manifest, Root, Tls, Users
 from trove.errors import NotSupported
 from trove.protocol import Accounts
+from trove.protocol.engine_spec import EngineSpec
 
 T = TypeVar("T")
 
@@ -52,14 +53,14 @@ class Datastore:
     """An engine plug-in; every field but the manifest is usually a `Lazy` function."""
 
     manifest: Manifest
-    driver: Callable[[Place], Driver]
-    databases: Callable[[Place], Databases] | None = None
-    users: Callable[[Place], Users] | None = None
-    root: Callable[[Place], Root] | None = None
-    accounts: Callable[[Place], Accounts] | None = None
+    driver: Callable[[EngineSpec], Driver]
+    databases: Callable[[EngineSpec], Databases] | None = None
+    users: Callable[[EngineSpec], Users] | None = None
+    root: Callable[[EngineSpec], Root] | None = None
+    accounts: Callable[[EngineSpec], Accounts] | None = None
     """What tenants may see of databases, users and root, read at once: the agent reads it every
     few seconds, and a connection for each part would cost the engine three."""
-    tls: Callable[[Place], Tls] | None = None
+    tls: Callable[[EngineSpec], Tls] | None = None
     sizes: Callable[[int, int, int], dict[str, str]] | None = None
     """Settings by MiB of memory that the engine may use, processors, and MiB of volume."""
 
@@ -73,18 +74,18 @@ class Datastore:
 
 
 class Parts:
-    """The parts of one engine in its place, each made when it is first used.
+    """The parts of one engine, each made when it is first used.
 
     One that the engine lacks raises NotSupported.
     """
 
-    def __init__(self, datastore: Datastore, place: Place) -> None:
+    def __init__(self, datastore: Datastore, spec: EngineSpec) -> None:
         self.datastore = datastore
-        self.place = place
+        self.spec = spec
 
     @cached_property
     def driver(self) -> Driver:
-        return self.datastore.driver(self.place)
+        return self.datastore.driver(self.spec)
 
     @cached_property
     def databases(self) -> Databases:
@@ -105,9 +106,9 @@ class Parts:
     def accounts(self) -> Accounts:
         """What tenants may see; empty for an engine without accounts."""
         read = self.datastore.accounts
-        return read(self.place) if read else Accounts()
+        return read(self.spec) if read else Accounts()
 
-    def _made(self, part: Part, make: Callable[[Place], T] | None) -> T:
+    def _made(self, part: Part, make: Callable[[EngineSpec], T] | None) -> T:
         if make is None:
             raise NotSupported(f"{self.datastore.manifest.title} has no {part}.")
-        return make(self.place)
+        return make(self.spec)

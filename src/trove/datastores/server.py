@@ -11,9 +11,9 @@ from pathlib import Path
 from signal import Signals
 
 from trove.datastores import process
-from trove.datastores.base import Place
 from trove.errors import Failed
 from trove.files import write_private
+from trove.protocol.engine_spec import EngineSpec
 
 START_SECONDS = 300.0
 """Recovery after a crash may take long; a dead process is noticed at once."""
@@ -36,7 +36,7 @@ class Program:
     """A word of the command line ends with this path."""
     pid_file: Path
     logs: str
-    """A pattern below the place's directory of logs."""
+    """A pattern below the directory of logs."""
     endings: Sequence[tuple[Signals, float]]
     """Signals that end it, the gentlest first, and the seconds that each is given."""
     stale: Sequence[Path] = ()
@@ -48,12 +48,12 @@ class Program:
 class Server:
     """The process of one engine, the directory that it works in, and its logs."""
 
-    def __init__(self, place: Place, program: Program) -> None:
-        self.place = place
+    def __init__(self, spec: EngineSpec, program: Program) -> None:
+        self.spec = spec
         self.program = program
-        self.directory = place.data / program.directory
-        self._complete = place.data / f"{program.directory}.complete"
-        self._output = place.logs / "start.log"
+        self.directory = spec.data / program.directory
+        self._complete = spec.data / f"{program.directory}.complete"
+        self._output = spec.logs / "start.log"
 
     def is_installed(self) -> bool:
         return self._complete.exists()
@@ -73,10 +73,10 @@ class Server:
             write_private(self._complete, "")
 
     def configure(self, files: dict[str, str]) -> None:
-        """Write these files of the engine's user, by name, into the place's `config`."""
+        """Write these files of the engine's user, by name, into its `config`."""
         with process.told(self.program.title):
             for name, text in files.items():
-                write_private(self.place.config / name, text)
+                write_private(self.spec.config / name, text)
 
     def start(self, arguments: Sequence[str], is_ready: Callable[[], bool]) -> None:
         """Adopt it or launch it, and return when it is ready; Failed with its last lines."""
@@ -90,7 +90,7 @@ class Server:
             if not (is_ready() and process.exists(pid)):
                 process.wait_until(lambda: not self._processes(), LEAVE_SECONDS)
                 said = process.last_lines(self._logs(), known)
-                why = f"; {process.MAKE_ROOM}" if process.lacks_room(self.place.data) else ""
+                why = f"; {process.MAKE_ROOM}" if process.lacks_room(self.spec.data) else ""
                 raise Failed(f"{self.program.title} does not come up{why}:\n{said}")
 
     def stop(self) -> None:
@@ -117,7 +117,7 @@ class Server:
     def _launch(self, arguments: Sequence[str]) -> int:
         if not self.is_installed():
             raise Failed(f"{self.directory} is not complete; install first")
-        path = process.program_of(self.place.binaries, self.program.name)
+        path = process.program_of(self.spec.binaries, self.program.name)
         self._check_certificate()
         # Before the pid file goes, by which PostgreSQL knows of children that use its memory still.
         self._end_orphans()
@@ -146,12 +146,12 @@ class Server:
             )
 
     def _check_certificate(self) -> None:
-        for path in (self.place.certificate, self.place.private_key):
+        for path in (self.spec.certificate, self.spec.private_key):
             if not path.is_file():
                 raise Failed(f"{path} is missing; TLS is not optional")
         # PostgreSQL refuses a key that its group or others may read.
-        self.place.private_key.chmod(0o600)
+        self.spec.private_key.chmod(0o600)
 
     def _logs(self) -> list[Path]:
         """Every one, with what was said before the engine opened its own."""
-        return [self._output, *sorted(self.place.logs.glob(self.program.logs))]
+        return [self._output, *sorted(self.spec.logs.glob(self.program.logs))]

@@ -37,7 +37,7 @@ from trove.protocol import CertificateAnswer, SyncAnswer, SyncRequest
 log = logging.getLogger(__name__)
 
 LOG = "agent.log"
-"""In the place's logs: where the supervisor lets everything go that we say."""
+"""In the directory of logs: where the supervisor lets everything go that we say."""
 TERMINATED = 143
 """As a process that SIGTERM ended: the supervisor decides what follows."""
 WATCH_EVERY = 1.0
@@ -122,7 +122,7 @@ class Agent:
 
     def watch_once(self) -> None:
         """One look at everything that changes by itself."""
-        trim(self.home.place.logs / LOG, LONGEST_LOG)
+        trim(self.home.spec.logs / LOG, LONGEST_LOG)
         self.engine.check()
         now = time.monotonic()
         if self.engine.is_up and now - self._looked_at > LOOK_AT_ACCOUNTS_EVERY:

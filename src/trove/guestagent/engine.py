@@ -57,11 +57,11 @@ class Engine:
 
     @property
     def parts(self) -> Parts:
-        """What the engine is made of, in its present place and size."""
+        """What the engine is made of, with its present size."""
         # Read once: another thread may change the size meanwhile.
         parts = self._parts
         if parts is None:
-            parts = self._parts = Parts(self._datastore, self._home.place)
+            parts = self._parts = Parts(self._datastore, self._home.spec)
         return parts
 
     @property
@@ -193,8 +193,8 @@ class Engine:
 
     def _start(self) -> None:
         """A reboot may have emptied the directories of sockets and logs, and taken them along."""
-        place, driver = self._home.place, self.parts.driver
-        for directory in (place.run, place.logs):
+        spec, driver = self._home.spec, self.parts.driver
+        for directory in (spec.run, spec.logs):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         driver.configure()
         driver.start()

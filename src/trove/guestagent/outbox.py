@@ -113,7 +113,7 @@ class Reporter:
         now, state = time.monotonic(), self._engine.state
         if now - self._measured_at >= MEASURE_EVERY or state != self._measured_in:
             self._measured_at, self._measured_in = now, state
-            self._volume = usage_of(self._home.place.data, beside=self._home.directory)
+            self._volume = usage_of(self._home.spec.data, beside=self._home.directory)
         return self._volume
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import secrets
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from trove.datastores.base import Place
+from trove.errors import Failed
 from trove.guestagent.files import read_json, write_json
+from trove.protocol.engine_spec import EngineSpec
 
 
 class Start(msgspec.Struct):
@@ -27,24 +27,6 @@ class Start(msgspec.Struct):
     """PEM: what the conductor's certificate is checked against, besides the system's own."""
     only_authority: bool = False
     """Whether the system's own count for nothing; reading them all takes a while, too."""
-
-
-class PlaceFile(msgspec.Struct):
-    """`place.json`: where the engine lives."""
-
-    manager: str
-    binaries: str
-    data: str
-    run: str
-    config: str
-    logs: str
-    address: str
-    port: int
-    memory: int
-    vcpus: int
-    version: str | None = None
-    settings: dict[str, str] = {}
-    seed: str | None = None
 
 
 class Credential(msgspec.Struct):
@@ -73,7 +55,7 @@ class Home:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._lock = threading.Lock()
-        self._place = read_json(directory / "place.json", PlaceFile)
+        self._spec = _read_spec(directory / "place.json")
         self._state = self._read_state()
 
     @property
@@ -87,26 +69,13 @@ class Home:
 
     @property
     def manager(self) -> str:
-        return self._place.manager
+        return self._spec.manager
 
     @property
-    def place(self) -> Place:
-        """Where the engine lives, with its present size."""
-        file, state = self._place, self._state
-        place = Place(
-            binaries=Path(file.binaries),
-            data=Path(file.data),
-            run=Path(file.run),
-            config=Path(file.config),
-            logs=Path(file.logs),
-            address=file.address,
-            port=file.port,
-            memory=file.memory,
-            vcpus=file.vcpus,
-            settings=file.settings,
-            seed=Path(file.seed) if file.seed else None,
-        )
-        return replace(place, memory=state.memory or place.memory, vcpus=state.vcpus or place.vcpus)
+    def spec(self) -> EngineSpec:
+        """Where the engine is, with its present size."""
+        spec, state = self._spec, self._state
+        return spec.resized(state.memory or spec.memory, state.vcpus or spec.vcpus)
 
     @property
     def state(self) -> State:
@@ -139,3 +108,11 @@ class Home:
             return read_json(self.directory / "state.json", State)
         except FileNotFoundError:
             return State()
+
+
+def _read_spec(path: Path) -> EngineSpec:
+    """Raises Failed when the file is not what it should be."""
+    try:
+        return EngineSpec.from_json(path.read_bytes())
+    except msgspec.MsgspecError as error:
+        raise Failed(f"{path} cannot be read: {error}") from None

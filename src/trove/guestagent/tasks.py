@@ -77,7 +77,7 @@ class Tasks:
 
     def renew_certificate(self) -> None:
         """Another key and certificate for a running engine."""
-        with Request(self._home.place) as request:
+        with Request(self._home.spec) as request:
             self._install(request)
         self._engine.take_up_certificate()
 
@@ -97,7 +97,7 @@ class Tasks:
 
     def _make_with_certificate(self, attempt: Attempt) -> None:
         # The key is made by a process of its own meanwhile.
-        with Request(self._home.place) as request:
+        with Request(self._home.spec) as request:
             self._engine.install()
             attempt.tell(0.6, "getting a certificate")
             self._install(request)
@@ -132,9 +132,9 @@ class Tasks:
         return {}
 
     def _diagnose(self, _: Attempt) -> dict[str, Any]:
-        place = self._home.place
+        spec = self._home.spec
         return {
-            "hwinfo": {"mem_total": place.memory * 1024, "num_cpus": place.vcpus},
+            "hwinfo": {"mem_total": spec.memory * 1024, "num_cpus": spec.vcpus},
             "diagnostics": diagnostics(),
         }
 

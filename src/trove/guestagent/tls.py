@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from trove.datastores.base import Place
 from trove.errors import Failed
 from trove.files import sync, write_private
 from trove.protocol import CertificateAnswer
+from trove.protocol.engine_spec import EngineSpec
 
 REQUEST = Path(__file__).with_name("request.cnf")
 PATIENCE = 60.0
@@ -24,10 +24,10 @@ PATIENCE = 60.0
 class Request:
     """A key and its signing request, being made by a process while others work."""
 
-    def __init__(self, place: Place) -> None:
-        self._place = place
-        self._new_key = place.config / ".server.key.new"
-        place.config.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def __init__(self, spec: EngineSpec) -> None:
+        self._spec = spec
+        self._new_key = spec.config / ".server.key.new"
+        spec.config.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._process = _begin(self._new_key)
 
     def __enter__(self) -> Request:
@@ -61,10 +61,10 @@ class Request:
         """
         # The key's maker did not: without it, a power cut might leave an empty one.
         sync(self._new_key)
-        write_private(self._place.authority, answer.authority.encode())
-        self._new_key.replace(self._place.private_key)
-        write_private(self._place.certificate, answer.certificate.encode())
-        sync(self._place.config)
+        write_private(self._spec.authority, answer.authority.encode())
+        self._new_key.replace(self._spec.private_key)
+        write_private(self._spec.certificate, answer.certificate.encode())
+        sync(self._spec.config)
         return time.time() + answer.renew_seconds
 
 

@@ -68,5 +68,5 @@ def idle(prepared: Engine, authority: Authority, as_nobody: None) -> Iterator[En
     """An engine that is installed and does not run: a test may start and break it."""
     yield prepared
     prepared.driver.stop()
-    authority.equip(prepared.place)
+    authority.equip(prepared.spec)
     prepared.driver.configure()

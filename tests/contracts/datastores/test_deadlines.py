@@ -57,7 +57,7 @@ def test_a_long_statement_is_ended(shared: Engine) -> None:
     session = module_of(shared.manager, "session")
     sleep = {"postgresql": "SELECT pg_sleep(600)::text", "mariadb": "SELECT SLEEP(600)"}
     told = {"postgresql": "PostgreSQL took too long", "mariadb": "timed out"}[shared.manager]
-    with pytest.raises(Unavailable, match=told), session.session(shared.place, seconds=1) as link:
+    with pytest.raises(Unavailable, match=told), session.session(shared.spec, seconds=1) as link:
         session.query(link, sleep[shared.manager])
 
 
@@ -68,7 +68,7 @@ def test_a_server_that_hangs_is_hung_up_on(shared: Engine) -> None:
     try:
         with (
             pytest.raises(Unavailable, match=told[shared.manager]),
-            session.session(shared.place, seconds=1) as link,
+            session.session(shared.spec, seconds=1) as link,
         ):
             if shared.manager == "postgresql":
                 pid = link.info.backend_pid

@@ -19,7 +19,7 @@ from tests.support.engines import (
     Refused,
     engine_in,
     make_engine,
-    make_place,
+    make_spec,
     next_address,
     short_directory,
     volume,
@@ -39,9 +39,9 @@ pytestmark = pytest.mark.engine
 @pytest.mark.skipif(not IS_ROOT, reason="mounts a small volume")
 def test_a_full_disk_at_installation(installation: Installation) -> None:
     with short_directory() as root:
-        place = make_place(root, installation)
-        with volume(place.data, mebibytes=4):
-            driver = make_engine(installation, place).driver
+        spec = make_spec(root, installation)
+        with volume(spec.data, mebibytes=4):
+            driver = make_engine(installation, spec).driver
             with pytest.raises(Failed, match=r"(?i)no space left|full|errno: 28|28"):
                 driver.install()
             assert not driver.is_installed()
@@ -66,9 +66,9 @@ def test_a_disk_that_fills_up(
         engine.parts.databases.create([database("full")])
         engine.parts.users.create([user("full", "full")])
         other_tables(engine, ["full"], "full")
-        filler = engine.place.data / "filler"
+        filler = engine.spec.data / "filler"
         fill(filler)
-        assert shutil.disk_usage(engine.place.data).free == 0
+        assert shutil.disk_usage(engine.spec.data).free == 0
         os.kill(engine.pid(), signal.SIGKILL)
         assert wait_until(lambda: engine.driver.state() is EngineState.STOPPED, 10)
         with pytest.raises(Failed, match="the volume is full") as refusal:
@@ -104,7 +104,7 @@ def test_a_killed_engine_comes_back(idle: Engine, shared: Engine) -> None:
     with pytest.raises(Unavailable):
         idle.driver.version()
     # The pid is another engine's by now, as after a restart of a sandbox.
-    for path in (idle.place.data / "postgresql", idle.place.run):
+    for path in (idle.spec.data / "postgresql", idle.spec.run):
         for stale in (*path.glob("*.pid"), *path.glob(".s.PGSQL.*.lock")):
             text = stale.read_text().replace(str(pid), str(shared.pid()), 1)
             stale.write_text(text)
@@ -128,7 +128,7 @@ def test_an_engine_that_hangs_is_blocked(shared: Engine) -> None:
 
 
 def test_a_long_log_is_cut_while_it_is_written(shared: Engine) -> None:
-    log = max(shared.place.logs.glob(f"{shared.manager}*.log"), key=lambda p: p.stat().st_mtime)
+    log = max(shared.spec.logs.glob(f"{shared.manager}*.log"), key=lambda p: p.stat().st_mtime)
     with log.open("ab") as file:
         file.write(b"a line of no interest\n" * (LONGEST_LOG // 20))
     shared.driver.tend()
@@ -142,7 +142,7 @@ def test_a_long_log_is_cut_while_it_is_written(shared: Engine) -> None:
 def test_a_taken_port_is_told(idle: Engine) -> None:
     engine = idle.changed(address=next_address())
     engine.driver.configure()
-    with socket.create_server((engine.place.address, engine.place.port)):
+    with socket.create_server((engine.spec.address, engine.spec.port)):
         with pytest.raises(Failed, match="(?i)address already in use"):
             engine.driver.start()
         assert engine.driver.state() is EngineState.STOPPED
@@ -156,7 +156,7 @@ def test_a_crash_at_start_is_told(idle: Engine) -> None:
 
 
 def test_a_missing_certificate_is_told(idle: Engine) -> None:
-    idle.place.certificate.unlink()
+    idle.spec.certificate.unlink()
     with pytest.raises(Failed, match=r"server\.crt is missing"):
         idle.driver.start()
 
@@ -164,15 +164,15 @@ def test_a_missing_certificate_is_told(idle: Engine) -> None:
 def test_a_missing_program_is_told(idle: Engine, installation: Installation) -> None:
     with short_directory() as root:
         nowhere = root / "nowhere"
-        place = make_place(root, installation, binaries=nowhere)
-        for engine in (make_engine(installation, place), idle.changed(binaries=nowhere)):
+        spec = make_spec(root, installation, binaries=nowhere)
+        for engine in (make_engine(installation, spec), idle.changed(binaries=nowhere)):
             with pytest.raises(Failed, match=rf"{nowhere}/\w+ is missing.*install the engine"):
                 engine.driver.install()
                 engine.driver.start()
 
 
 def test_a_lost_secret_is_told(shared: Engine) -> None:
-    secret = shared.place.config / "os_admin.secret"
+    secret = shared.spec.config / "os_admin.secret"
     hidden = secret.rename(secret.with_suffix(".hidden"))
     try:
         with pytest.raises(Failed, match="administrator's password"):

@@ -86,7 +86,7 @@ def test_a_database_is_never_left_open(shared: Engine) -> None:
 def unused_groups(engine: Engine) -> list[str]:
     if engine.manager != "postgresql":
         return []
-    with module_of("postgresql", "session").session(engine.place) as link:
+    with module_of("postgresql", "session").session(engine.spec) as link:
         found: list[str] = module_of("postgresql", "catalog").unused_groups(link)
     return found
 

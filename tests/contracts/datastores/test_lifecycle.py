@@ -13,7 +13,7 @@ from tests.support.engines import (
     Engine,
     Refused,
     make_engine,
-    make_place,
+    make_spec,
     module_of,
     prepared_engine,
     privileged,
@@ -45,7 +45,7 @@ def test_a_life_from_install_to_stop(installation: Installation, authority: Auth
         assert engine.driver.state() is EngineState.RUNNING
         assert engine.driver.version() == installation.version
         pid = engine.pid()
-        make_engine(installation, engine.place).driver.start()
+        make_engine(installation, engine.spec).driver.start()
         assert engine.pid() == pid, "a running engine is adopted"
         engine.driver.install()
         assert engine.driver.state() is EngineState.RUNNING
@@ -72,9 +72,9 @@ def test_the_engine_is_detached_from_who_starts_it(shared: Engine) -> None:
 
 def test_half_made_data_is_made_anew(installation: Installation, authority: Authority) -> None:
     with short_directory() as root:
-        engine = make_engine(installation, make_place(root, installation))
-        authority.equip(engine.place)
-        half = engine.place.data / installation.manager
+        engine = make_engine(installation, make_spec(root, installation))
+        authority.equip(engine.spec)
+        half = engine.spec.data / installation.manager
         half.mkdir()
         (half / "PG_VERSION").write_text("half")
         assert not engine.driver.is_installed()
@@ -91,7 +91,7 @@ def test_half_made_data_is_made_anew(installation: Installation, authority: Auth
 
 def test_two_side_by_side(shared: Engine, idle: Engine) -> None:
     idle.driver.start()
-    assert idle.place.port == shared.place.port
+    assert idle.spec.port == shared.spec.port
     idle.parts.databases.create([database("only_here")])
     idle.parts.users.create([user("only_here", "only_here")])
     assert "only_here" not in databases_of(shared)
@@ -142,7 +142,7 @@ def test_another_size(idle: Engine) -> None:
         engine.driver.configure()
         engine.driver.start()
         session = module_of(engine.manager, "session")
-        with session.session(engine.place) as link:
+        with session.session(engine.spec) as link:
             found[memory] = int(session.query(link, text)[0][0])
     small, large = found.values()
     assert 16 << 20 <= small < min(found) << 20

@@ -51,8 +51,8 @@ def test_no_password_lies_about(shared: Engine) -> None:
     shared.parts.root.disable()
     with pytest.raises(AlreadyExists):
         shared.parts.users.create([user("hay", password=needle)])
-    secret = (shared.place.config / "os_admin.secret").read_text()
-    for folder in (shared.place.logs, shared.place.run, shared.place.config):
+    secret = (shared.spec.config / "os_admin.secret").read_text()
+    for folder in (shared.spec.logs, shared.spec.run, shared.spec.config):
         for path in (p for p in folder.rglob("*") if p.is_file()):
             body = path.read_bytes()
             assert needle.encode() not in body, path

@@ -37,7 +37,7 @@ def seed(seeded: Installation, as_nobody: None) -> Iterator[Path]:
 
 
 def identity_of(engine: Engine) -> str:
-    with session(engine.place) as connection:
+    with session(engine.spec) as connection:
         found = query(connection, "SELECT system_identifier::text FROM pg_control_system()")
     return found[0][0]
 
@@ -54,7 +54,7 @@ def test_a_copy_is_a_server_of_its_own(
             assert {p.stat().st_mode & 0o777 for p in files} == {0o700, 0o600}
             engine.driver.start()
             known.add(identity_of(engine))
-            with session(engine.place) as connection:
+            with session(engine.spec) as connection:
                 execute(connection, "CREATE DATABASE {}", "mine")
                 checks = query(connection, "SHOW data_checksums")
                 size = query(connection, "SHOW wal_segment_size")
@@ -73,8 +73,8 @@ def test_its_password_is_its_own(seed: Path, seeded: Installation, authority: Au
         prepared_engine(seeded, authority, seed=seed) as other,
     ):
         one.driver.start()
-        write_private(secret_file(one.place), secret_file(other.place).read_text())
-        with pytest.raises(Unavailable, match="password"), session(one.place):
+        write_private(secret_file(one.spec), secret_file(other.spec).read_text())
+        with pytest.raises(Unavailable, match="password"), session(one.spec):
             pass
 
 

@@ -23,13 +23,13 @@ def test_tls_only_and_verified(shared: Engine) -> None:
         shared.query("SELECT 1", password="wrong", **who)
     with pytest.raises(Refused):
         shared.query("SELECT 1", password="", **who)
-    stranger, known = Authority().pem(), shared.place.authority.read_text()
-    shared.place.authority.write_text(stranger)
+    stranger, known = Authority().pem(), shared.spec.authority.read_text()
+    shared.spec.authority.write_text(stranger)
     try:
         with pytest.raises(Refused, match="(?i)certificate verify failed"):
             shared.query("SELECT 1", password=HARD_PASSWORD, **who)
     finally:
-        shared.place.authority.write_text(known)
+        shared.spec.authority.write_text(known)
 
 
 def test_old_tls_is_refused(shared: Engine) -> None:
@@ -38,7 +38,7 @@ def test_old_tls_is_refused(shared: Engine) -> None:
         "mariadb": "SELECT @@tls_version",
     }[shared.manager]
     session = module_of(shared.manager, "session")
-    with session.session(shared.place) as link:
+    with session.session(shared.spec) as link:
         assert session.query(link, text) in ([("TLSv1.2",)], [("TLSv1.2,TLSv1.3",)])
 
 
@@ -46,7 +46,7 @@ def test_a_new_certificate_is_taken_up(idle: Engine) -> None:
     idle.driver.start()
     idle.parts.databases.create([database("renewed")])
     idle.parts.users.create([user("renewed", "renewed")])
-    Authority().equip(idle.place)  # another authority: its certificate file is the new one
+    Authority().equip(idle.spec)  # another authority: its certificate file is the new one
     idle.parts.tls.reload()
 
     def trusted() -> bool:
@@ -62,6 +62,6 @@ def test_a_new_certificate_is_taken_up(idle: Engine) -> None:
 
 
 def test_the_administrator_comes_through_the_socket_alone(shared: Engine) -> None:
-    secret = (shared.place.config / "os_admin.secret").read_text()
+    secret = (shared.spec.config / "os_admin.secret").read_text()
     with pytest.raises(Refused):
         shared.query("SELECT 1", user="os_admin", password=secret)

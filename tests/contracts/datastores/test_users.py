@@ -171,7 +171,7 @@ def test_a_grant_of_roots_own_hand_goes_too(shared: Engine) -> None:
     session = module_of("mariadb", "session")
     shared.parts.databases.create([database("by_hand"), database("by_hand_2")])
     shared.parts.users.create([user("hand", "by_hand_2")])
-    with session.session(shared.place) as link:
+    with session.session(shared.spec) as link:
         session.execute(link, "CREATE ROLE hands")
         for whom in ("hand", "hands"):
             text = f"GRANT ALL ON `by_hand`.* TO {whom}"
@@ -180,9 +180,9 @@ def test_a_grant_of_roots_own_hand_goes_too(shared: Engine) -> None:
     assert listed(shared)["hand"] == ["by_hand", "by_hand_2"]
     shared.parts.users.revoke(user("hand"), "by_hand")
     assert listed(shared)["hand"] == ["by_hand_2"]
-    with session.session(shared.place) as link:
+    with session.session(shared.spec) as link:
         session.execute(link, "GRANT SELECT ON `by_hand`.* TO hand")
     shared.parts.databases.delete("by_hand")
     assert listed(shared)["hand"] == ["by_hand_2"]
-    with session.session(shared.place) as link:
+    with session.session(shared.spec) as link:
         assert session.query(link, "SELECT User FROM mysql.db WHERE Db = 'by_hand'") == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.agents import Conductor, conductor_in
-from trove.datastores.base import Place
+from trove.protocol.engine_spec import EngineSpec
 
 
 @pytest.fixture
@@ -18,9 +18,10 @@ def conductor(tmp_path: Path) -> Iterator[Conductor]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def spec(tmp_path: Path) -> EngineSpec:
     """Where an engine could live."""
-    return Place(
+    return EngineSpec(
+        manager="postgresql",
         binaries=tmp_path,
         data=tmp_path / "data",
         run=tmp_path / "run",

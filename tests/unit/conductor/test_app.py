@@ -236,9 +236,9 @@ def test_too_much_is_refused(agent: Caller) -> None:
 
 
 def test_a_certificate_is_signed_for_the_instance_that_asks(
-    conductor: Conductor, instance: str, agent: Caller, place: Any
+    conductor: Conductor, instance: str, agent: Caller, spec: Any
 ) -> None:
-    with Request(place) as request:
+    with Request(spec) as request:
         csr = request.csr()
     status, answer = agent.post("certificate", {"csr": csr})
     assert status == 200

@@ -1,4 +1,4 @@
-"""Settings that follow from the size of a place."""
+"""Settings that follow from the size of an engine."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from types import ModuleType
 import pytest
 
 from trove.datastores import datastores, manifest_of
-from trove.datastores.base import Place
 from trove.datastores.configuration import usable_memory
+from trove.protocol.engine_spec import EngineSpec
 
 MANAGERS = sorted(datastores())
 SIZES = [256, 512, 1024, 4096, 65536, 1 << 20]
@@ -27,10 +27,11 @@ def configuration(manager: str) -> ModuleType:
     return import_module(f"trove.datastores.{manager}.configuration")
 
 
-def place_in(root: Path, **changes: object) -> Place:
+def spec_in(root: Path, **changes: object) -> EngineSpec:
     folders = {name: root for name in ("binaries", "data", "run", "config", "logs")}
-    values = {"address": "127.71.0.1", "port": 1234, "memory": 512, "vcpus": 2, **folders}
-    return Place(**(values | changes))  # type: ignore[arg-type]
+    sizes = {"memory": 512, "vcpus": 2}
+    values = sizes | {"manager": "x", "address": "127.71.0.1", "port": 1234, **folders}
+    return EngineSpec(**(values | changes))  # type: ignore[arg-type]
 
 
 def mebibytes(value: str) -> int:
@@ -61,8 +62,8 @@ def test_logs_fit_into_a_small_volume() -> None:
 
 
 def test_settings_of_the_place_win(configuration: ModuleType, tmp_path: Path) -> None:
-    place = place_in(tmp_path, settings={"max_connections": "7", "extra": "on"})
-    settings = configuration.settings_of(place)
+    spec = spec_in(tmp_path, settings={"max_connections": "7", "extra": "on"})
+    settings = configuration.settings_of(spec)
     assert settings["max_connections"] == "7"
     assert settings["extra"] == "on"
     assert settings["port"] == "1234"

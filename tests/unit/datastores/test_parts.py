@@ -11,10 +11,11 @@ from typing import Any, get_type_hints
 import pytest
 
 from trove.datastores import datastore_of, datastores
-from trove.datastores.base import Databases, Driver, Place, Root, Tls, Users
+from trove.datastores.base import Databases, Driver, Root, Tls, Users
 from trove.datastores.parts import Datastore, Lazy, Part, Parts
 from trove.errors import NotSupported
 from trove.protocol import Accounts
+from trove.protocol.engine_spec import EngineSpec
 
 PROMISES = {
     "driver": Driver,
@@ -38,7 +39,7 @@ def test_every_reference_leads_to_what_the_part_promises(field: str, reference: 
     found = reference.resolve()
     hints = get_type_hints(found)
     assert hints.pop("return") == PROMISES[field]
-    assert field == "sizes" or list(hints.values()) == [Place]
+    assert field == "sizes" or list(hints.values()) == [EngineSpec]
 
 
 def test_every_field_is_checked() -> None:
@@ -69,21 +70,24 @@ class Nothing:
 
 def make(**parts: Callable[..., Any]) -> Datastore:
     return Datastore(
-        datastore_of("postgresql").manifest, **{"driver": lambda place: Nothing(), **parts}
+        datastore_of("postgresql").manifest, **{"driver": lambda spec: Nothing(), **parts}
     )
 
 
 def test_parts_are_made_once_and_missing_ones_are_not_supported(tmp_path: Path) -> None:
-    place = Place(*[tmp_path] * 5, "127.0.0.1", 1, 256, 1)
-    bare = Parts(make(), place)
+    folders = dict.fromkeys(("binaries", "data", "run", "config", "logs"), tmp_path)
+    spec = EngineSpec(
+        manager="postgresql", address="127.0.0.1", port=1, memory=256, vcpus=1, **folders
+    )
+    bare = Parts(make(), spec)
     assert bare.driver is bare.driver
     assert bare.accounts() == Accounts()
     for part in Part:
         assert not bare.datastore.has(part)
         with pytest.raises(NotSupported, match=f"PostgreSQL has no {part}"):
             getattr(bare, part)
-    makers = {str(part): lambda place: Nothing() for part in Part}
-    full = Parts(make(accounts=lambda place: Accounts(root_enabled=True), **makers), place)
+    makers = {str(part): lambda spec: Nothing() for part in Part}
+    full = Parts(make(accounts=lambda spec: Accounts(root_enabled=True), **makers), spec)
     assert full.accounts().root_enabled
     for part in Part:
         assert full.datastore.has(part)
@@ -91,6 +95,6 @@ def test_parts_are_made_once_and_missing_ones_are_not_supported(tmp_path: Path) 
 
 
 def test_accounts_go_with_the_parts_that_they_read() -> None:
-    for parts in ({"users": lambda place: Nothing()}, {"accounts": lambda place: Accounts()}):
+    for parts in ({"users": lambda spec: Nothing()}, {"accounts": lambda spec: Accounts()}):
         with pytest.raises(ValueError, match="accounts"):
             make(**parts)

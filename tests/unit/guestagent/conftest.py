@@ -170,12 +170,12 @@ def memory_datastore(driver: MemoryDriver, accounts: MemoryAccounts) -> Datastor
     """A datastore with every part, on this driver and these accounts."""
     return Datastore(
         manifest_of("postgresql"),
-        driver=lambda place: driver,
-        databases=lambda place: MemoryDatabases(accounts),
-        users=lambda place: MemoryUsers(accounts),
-        root=lambda place: MemoryRoot(accounts),
-        accounts=lambda place: accounts.read(),
-        tls=lambda place: driver,
+        driver=lambda spec: driver,
+        databases=lambda spec: MemoryDatabases(accounts),
+        users=lambda spec: MemoryUsers(accounts),
+        root=lambda spec: MemoryRoot(accounts),
+        accounts=lambda spec: accounts.read(),
+        tls=lambda spec: driver,
     )
 
 

@@ -26,7 +26,6 @@ from tests.support.agents import (
     until,
 )
 from tests.unit.guestagent.conftest import MemoryAccounts, MemoryDriver, memory_datastore
-from trove.datastores.base import Place
 from trove.datastores.process import KEPT
 from trove.datastores.server import LONGEST_LOG
 from trove.errors import Failed, NotSupported, Unavailable
@@ -38,6 +37,7 @@ from trove.guestagent.state import Home
 from trove.models import Agent as AgentRow
 from trove.models import Instance
 from trove.protocol import EngineState
+from trove.protocol.engine_spec import EngineSpec
 
 
 @pytest.fixture
@@ -231,27 +231,27 @@ def test_a_certificate_is_renewed_in_time(
     agent.home.remember(desired="running", renew_at=1.0)
     with running(agent):
         until(lambda: (agent.home.state.renew_at or 0) > time.time(), 20)
-        assert agent.home.place.certificate.read_text().startswith("-----BEGIN CERTIFICATE")
+        assert agent.home.spec.certificate.read_text().startswith("-----BEGIN CERTIFICATE")
 
 
 class StrictDriver(MemoryDriver):
     """As real engines are: without a key that fits its certificate it does not start."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, spec: EngineSpec) -> None:
         super().__init__()
-        self.place = place
+        self.spec = spec
 
     def start(self) -> None:
-        self.start_error = None if is_pair(self.place) else Failed("key values mismatch")
+        self.start_error = None if is_pair(self.spec) else Failed("key values mismatch")
         super().start()
 
     def reload(self) -> None:
         self.calls.append("reload")
 
 
-def is_pair(place: Place) -> bool:
-    key = load_pem_private_key(place.private_key.read_bytes(), None)
-    certificate = x509.load_pem_x509_certificate(place.certificate.read_bytes())
+def is_pair(spec: EngineSpec) -> bool:
+    key = load_pem_private_key(spec.private_key.read_bytes(), None)
+    certificate = x509.load_pem_x509_certificate(spec.certificate.read_bytes())
     return certificate.public_key() == key.public_key()
 
 
@@ -272,8 +272,8 @@ def test_a_renewal_that_was_killed_is_done_again(
             raise Killed
         write_private(path, content)
 
-    place = Home(directory).place
-    driver = StrictDriver(place)
+    spec = Home(directory).spec
+    driver = StrictDriver(spec)
     agent = Agent(directory, memory_datastore(driver, accounts))
     link = agent._link()
     agent._enrol(link)
@@ -282,17 +282,17 @@ def test_a_renewal_that_was_killed_is_done_again(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(tls, "write_private", kill_before_certificate)
         agent.tasks.renew_certificate()
-    assert not is_pair(place)
+    assert not is_pair(spec)
     agent.home.remember(desired="running", renew_at=1.0)
     with running(Agent(directory, memory_datastore(driver, accounts))):
         until(lambda: driver.now is EngineState.RUNNING, 30)
-    assert is_pair(place)
+    assert is_pair(spec)
 
 
 def test_its_own_log_is_kept_short(make: Callable[[], Agent]) -> None:
     """Nobody else does, and it lies on the tenant's volume."""
     agent = make()
-    log = agent.home.place.logs / "agent.log"
+    log = agent.home.spec.logs / "agent.log"
     log.parent.mkdir(parents=True)
     log.write_bytes(b"trying again\n" * (LONGEST_LOG // 10) + b"the last\n")
     agent.watch_once()

@@ -141,8 +141,8 @@ def test_after_a_reboot_it_is_brought_back_without_a_crash_being_told(
     home.remember(desired="running")
     make(home, driver, seconds, told).check()
     assert told == [EngineState.RUNNING]
-    assert home.place.run.is_dir()
-    assert home.place.logs.is_dir()
+    assert home.spec.run.is_dir()
+    assert home.spec.logs.is_dir()
 
 
 def test_a_failed_start_is_told_and_raised(engine: Engine, driver: MemoryDriver) -> None:
@@ -159,7 +159,7 @@ def test_restart_and_resize(engine: Engine, driver: MemoryDriver, home: Home) ->
     engine.restart()
     engine.resize(1024, 4)
     assert driver.calls == ["configure", "start", *["stop", "configure", "start"] * 2]
-    assert (home.place.memory, home.place.vcpus) == (1024, 4)
+    assert (home.spec.memory, home.spec.vcpus) == (1024, 4)
 
 
 def test_nobody_looks_while_a_task_is_at_work(engine: Engine, driver: MemoryDriver) -> None:

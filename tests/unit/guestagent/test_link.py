@@ -45,7 +45,7 @@ def test_the_calls(conductor: Conductor, home: Home) -> None:
     assert answer.instance_id == instance
     assert link.sync(CREDENTIAL, IDLE).tasks == []
     assert agent_row(conductor.installation, instance).reported_at
-    with Request(home.place) as request:
+    with Request(home.spec) as request:
         signed = link.certificate(CREDENTIAL, request.csr())
     assert signed.authority == load_authority(conductor.installation.settings.authority).pem
     assert signed.renew_seconds > 86400
@@ -74,15 +74,15 @@ def test_a_conductor_that_was_started_anew_is_found_again(conductor: Conductor) 
 
 def test_over_https_the_conductor_is_checked(tmp_path: Path, home: Home) -> None:
     authority = load_authority(tmp_path / "ca")
-    with Request(home.place) as request:
+    with Request(home.spec) as request:
         signed = authority.sign(request.csr(), "conductor", "127.72.0.4", now=datetime.now(UTC))
-        (home.place.config / "conductor.crt").write_text(signed)
-        (home.place.config / ".server.key.new").rename(home.place.config / "conductor.key")
+        (home.spec.config / "conductor.crt").write_text(signed)
+        (home.spec.config / ".server.key.new").rename(home.spec.config / "conductor.key")
     with conductor_in(
         tmp_path,
         "127.72.0.4",
-        tls_certificate=home.place.config / "conductor.crt",
-        tls_private_key=home.place.config / "conductor.key",
+        tls_certificate=home.spec.config / "conductor.crt",
+        tls_private_key=home.spec.config / "conductor.key",
     ) as conductor:
         assert conductor.url.startswith("https://")
         token = invite(conductor.installation, add_instance(conductor.installation))

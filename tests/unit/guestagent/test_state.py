@@ -13,12 +13,12 @@ from trove.guestagent.state import Credential, Home, State
 
 
 def test_the_place_has_the_size_of_the_last_resize(home: Home, directory: Path) -> None:
-    assert (home.place.memory, home.place.vcpus, home.place.port) == (256, 1, 5432)
+    assert (home.spec.memory, home.spec.vcpus, home.spec.port) == (256, 1, 5432)
     home.remember(memory=512, vcpus=2)
     again = Home(directory)
-    assert (again.place.memory, again.place.vcpus) == (512, 2)
+    assert (again.spec.memory, again.spec.vcpus) == (512, 2)
     assert again.manager == "postgresql"
-    assert again.place.certificate == directory / "config" / "server.crt"
+    assert again.spec.certificate == directory / "config" / "server.crt"
 
 
 def test_what_should_be_survives(home: Home, directory: Path) -> None:

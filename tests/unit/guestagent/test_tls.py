@@ -26,19 +26,19 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.usefixtures("way")
 def test_a_key_and_its_request(home: Home) -> None:
-    with Request(home.place) as request:
+    with Request(home.spec) as request:
         csr = request.csr()
         due = request.install(CertificateAnswer("certificate", "authority", 100.0))
-    key = home.place.private_key
+    key = home.spec.private_key
     parsed = x509.load_pem_x509_csr(csr.encode())
     assert parsed.is_signature_valid
     private = load_pem_private_key(key.read_bytes(), None)
     assert parsed.public_key() == private.public_key()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    assert home.place.certificate.read_text() == "certificate"
-    assert home.place.authority.read_text() == "authority"
+    assert home.spec.certificate.read_text() == "certificate"
+    assert home.spec.authority.read_text() == "authority"
     assert due > 100
-    names = sorted(path.name for path in home.place.config.iterdir())
+    names = sorted(path.name for path in home.spec.config.iterdir())
     assert names == ["ca.crt", "server.crt", "server.key"]
 
 
@@ -53,14 +53,14 @@ def test_a_key_that_can_not_be_made_is_told_of(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tls.shutil, "which", program(tmp_path, "echo broken >&2; exit 1"))
-    with Request(home.place) as request, pytest.raises(Failed, match="broken"):
+    with Request(home.spec) as request, pytest.raises(Failed, match="broken"):
         request.csr()
 
 
 def test_nobody_waits_for_ever(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tls.shutil, "which", program(tmp_path, "exec sleep 600"))
     monkeypatch.setattr(tls, "PATIENCE", 0.05)
-    with Request(home.place) as request:
+    with Request(home.spec) as request:
         with pytest.raises(Failed, match="no key"):
             request.csr()
         process = request._process
@@ -73,12 +73,12 @@ def test_a_key_is_on_the_disk_before_it_counts(home: Home, monkeypatch: pytest.M
     fsync = os.fsync
 
     def note(handle: int) -> None:
-        if not home.place.private_key.exists():
+        if not home.spec.private_key.exists():
             synced.append(os.fstat(handle).st_ino)
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", note)
-    with Request(home.place) as request:
+    with Request(home.spec) as request:
         request.csr()
         request.install(CertificateAnswer("certificate", "authority", 100.0))
-    assert home.place.private_key.stat().st_ino in synced
+    assert home.spec.private_key.stat().st_ino in synced

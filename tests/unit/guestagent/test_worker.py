@@ -302,7 +302,7 @@ def test_a_certificate_is_renewed(live: Callable[[], Life], driver: MemoryDriver
 def test_an_engine_without_accounts_or_tls_is_prepared(
     directory: Path, driver: MemoryDriver
 ) -> None:
-    bare = Datastore(manifest_of("postgresql"), driver=lambda place: driver)
+    bare = Datastore(manifest_of("postgresql"), driver=lambda spec: driver)
     life = Life(directory, driver, MemoryAccounts(), bare)
     (result,) = life.do(order("prepare"))
     assert (result.error, life.certified) == (None, [])

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import re
 
-from trove.datastores.base import Place
 from trove.datastores.mariadb import MANIFEST
 from trove.datastores.mariadb.session import ADMIN, Session, query, session
 from trove.protocol import Account, Accounts, DatabaseAccount
+from trove.protocol.engine_spec import EngineSpec
 
 ANY_HOST = "%"
 ROLE_HOST = ""
 HIDDEN_USERS = (ADMIN, "root", "mariadb.sys")
 
 
-def accounts_of(place: Place) -> Accounts:
+def accounts_of(spec: EngineSpec) -> Accounts:
     """What tenants may see of databases, users and root."""
-    with session(place) as link:
+    with session(spec) as link:
         return Accounts(databases(link), users(link), root_enabled(link))
 
 

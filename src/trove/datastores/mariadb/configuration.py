@@ -1,17 +1,17 @@
-"""MariaDB's settings, computed from the size of its place."""
+"""MariaDB's settings, computed from its size."""
 
 from __future__ import annotations
 
 from trove.datastores import configuration
-from trove.datastores.base import Place
+from trove.protocol.engine_spec import EngineSpec
 
 OVERHEAD = 96
 """MiB that the engine needs before any buffer."""
 
 
-def settings_of(place: Place) -> dict[str, str]:
+def settings_of(spec: EngineSpec) -> dict[str, str]:
     """Every setting that differs from the engine's own, by name."""
-    return configuration.settings_of(place, sizes_of, _fixed(place))
+    return configuration.settings_of(spec, sizes_of, _fixed(spec))
 
 
 def sizes_of(usable: int, vcpus: int, volume: int) -> dict[str, str]:
@@ -42,20 +42,20 @@ def render(settings: dict[str, str]) -> str:
     return "# Written by the agent; changes are lost.\n[mariadbd]\n" + "\n".join(lines) + "\n"
 
 
-def _fixed(place: Place) -> dict[str, str]:
+def _fixed(spec: EngineSpec) -> dict[str, str]:
     return {
-        "datadir": str(place.data / "mariadb"),
+        "datadir": str(spec.data / "mariadb"),
         # On the volume: /tmp is in the server's memory, and counts as such.
-        "tmpdir": str(place.data / "mariadb-tmp"),
-        "socket": str(place.run / "mariadb.sock"),
-        "pid_file": str(place.run / "mariadb.pid"),
-        "log_error": str(place.logs / "mariadb.log"),
-        "bind_address": place.address,
-        "port": str(place.port),
+        "tmpdir": str(spec.data / "mariadb-tmp"),
+        "socket": str(spec.run / "mariadb.sock"),
+        "pid_file": str(spec.run / "mariadb.pid"),
+        "log_error": str(spec.logs / "mariadb.log"),
+        "bind_address": spec.address,
+        "port": str(spec.port),
         # A Unix socket counts as secure, so the administrator needs no TLS.
         "require_secure_transport": "ON",
-        "ssl_cert": str(place.certificate),
-        "ssl_key": str(place.private_key),
+        "ssl_cert": str(spec.certificate),
+        "ssl_key": str(spec.private_key),
         "tls_version": "TLSv1.2,TLSv1.3",
         # Hosts of users are patterns of addresses: whoever answers DNS has no say in who gets in.
         "skip_name_resolve": "ON",
@@ -63,7 +63,7 @@ def _fixed(place: Place) -> dict[str, str]:
         "local_infile": "OFF",
         "symbolic_links": "OFF",
         # Or root, once enabled, reads the administrator's secret with LOAD_FILE.
-        "secure_file_priv": str(place.data / "mariadb-tmp"),
+        "secure_file_priv": str(spec.data / "mariadb-tmp"),
         "general_log": "OFF",
         "innodb_buffer_pool_dump_at_shutdown": "OFF",
         "performance_schema": "OFF",

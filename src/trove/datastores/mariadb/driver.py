@@ -10,7 +10,7 @@ import pymysql
 from pymysql.constants import CR
 
 from trove.datastores import process
-from trove.datastores.base import Driver, Place, Tls
+from trove.datastores.base import Driver, Tls
 from trove.datastores.mariadb.configuration import render, settings_of
 from trove.datastores.mariadb.session import (
     ADMIN,
@@ -26,6 +26,7 @@ from trove.datastores.server import Program, Server
 from trove.errors import Failed
 from trove.files import write_private
 from trove.protocol import EngineState
+from trove.protocol.engine_spec import EngineSpec
 
 PING_SECONDS = 2
 # What mariadb-install-db feeds to the server, in its order; releases differ in the first word.
@@ -67,26 +68,26 @@ BOOTSTRAP = (
 )
 
 
-def create_driver(place: Place) -> Driver:
-    return MariadbDriver(place)
+def create_driver(spec: EngineSpec) -> Driver:
+    return MariadbDriver(spec)
 
 
-def create_tls(place: Place) -> Tls:
-    return MariadbDriver(place)
+def create_tls(spec: EngineSpec) -> Tls:
+    return MariadbDriver(spec)
 
 
-def program_at(place: Place) -> Program:
+def program_at(spec: EngineSpec) -> Program:
     """One process with a thread for each connection."""
     return Program(
         title="MariaDB",
         name="mariadbd",
         directory="mariadb",
-        configuration=place.config / "mariadb.cnf",
-        pid_file=place.run / "mariadb.pid",
+        configuration=spec.config / "mariadb.cnf",
+        pid_file=spec.run / "mariadb.pid",
         logs="mariadb.log",
         # InnoDB writes its dirty pages on the way out.
         endings=[(SIGTERM, 120.0), (SIGKILL, 10.0)],
-        stale=[place.run / SOCKET],
+        stale=[spec.run / SOCKET],
         is_alone=True,
     )
 
@@ -94,10 +95,10 @@ def program_at(place: Place) -> Program:
 class MariadbDriver:
     """See `trove.datastores.base.Driver`, and `Tls`."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.server = Server(place, program_at(place))
-        self._scratch = place.data / "mariadb-tmp"
+    def __init__(self, spec: EngineSpec) -> None:
+        self.spec = spec
+        self.server = Server(spec, program_at(spec))
+        self._scratch = spec.data / "mariadb-tmp"
 
     def is_installed(self) -> bool:
         return self.server.is_installed()
@@ -106,7 +107,7 @@ class MariadbDriver:
         self.server.install(self._make)
 
     def configure(self) -> None:
-        self.server.configure({"mariadb.cnf": render(settings_of(self.place))})
+        self.server.configure({"mariadb.cnf": render(settings_of(self.spec))})
 
     def start(self) -> None:
         # First of all options, or mariadbd refuses it; nothing of the machine's /etc/mysql is read.
@@ -119,7 +120,7 @@ class MariadbDriver:
     def reload(self) -> None:
         """Use the present certificate; succeeds if the engine does not run."""
         if self.server.pid():
-            with session(self.place) as link:
+            with session(self.spec) as link:
                 execute(link, "FLUSH SSL")
 
     def state(self) -> EngineState:
@@ -132,26 +133,26 @@ class MariadbDriver:
         self.server.trim_logs()
 
     def version(self) -> str:
-        with session(self.place) as link:
+        with session(self.spec) as link:
             # `10.11.19-MariaDB-0+deb12u1`.
             return str(query(link, "SELECT VERSION()")[0][0]).partition("-")[0]
 
     def _make(self) -> None:
-        server = process.program_of(self.place.binaries, self.server.program.name)
+        server = process.program_of(self.spec.binaries, self.server.program.name)
         for directory in (self.server.directory, self._scratch):
             directory.mkdir(mode=0o700, exist_ok=True)
         password = secrets.token_urlsafe(32)
-        write_private(secret_file(self.place), password)
+        write_private(secret_file(self.spec), password)
         places = [self._basedir(), f"--datadir={self.server.directory}"]
         command = [str(server), "--no-defaults", *places, *BOOTSTRAP]
         process.run(command, "mariadbd --bootstrap", feed=self._sql(password))
 
     def _basedir(self) -> str:
         # Programs know where they were built for, not where they have been unpacked.
-        return f"--basedir={self.place.binaries.resolve().parent}"
+        return f"--basedir={self.spec.binaries.resolve().parent}"
 
     def _sql(self, password: str) -> str:
-        share = _share_directory(self.place.binaries)
+        share = _share_directory(self.spec.binaries)
         scripts = "\n".join(_script(share, pattern) for pattern in SCRIPTS)
         unknown = verifier(secrets.token_urlsafe(32))
         accounts = ACCOUNTS.format(admin=ADMIN, verifier=verifier(password), unknown=unknown)
@@ -164,7 +165,7 @@ class MariadbDriver:
     def _ping(self) -> EngineState:
         try:
             # Not COM_PING on a kept connection: whether new ones are taken is the question.
-            connect(self.place, seconds=PING_SECONDS).close()
+            connect(self.spec, seconds=PING_SECONDS).close()
         except (FileNotFoundError, ConnectionRefusedError):
             return EngineState.STARTING
         except pymysql.OperationalError as error:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pymysql
 from pymysql.constants import CR, ER
 
-from trove.datastores.base import Place
 from trove.errors import AlreadyExists, Failed, Invalid, NotFound, TroveError, Unavailable
+from trove.protocol.engine_spec import EngineSpec
 
 ADMIN = "os_admin"
 SOCKET = "mariadb.sock"
@@ -57,27 +57,27 @@ KINDS: dict[int, type[TroveError]] = {
 }
 
 
-def secret_file(place: Place) -> Path:
+def secret_file(spec: EngineSpec) -> Path:
     """Where the administrator's password is kept, mode 0600."""
-    return place.config / "os_admin.secret"
+    return spec.config / "os_admin.secret"
 
 
 @contextmanager
-def session(place: Place, *, seconds: int = QUICK) -> Iterator[Session]:
+def session(spec: EngineSpec, *, seconds: int = QUICK) -> Iterator[Session]:
     """A connection that commits every statement; foreign errors become Trove's."""
     with translated():
-        link = connect(place, seconds=seconds)
+        link = connect(spec, seconds=seconds)
         try:
             yield link
         finally:
             link.close()
 
 
-def connect(place: Place, *, seconds: int) -> Session:
+def connect(spec: EngineSpec, *, seconds: int) -> Session:
     """Raises pymysql's own errors and OSError; no answer may take longer than these seconds."""
     link = pymysql.connect(
         user=ADMIN,
-        password=_secret(place),
+        password=_secret(spec),
         charset="utf8mb4",
         autocommit=True,
         read_timeout=seconds,
@@ -90,7 +90,7 @@ def connect(place: Place, *, seconds: int) -> Session:
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         door.settimeout(min(5, seconds))
-        door.connect(str(place.run / SOCKET))
+        door.connect(str(spec.run / SOCKET))
         link.connect(door)
     except BaseException:
         door.close()
@@ -157,8 +157,8 @@ def translated() -> Iterator[None]:
         raise KINDS.get(code, Failed)(said) from None
 
 
-def _secret(place: Place) -> str:
+def _secret(spec: EngineSpec) -> str:
     try:
-        return secret_file(place).read_text()
+        return secret_file(spec).read_text()
     except OSError as error:
         raise Failed(f"the administrator's password can not be read: {error}") from None

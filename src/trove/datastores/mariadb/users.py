@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
-from trove.datastores.base import Place, Users
+from trove.datastores.base import Users
 from trove.datastores.mariadb import catalog
 from trove.datastores.mariadb.grants import (
     account,
@@ -22,20 +22,21 @@ from trove.datastores.mariadb.grants import (
 from trove.datastores.mariadb.session import Session, execute, quoted_pattern, session
 from trove.datastores.names import check_absent, check_present
 from trove.protocol import Account
+from trove.protocol.engine_spec import EngineSpec
 
 
-def create_users(place: Place) -> Users:
-    return MariadbUsers(place)
+def create_users(spec: EngineSpec) -> Users:
+    return MariadbUsers(spec)
 
 
 class MariadbUsers:
     """See `trove.datastores.base.Users`."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, spec: EngineSpec) -> None:
+        self.spec = spec
 
     def create(self, users: Sequence[Account]) -> None:
-        with session(self.place) as link, ExitStack() as undo:
+        with session(self.spec) as link, ExitStack() as undo:
             names = [catalog.full_name(user) for user in users]
             check_absent("user", catalog.account_names(link), names)
             _check_databases(link, (name for user in users for name in user.databases))
@@ -47,7 +48,7 @@ class MariadbUsers:
             undo.pop_all()
 
     def change_passwords(self, users: Sequence[Account]) -> None:
-        with session(self.place) as link:
+        with session(self.spec) as link:
             names = [catalog.full_name(user) for user in users]
             check_present("user", catalog.visible(link), names)
             for user in users:
@@ -61,7 +62,7 @@ class MariadbUsers:
         new_password: str | None = None,
         new_host: str | None = None,
     ) -> None:
-        with session(self.place) as link:
+        with session(self.spec) as link:
             check_present("user", catalog.visible(link), [catalog.full_name(user)])
             changed = Account(new_name or user.name, new_host or user.host)
             moves = catalog.full_name(changed) != catalog.full_name(user)
@@ -74,7 +75,7 @@ class MariadbUsers:
                 execute(link, f"RENAME USER {account(user)} TO {account(changed)}")
 
     def delete(self, user: Account) -> None:
-        with session(self.place) as link:
+        with session(self.spec) as link:
             check_present("user", catalog.visible(link), [catalog.full_name(user)])
             # DROP USER leaves open connections alone. Locked first, or a client that connects anew
             # would slip in between.
@@ -82,14 +83,14 @@ class MariadbUsers:
                 execute(link, verb.format(account(user)))
 
     def grant(self, user: Account, databases: Sequence[str]) -> None:
-        with session(self.place) as link:
+        with session(self.spec) as link:
             check_present("user", catalog.visible(link), [catalog.full_name(user)])
             _check_databases(link, databases)
             for name in databases:
                 _grant(link, user, name)
 
     def revoke(self, user: Account, database: str) -> None:
-        with session(self.place) as link:
+        with session(self.spec) as link:
             known = catalog.visible(link)
             name = catalog.full_name(user)
             check_present("user", known, [name])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from trove.datastores.base import Place
 from trove.datastores.postgresql.session import Session, query, session
 from trove.protocol import Account, Accounts, DatabaseAccount
+from trove.protocol.engine_spec import EngineSpec
 
 
-def accounts_of(place: Place) -> Accounts:
+def accounts_of(spec: EngineSpec) -> Accounts:
     """What tenants may see of databases, users and root."""
-    with session(place) as link:
+    with session(spec) as link:
         return Accounts(databases(link), users(link), root_enabled(link))
 
 

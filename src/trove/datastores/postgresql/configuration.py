@@ -1,9 +1,9 @@
-"""PostgreSQL's settings, computed from the size of its place."""
+"""PostgreSQL's settings, computed from its size."""
 
 from __future__ import annotations
 
 from trove.datastores import configuration
-from trove.datastores.base import Place
+from trove.protocol.engine_spec import EngineSpec
 
 # The first line that fits decides. `all` does not mean replication: nobody streams the log.
 CLIENT_RULES = """\
@@ -15,9 +15,9 @@ hostssl  all  all       all  scram-sha-256
 """
 
 
-def settings_of(place: Place) -> dict[str, str]:
+def settings_of(spec: EngineSpec) -> dict[str, str]:
     """Every setting that differs from the engine's own, by name."""
-    return configuration.settings_of(place, sizes_of, _fixed(place))
+    return configuration.settings_of(spec, sizes_of, _fixed(spec))
 
 
 def sizes_of(usable: int, vcpus: int, volume: int) -> dict[str, str]:
@@ -48,19 +48,19 @@ def render(settings: dict[str, str]) -> str:
     return "# Written by the agent; changes are lost.\n" + "\n".join(lines) + "\n"
 
 
-def _fixed(place: Place) -> dict[str, str]:
+def _fixed(spec: EngineSpec) -> dict[str, str]:
     return {
-        "data_directory": str(place.data / "postgresql"),
-        "hba_file": str(place.config / "pg_hba.conf"),
-        "ident_file": str(place.config / "pg_ident.conf"),
-        "listen_addresses": place.address,
-        "port": str(place.port),
-        "unix_socket_directories": str(place.run),
+        "data_directory": str(spec.data / "postgresql"),
+        "hba_file": str(spec.config / "pg_hba.conf"),
+        "ident_file": str(spec.config / "pg_ident.conf"),
+        "listen_addresses": spec.address,
+        "port": str(spec.port),
+        "unix_socket_directories": str(spec.run),
         "unix_socket_permissions": "0700",
         "password_encryption": "scram-sha-256",
         "ssl": "on",
-        "ssl_cert_file": str(place.certificate),
-        "ssl_key_file": str(place.private_key),
+        "ssl_cert_file": str(spec.certificate),
+        "ssl_key_file": str(spec.private_key),
         "ssl_min_protocol_version": "TLSv1.2",
         "row_security": "on",
         "log_statement": "none",
@@ -69,7 +69,7 @@ def _fixed(place: Place) -> dict[str, str]:
         "timezone": "UTC",
         # A file for each day of the week, begun anew after a week; the driver trims a long one.
         "logging_collector": "on",
-        "log_directory": str(place.logs),
+        "log_directory": str(spec.logs),
         "log_filename": "postgresql-%a.log",
         "log_file_mode": "0600",
         "log_rotation_age": "1d",

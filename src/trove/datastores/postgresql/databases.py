@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 from psycopg import sql
 
-from trove.datastores.base import Databases, Place
+from trove.datastores.base import Databases
 from trove.datastores.names import check_absent, check_present
 from trove.datastores.postgresql import GROUP_PREFIX, catalog
 from trove.datastores.postgresql.groups import (
@@ -18,20 +18,21 @@ from trove.datastores.postgresql.groups import (
 )
 from trove.datastores.postgresql.session import SLOW, execute, session
 from trove.protocol import DatabaseAccount
+from trove.protocol.engine_spec import EngineSpec
 
 
-def create_databases(place: Place) -> Databases:
-    return PostgresDatabases(place)
+def create_databases(spec: EngineSpec) -> Databases:
+    return PostgresDatabases(spec)
 
 
 class PostgresDatabases:
     """See `trove.datastores.base.Databases`."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, spec: EngineSpec) -> None:
+        self.spec = spec
 
     def create(self, databases: Sequence[DatabaseAccount]) -> None:
-        with session(self.place, seconds=SLOW) as link, ExitStack() as undo:
+        with session(self.spec, seconds=SLOW) as link, ExitStack() as undo:
             check_absent("database", catalog.database_names(link), [d.name for d in databases])
             for unused in catalog.unused_groups(link):
                 drop_group(link, unused)
@@ -42,17 +43,17 @@ class PostgresDatabases:
                 # It cannot be part of a transaction, so a failure is undone by hand.
                 execute(link, "CREATE DATABASE {} OWNER {} {}", database.name, group, options)
                 undo.callback(execute, link, "DROP DATABASE {} WITH (FORCE)", database.name)
-                close_to_others(self.place, link, database.name, group)
+                close_to_others(self.spec, link, database.name, group)
             undo.pop_all()
 
     def repair(self, names: Sequence[str]) -> None:
-        with session(self.place) as link:
-            for name, group in groups_of(self.place, link, names).items():
-                close_to_others(self.place, link, name, group)
+        with session(self.spec) as link:
+            for name, group in groups_of(self.spec, link, names).items():
+                close_to_others(self.spec, link, name, group)
 
     def delete(self, name: str) -> None:
         """Connections to it end; the group goes too, unless it owns things elsewhere."""
-        with session(self.place, seconds=SLOW) as link:
+        with session(self.spec, seconds=SLOW) as link:
             owners = catalog.owners(link)
             check_present("database", owners, [name])
             execute(link, "DROP DATABASE {} WITH (FORCE)", name)

@@ -12,7 +12,7 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from trove.datastores import process
-from trove.datastores.base import Driver, Place, Tls
+from trove.datastores.base import Driver, Tls
 from trove.datastores.postgresql import cluster
 from trove.datastores.postgresql.configuration import CLIENT_RULES, render, settings_of
 from trove.datastores.postgresql.session import execute, query, secret_file, session
@@ -20,29 +20,30 @@ from trove.datastores.server import Program, Server
 from trove.errors import Failed
 from trove.files import write_private
 from trove.protocol import EngineState
+from trove.protocol.engine_spec import EngineSpec
 
 log = logging.getLogger(__name__)
 
 PING_SECONDS = 2
 
 
-def create_driver(place: Place) -> Driver:
-    return PostgresDriver(place)
+def create_driver(spec: EngineSpec) -> Driver:
+    return PostgresDriver(spec)
 
 
-def create_tls(place: Place) -> Tls:
-    return PostgresDriver(place)
+def create_tls(spec: EngineSpec) -> Tls:
+    return PostgresDriver(spec)
 
 
-def program_at(place: Place) -> Program:
+def program_at(spec: EngineSpec) -> Program:
     """The postmaster, whose children serve a connection each."""
-    socket = place.run / f".s.PGSQL.{place.port}"
+    socket = spec.run / f".s.PGSQL.{spec.port}"
     return Program(
         title="PostgreSQL",
         name="postgres",
         directory="postgresql",
-        configuration=place.config / "postgresql.conf",
-        pid_file=place.data / "postgresql" / "postmaster.pid",
+        configuration=spec.config / "postgresql.conf",
+        pid_file=spec.data / "postgresql" / "postmaster.pid",
         logs="postgresql-*.log",
         # Fast, then immediate shutdown. Not SIGTERM: it waits until every client has left.
         endings=[(SIGINT, 60.0), (SIGQUIT, 10.0), (SIGKILL, 10.0)],
@@ -54,9 +55,9 @@ def program_at(place: Place) -> Program:
 class PostgresDriver:
     """See `trove.datastores.base.Driver`, and `Tls`."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.server = Server(place, program_at(place))
+    def __init__(self, spec: EngineSpec) -> None:
+        self.spec = spec
+        self.server = Server(spec, program_at(spec))
         # Inside, so that it goes when the data directory is made anew.
         self._arranged = self.server.directory / "trove.arranged"
 
@@ -67,7 +68,7 @@ class PostgresDriver:
         self.server.install(self._make)
 
     def configure(self) -> None:
-        settings = render(settings_of(self.place))
+        settings = render(settings_of(self.spec))
         self.server.configure(
             {"postgresql.conf": settings, "pg_hba.conf": CLIENT_RULES, "pg_ident.conf": ""}
         )
@@ -102,14 +103,14 @@ class PostgresDriver:
         self.server.trim_logs()
 
     def version(self) -> str:
-        with session(self.place) as connection:
+        with session(self.spec) as connection:
             return query(connection, "SHOW server_version")[0][0].split()[0]
 
     def _make(self) -> None:
         """Not synced, which `install` does for all of it at once."""
-        binaries, directory, seed = self.place.binaries, self.server.directory, self.place.seed
+        binaries, directory, seed = self.spec.binaries, self.server.directory, self.spec.seed
         password = secrets.token_urlsafe(32)
-        write_private(secret_file(self.place), password)
+        write_private(secret_file(self.spec), password)
         if seed is None or not self._copy(seed, password):
             cluster.make(binaries, directory)
             cluster.set_password(binaries, directory, password)
@@ -117,8 +118,8 @@ class PostgresDriver:
     def _copy(self, seed: Path, password: str) -> bool:
         """Whether that went well; if not, nothing is left of it."""
         try:
-            cluster.copy(self.place.binaries, seed, self.server.directory)
-            cluster.set_password(self.place.binaries, self.server.directory, password)
+            cluster.copy(self.spec.binaries, seed, self.server.directory)
+            cluster.set_password(self.spec.binaries, self.server.directory, password)
         except (Failed, OSError) as error:
             log.warning("the seed %s is of no use, so initdb runs: %s", seed, error)
             process.remove_tree(self.server.directory)
@@ -130,7 +131,7 @@ class PostgresDriver:
 
     def _arrange(self) -> None:
         """Once, at the first start: the superuser for tenants, locked, and nobody let in."""
-        with session(self.place) as connection:
+        with session(self.spec) as connection:
             # Who is killed before the marker is written finds it here the next time.
             if not query(
                 connection, "SELECT rolname::text FROM pg_roles WHERE rolname = 'postgres'"
@@ -150,7 +151,7 @@ class PostgresDriver:
         return lines[7].strip() if len(lines) > 7 else ""
 
     def _ping(self) -> EngineState:
-        host, port = str(self.place.run), self.place.port
+        host, port = str(self.spec.run), self.spec.port
         target = make_conninfo(host=host, port=port, connect_timeout=PING_SECONDS)
         # Needs no password, so that a server which turns us away counts as running.
         answer = pq.PGconn.ping(target.encode())

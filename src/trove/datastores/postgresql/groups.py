@@ -11,10 +11,10 @@ from contextlib import suppress
 
 from psycopg import errors
 
-from trove.datastores.base import Place
 from trove.datastores.names import check_present
 from trove.datastores.postgresql import GROUP_PREFIX, catalog
 from trove.datastores.postgresql.session import Session, execute, session
+from trove.protocol.engine_spec import EngineSpec
 
 OWN_SCHEMA = 150000
 """From this version on the owner of a database owns its schema `public`."""
@@ -33,7 +33,7 @@ def drop_group(link: Session, group: str) -> None:
         execute(link, "DROP ROLE {}", group)
 
 
-def groups_of(place: Place, link: Session, names: Iterable[str]) -> dict[str, str]:
+def groups_of(spec: EngineSpec, link: Session, names: Iterable[str]) -> dict[str, str]:
     """The group of each database; one that root created is given its group now."""
     wanted = set(names)
     owners = catalog.owners(link)
@@ -42,14 +42,14 @@ def groups_of(place: Place, link: Session, names: Iterable[str]) -> dict[str, st
         if not owners[name].startswith(GROUP_PREFIX):
             owners[name] = create_group(link)
             execute(link, "ALTER DATABASE {} OWNER TO {}", name, owners[name])
-            close_to_others(place, link, name, owners[name])
+            close_to_others(spec, link, name, owners[name])
     return {name: owners[name] for name in wanted}
 
 
-def close_to_others(place: Place, link: Session, name: str, group: str) -> None:
+def close_to_others(spec: EngineSpec, link: Session, name: str, group: str) -> None:
     """Only the group may connect, and the group owns the schema `public`."""
     execute(link, "REVOKE ALL ON DATABASE {} FROM PUBLIC", name)
     if link.info.server_version < OWN_SCHEMA:
-        with session(place, name) as inside:
+        with session(spec, name) as inside:
             execute(inside, "ALTER SCHEMA public OWNER TO {}", group)
             execute(inside, "REVOKE CREATE ON SCHEMA public FROM PUBLIC")

@@ -13,9 +13,9 @@ from typing import LiteralString
 import psycopg
 from psycopg import errors, sql
 
-from trove.datastores.base import Place
 from trove.datastores.postgresql import ADMIN
 from trove.errors import AlreadyExists, Failed, Invalid, NotFound, Unavailable
+from trove.protocol.engine_spec import EngineSpec
 
 MAINTENANCE = "postgres"
 QUICK = 60
@@ -38,14 +38,14 @@ IN_USE = (errors.LockNotAvailable, errors.ObjectInUse, errors.DeadlockDetected)
 Session = psycopg.Connection[tuple[str, ...]]
 
 
-def secret_file(place: Place) -> Path:
+def secret_file(spec: EngineSpec) -> Path:
     """Where the administrator's password is kept, mode 0600."""
-    return place.config / "os_admin.secret"
+    return spec.config / "os_admin.secret"
 
 
 @contextmanager
 def session(
-    place: Place, database: str = MAINTENANCE, *, seconds: float = QUICK
+    spec: EngineSpec, database: str = MAINTENANCE, *, seconds: float = QUICK
 ) -> Iterator[Session]:
     """A connection that commits every statement; foreign errors become Trove's.
 
@@ -53,7 +53,7 @@ def session(
     """
     with (
         translated(),
-        _connect(place, database, seconds) as connection,
+        _connect(spec, database, seconds) as connection,
         _ended_after(connection, seconds * 2),
     ):
         yield connection
@@ -139,13 +139,13 @@ def _ended_after(connection: Session, seconds: float) -> Iterator[None]:
         door.close()
 
 
-def _connect(place: Place, database: str, seconds: float) -> Session:
+def _connect(spec: EngineSpec, database: str, seconds: float) -> Session:
     limits = f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout={round(seconds * 1000)}"
     return psycopg.connect(
-        host=str(place.run),
-        port=place.port,
+        host=str(spec.run),
+        port=spec.port,
         user=ADMIN,
-        password=_secret(place),
+        password=_secret(spec),
         dbname=database,
         connect_timeout=5,
         options=f"{OPTIONS} {limits}",
@@ -154,9 +154,9 @@ def _connect(place: Place, database: str, seconds: float) -> Session:
     )
 
 
-def _secret(place: Place) -> str:
+def _secret(spec: EngineSpec) -> str:
     try:
-        return secret_file(place).read_text()
+        return secret_file(spec).read_text()
     except OSError as error:
         raise Failed(f"the administrator's password can not be read: {error}") from None
 

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 
 from psycopg import sql
 
-from trove.datastores.base import Place, Users
+from trove.datastores.base import Users
 from trove.datastores.names import check_absent, check_present
 from trove.datastores.postgresql import catalog
 from trove.datastores.postgresql.groups import groups_of
@@ -27,26 +27,25 @@ from trove.datastores.postgresql.session import (
 )
 from trove.errors import Invalid
 from trove.protocol import Account
+from trove.protocol.engine_spec import EngineSpec
 
 KINDS = ("TABLES", "SEQUENCES", "FUNCTIONS", "TYPES", "SCHEMAS")
 
 
-def create_users(place: Place) -> Users:
-    return PostgresUsers(place)
+def create_users(spec: EngineSpec) -> Users:
+    return PostgresUsers(spec)
 
 
 class PostgresUsers:
     """See `trove.datastores.base.Users`."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, spec: EngineSpec) -> None:
+        self.spec = spec
 
     def create(self, users: Sequence[Account]) -> None:
-        with session(self.place) as link:
+        with session(self.spec) as link:
             check_absent("user", catalog.role_names(link), [user.name for user in users])
-            groups = groups_of(
-                self.place, link, {name for user in users for name in user.databases}
-            )
+            groups = groups_of(self.spec, link, {name for user in users for name in user.databases})
             with link.transaction():
                 for user in users:
                     _create_user(link, user)
@@ -58,7 +57,7 @@ class PostgresUsers:
                 undo.pop_all()
 
     def change_passwords(self, users: Sequence[Account]) -> None:
-        with session(self.place) as link:
+        with session(self.spec) as link:
             check_present("user", catalog.user_names(link), [user.name for user in users])
             with link.transaction():
                 for user in users:
@@ -75,7 +74,7 @@ class PostgresUsers:
         """The verifier does not depend on the name, so a renamed user keeps the password."""
         if new_host not in {None, "%"}:
             raise Invalid("PostgreSQL has no hosts for users", field="user.host")
-        with session(self.place) as link:
+        with session(self.spec) as link:
             check_present("user", catalog.user_names(link), [user.name])
             with link.transaction():
                 if new_password:
@@ -88,7 +87,7 @@ class PostgresUsers:
 
         As long as somebody else is at what the user owns, the user stays, and may log in.
         """
-        with session(self.place, seconds=SLOW) as link, ExitStack() as undo:
+        with session(self.spec, seconds=SLOW) as link, ExitStack() as undo:
             roles = catalog.tenants_roles(link)
             check_present("user", roles, [user.name])
             if roles[user.name]:
@@ -101,22 +100,22 @@ class PostgresUsers:
             undo.pop_all()
 
     def grant(self, user: Account, databases: Sequence[str]) -> None:
-        with session(self.place) as link:
+        with session(self.spec) as link:
             check_present("user", catalog.user_names(link), [user.name])
-            groups = groups_of(self.place, link, set(databases))
+            groups = groups_of(self.spec, link, set(databases))
             _join(link, user, groups.values())
             self._share([Account(user.name, databases=list(databases))], groups)
 
     def revoke(self, user: Account, database: str) -> None:
-        with session(self.place) as link:
+        with session(self.spec) as link:
             known = {u.name: u.databases for u in catalog.users(link)}
             check_present("user", known, [user.name])
             check_present(f"grant of user {user.name!r} on", known[user.name], [database])
-            group = groups_of(self.place, link, {database})[database]
+            group = groups_of(self.spec, link, {database})[database]
             execute(link, "REVOKE {} FROM {}", group, user.name)
             # CONNECT is asked for at the door alone: who is inside would stay.
             end_sessions(link, user.name, database)
-        with session(self.place, database) as inside:
+        with session(self.spec, database) as inside:
             _default_privileges(inside, user.name, group, "REVOKE", "FROM")
 
     def _give_away(self, link: Session, user: str) -> None:
@@ -124,7 +123,7 @@ class PostgresUsers:
         for name in catalog.owned_databases(link, user):
             execute(link, "ALTER DATABASE {} OWNER TO postgres", name)
         for name, owner in catalog.places_of(link, user):
-            with session(self.place, name, seconds=SLOW) as inside:
+            with session(self.spec, name, seconds=SLOW) as inside:
                 # Both see only the database that they are called in, and what is shared by all.
                 execute(inside, "REASSIGN OWNED BY {} TO {}", user, owner)
                 execute(inside, "DROP OWNED BY {}", user)
@@ -134,7 +133,7 @@ class PostgresUsers:
         """What these users make from now on in a database, its other users may use."""
         for name, group in groups.items():
             members = [user for user in users if name in user.databases]
-            with session(self.place, name) as inside:
+            with session(self.spec, name) as inside:
                 for user in members:
                     _default_privileges(inside, user.name, group, "GRANT", "TO")
 

@@ -15,13 +15,13 @@ from pathlib import Path
 from trove.errors import Failed, NotFound, Unavailable
 from trove.locks import acquire_inherited, is_inherited_lock_held
 from trove.providers.base import Flavor, ServerSpec, ServerState, ServerView
-from trove.providers.local import places, processes
+from trove.providers.local import processes, records
 from trove.providers.local.identities import Identities
 from trove.providers.local.images import Image, unmount
 from trove.providers.local.launch import AgentCommand, Launch, agent_command
 from trove.providers.local.layout import Layout, ServerFiles, make_folder, named_lock, remove_folder
 from trove.providers.local.machine import Machine
-from trove.providers.local.places import Owner, Record
+from trove.providers.local.records import Owner, Record
 from trove.providers.local.sandbox import RUN
 from trove.providers.local.seeds import Seeds
 from trove.providers.local.volumes import LocalVolumes
@@ -65,7 +65,7 @@ class LocalCompute:
             # Mounted before it is furnished, or its files would lie hidden below the mount.
             self._volumes.attach_small(_agent_image(files))
             record = self._record(spec, files, volume)
-            places.furnish(files, volume, record, spec.agent_files)
+            records.furnish(files, volume, record, spec.agent_files)
             self._launch(spec.name, files, record)
         return spec.name
 
@@ -86,11 +86,11 @@ class LocalCompute:
     def resize_server(self, name: str, flavor: Flavor) -> None:
         """Raises NotFound; Unavailable while the engine uses more than the new limit."""
         with self._held(name) as files:
-            record = places.read_record(files)
+            record = records.read_record(files)
             if record is None:
                 raise NotFound(f"There is no server {name}.")
             # The record first: who is killed in between leaves the size that the next start takes.
-            places.write_record(files, record.resized(flavor))
+            records.write_record(files, record.resized(flavor))
             self._machine.control_groups.ensure(name, flavor)
 
     def delete_server(self, name: str) -> None:
@@ -117,8 +117,9 @@ class LocalCompute:
             *machine.control_groups.missing,
             *self._volumes.unenforced(spec.volume, _agent_image(files)),
         )
-        place = places.place_of(spec, files, volume, run, self._seeds.ensure(spec))
-        return Record(owner, place, (*missing, *isolation))
+        seed = self._seeds.ensure(spec)
+        engine = records.engine_spec_of(spec, files, volume, run, seed)
+        return Record(owner, engine, (*missing, *isolation))
 
     def _launch(self, name: str, files: ServerFiles, record: Record) -> None:
         """Start the first process with the lock on `alive`, unless somebody has it."""
@@ -168,7 +169,7 @@ class LocalCompute:
 
 
 def _view(files: ServerFiles) -> ServerView:
-    record = places.read_record(files)
+    record = records.read_record(files)
     if record is None:
         # The record is written when all else is there, so without one nothing has run.
         there = files.directory.is_dir()

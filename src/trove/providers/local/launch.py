@@ -13,10 +13,10 @@ from pathlib import Path
 
 import trove
 from trove.errors import Failed, Unavailable
-from trove.providers.local import places, processes, programs, sandbox
+from trove.providers.local import processes, programs, records, sandbox
 from trove.providers.local.layout import ServerFiles
 from trove.providers.local.machine import Machine
-from trove.providers.local.places import Record
+from trove.providers.local.records import Record
 from trove.providers.local.sandbox import LAUNCH, SUPERVISE, Tenant
 
 AgentCommand = Callable[[Path], Sequence[str]]
@@ -43,7 +43,7 @@ class Launch:
         setsid = programs.find("setsid")
         if setsid is None:
             raise Failed("setsid is not installed; it is part of util-linux.")
-        places.empty_folder(self.files.run, self.record.owner)
+        records.empty_folder(self.files.run, self.record.owner)
         # --fork: we wait until the groups are joined, and no longer. In them from the start, no
         # process can fork its way out before it is limited.
         launch = ["/bin/sh", str(LAUNCH), *map(str, groups), "--", setsid, "--fork"]
@@ -66,7 +66,7 @@ class Launch:
 
     def _command(self) -> list[str]:
         """Who, where, and the supervised agent."""
-        logs = Path(self.record.place["logs"]) / "agent.log"
+        logs = self.record.spec.logs / "agent.log"
         supervised = ["/bin/sh", str(SUPERVISE), str(logs), *self.agent(self.files.agent)]
         self._check_reach()
         return sandbox.shut_in(Tenant(self.files, self.record), self.machine, supervised)

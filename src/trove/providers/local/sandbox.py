@@ -14,7 +14,7 @@ from trove.errors import Failed
 from trove.providers.local import programs
 from trove.providers.local.layout import ServerFiles
 from trove.providers.local.machine import Machine
-from trove.providers.local.places import Owner, Record
+from trove.providers.local.records import Owner, Record
 
 HERE = Path(__file__).parent
 LAUNCH, SUPERVISE = HERE / "launch.sh", HERE / "supervise.sh"
@@ -62,18 +62,18 @@ class Tenant:
 
     @property
     def volume(self) -> Path:
-        return Path(self.record.place["data"])
+        return self.record.spec.data
 
     @property
     def image(self) -> Path | None:
         """The directory of the engine's programs."""
-        return Path(self.record.place["binaries"]) if self.record.place["binaries"] else None
+        return None if self.record.spec.binaries == Path() else self.record.spec.binaries
 
     @property
     def seed(self) -> Path | None:
         """A data directory to copy, which need not be there any more."""
-        seed = self.record.place.get("seed")
-        return Path(seed) if seed and Path(seed).is_dir() else None
+        seed = self.record.spec.seed
+        return seed if seed and seed.is_dir() else None
 
 
 def shut_in(tenant: Tenant, machine: Machine, command: Sequence[str]) -> list[str]:

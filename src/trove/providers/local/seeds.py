@@ -27,7 +27,7 @@ from trove.providers.local.layout import (
     remove_tree,
 )
 from trove.providers.local.machine import Machine
-from trove.providers.local.places import Owner, Record, own_folder, place_of
+from trove.providers.local.records import Owner, Record, engine_spec_of, own_folder
 from trove.providers.local.sandbox import Tenant, shut_in
 
 log = logging.getLogger(__name__)
@@ -107,10 +107,10 @@ class Seeds:
         make_folder(files.directory)
         for folder in (files.agent, files.run, volume):
             own_folder(folder, owner)
-        place = place_of(replace(spec, flavor=SIZE), files, volume, files.run, None)
+        engine = engine_spec_of(replace(spec, flavor=SIZE), files, volume, files.run, None)
         program, *options = spec.seed
         command = [str(Path(spec.image or "") / program), *options, str(volume / "seed")]
-        tenant = Tenant(files, Record(owner, place, ()))
+        tenant = Tenant(files, Record(owner, engine, ()))
         clean = (*CLEAN, f"{processes.MARK}={files.directory}")
         complaint = programs.run("env", *clean, *shut_in(tenant, self._machine, command))
         if complaint:

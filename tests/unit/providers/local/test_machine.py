@@ -5,10 +5,15 @@ import pytest
 
 from tests.support.provider import IS_ROOT, SMALL, local_provider, spec_of
 from trove.errors import Failed, Unavailable
+from trove.protocol.engine_spec import EngineSpec
 from trove.providers.local import launch, processes, programs, sandbox
 from trove.providers.local.layout import Layout, ServerFiles, remove_folder
 from trove.providers.local.machine import Machine
-from trove.providers.local.places import Owner, Record, furnish, read_record
+from trove.providers.local.records import Owner, Record, engine_spec_of, furnish, read_record
+
+
+def spec_in(files: ServerFiles) -> EngineSpec:
+    return engine_spec_of(spec_of("trove-a"), files, Path("/v"), files.run, None)
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
@@ -84,7 +89,7 @@ def test_links_in_the_tenants_directory_lead_nowhere(tmp_path: Path) -> None:
     precious = tmp_path / "precious"
     precious.write_text("kept")
     (files.agent / "place.json").symlink_to(precious)
-    record = Record(None, {"logs": "", "memory": 1, "vcpus": 1}, ("memory: not held",))
+    record = Record(None, spec_in(files), ("memory: not held",))
     (tmp_path / "v").mkdir()
     furnish(files, tmp_path / "v", record, {"../x": "y"})
     assert precious.read_text() == "kept"
@@ -121,9 +126,8 @@ def test_who_can_not_get_at_python_is_told(tmp_path: Path, monkeypatch: pytest.M
     closed.parent.mkdir(mode=0o700)
     closed.touch(mode=0o755)
     monkeypatch.setattr("sys.executable", str(closed))
-    place = {"logs": "", "binaries": "", "memory": 1, "vcpus": 1}
-    record = Record(Owner(os.getuid(), os.getgid()), place, ())
     files = ServerFiles(tmp_path / "s")
+    record = Record(Owner(os.getuid(), os.getgid()), spec_in(files), ())
     files.agent.mkdir(parents=True)
     plan = launch.Launch("a", files, record, Machine("none"), launch.agent_command)
     with pytest.raises(Failed, match="can not get at"):

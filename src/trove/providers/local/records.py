@@ -1,4 +1,4 @@
-"""What a server is furnished with: its directories, its agent's files, and the record of them.
+"""What a server starts with: its directories, its agent's files, and the record of them.
 
 Law: the agent's directory belongs to the server's user, who may put anything there; so files are
 written beside their name, without following links, and then renamed.
@@ -7,63 +7,63 @@ written beside their name, without following links, and then renamed.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+
+import msgspec
 
 from trove.files import write_private
+from trove.protocol.engine_spec import EngineSpec, decode_path, encode_path
 from trove.providers.base import Flavor, ServerSpec
 from trove.providers.local.layout import ServerFiles, remove_tree
 
 
-@dataclass(frozen=True)
-class Owner:
-    """Whom a server's files belong to."""
+class Owner(msgspec.Struct, frozen=True):
+    """The user and group that a server's files belong to."""
 
     uid: int
     gid: int
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """What the provider remembers of a server; it never reads this back from the tenant's files."""
 
     owner: Owner | None
     """None: the user who runs the provider."""
-    place: Mapping[str, Any]
+    # Named as in the records of the first release.
+    spec: EngineSpec = msgspec.field(name="place")
     """`place.json`, which the agent reads."""
     unenforced: tuple[str, ...]
 
     @property
     def flavor(self) -> Flavor:
         """The size alone."""
-        return Flavor("", "", memory=self.place["memory"], vcpus=self.place["vcpus"])
+        return Flavor("", "", memory=self.spec.memory, vcpus=self.spec.vcpus)
 
     def resized(self, flavor: Flavor) -> Record:
-        return replace(self, place={**self.place, "memory": flavor.memory, "vcpus": flavor.vcpus})
+        spec = self.spec.resized(flavor.memory, flavor.vcpus)
+        return msgspec.structs.replace(self, spec=spec)
 
 
-def place_of(
-    spec: ServerSpec, files: ServerFiles, volume: Path, run: Path, seed: Path | None
-) -> dict[str, Any]:
+def engine_spec_of(
+    server: ServerSpec, files: ServerFiles, volume: Path, run: Path, seed: Path | None
+) -> EngineSpec:
     """Where the agent finds everything, as seen from inside."""
-    return {
-        "manager": spec.manager,
-        "version": spec.version,
-        "binaries": spec.image or "",
-        "data": str(volume),
-        "run": str(run),
-        "config": str(files.config),
-        "logs": str(volume / "logs"),
-        "address": spec.address,
-        "port": spec.port,
-        "memory": spec.flavor.memory,
-        "vcpus": spec.flavor.vcpus,
-        "seed": str(seed) if seed else None,
-    }
+    return EngineSpec(
+        manager=server.manager,
+        version=server.version,
+        binaries=Path(server.image or ""),
+        data=volume,
+        run=run,
+        config=files.config,
+        logs=volume / "logs",
+        address=server.address,
+        port=server.port,
+        memory=server.flavor.memory,
+        vcpus=server.flavor.vcpus,
+        seed=seed,
+    )
 
 
 def furnish(files: ServerFiles, volume: Path, record: Record, agent: Mapping[str, str]) -> None:
@@ -78,19 +78,17 @@ def furnish(files: ServerFiles, volume: Path, record: Record, agent: Mapping[str
 
 
 def write_record(files: ServerFiles, record: Record) -> None:
-    """Remember it, and tell the agent its place; the record last, as it says that all is there."""
-    _put(files.agent / "place.json", json.dumps(record.place), record.owner)
-    _put(files.record, json.dumps(asdict(record)), None)
+    """Write it for provider and agent; the provider's last, as it says that everything exists."""
+    _put(files.agent / "place.json", record.spec.to_json(), record.owner)
+    _put(files.record, msgspec.json.encode(record, enc_hook=encode_path), None)
 
 
 def read_record(files: ServerFiles) -> Record | None:
-    """None if there is no whole server; its next start writes the record anew."""
+    """None if there is no whole server; its next start writes the record again."""
     try:
-        known = json.loads(files.record.read_text())
-        owner = Owner(**known["owner"]) if known["owner"] else None
-        return Record(owner, known["place"], tuple(known["unenforced"]))
-    # No JSON, or another's: what a disk that lost its last writes has kept of it.
-    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        return msgspec.json.decode(files.record.read_bytes(), type=Record, dec_hook=decode_path)
+    # No JSON, or other JSON: what a disk that lost its last writes has kept of it.
+    except (FileNotFoundError, UnicodeDecodeError, msgspec.MsgspecError):
         return None
 
 
@@ -115,5 +113,5 @@ def empty_folder(path: Path, owner: Owner | None) -> None:
     own_folder(path, owner)
 
 
-def _put(path: Path, content: str, owner: Owner | None) -> None:
+def _put(path: Path, content: bytes | str, owner: Owner | None) -> None:
     write_private(path, content, owner=(owner.uid, owner.gid) if owner else None)

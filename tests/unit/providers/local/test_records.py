@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.support.provider import local_provider, spec_of
 from trove.errors import Unavailable
 from trove.providers.base import ServerState
 from trove.providers.local.layout import Layout, ServerFiles
-from trove.providers.local.places import Owner, Record, place_of, read_record, write_record
+from trove.providers.local.records import (
+    Owner,
+    Record,
+    engine_spec_of,
+    read_record,
+    write_record,
+)
 
 ROOT = Path(__file__).parents[4]
-PLACE = {"data": "/v", "memory": 1, "vcpus": 1}
+SPEC = engine_spec_of(
+    spec_of("NAME"), ServerFiles(Path("/s")), Path("/v"), Path("/run"), Path("/seed")
+)
 LEFT = [b"", bytes(4), b'{"owner": ', b"null", b"[]", b"{}", b'{"owner": {"u": 1}}', b"\xff"]
 
 
@@ -36,9 +46,20 @@ def test_a_record_that_is_not_whole_is_none(
 
 
 def test_a_record_is_read_as_it_was_written(files: ServerFiles) -> None:
-    record = Record(Owner(os.getuid(), os.getgid()), PLACE, ("memory: not held",))
+    record = Record(Owner(os.getuid(), os.getgid()), SPEC, ("memory: not held",))
     write_record(files, record)
     assert read_record(files) == record
+
+
+def test_a_record_of_the_first_release_is_read(files: ServerFiles) -> None:
+    place = {key: str(getattr(SPEC, key)) for key in ("data", "run", "config", "logs")}
+    place |= {"manager": "postgresql", "version": "15", "binaries": "", "seed": None}
+    place |= {"address": "127.70.0.1", "port": 5432, "memory": 128, "vcpus": 1}
+    known = {"owner": {"uid": 1, "gid": 2}, "place": place, "unenforced": ["memory: not held"]}
+    files.record.write_text(json.dumps(known))
+    spec = msgspec.structs.replace(SPEC, seed=None)
+    assert read_record(files) == Record(Owner(1, 2), spec, ("memory: not held",))
+    assert json.loads(spec.to_json())["data"] == "/v"
 
 
 def test_a_file_has_its_name_once_its_content_is_on_the_disk(
@@ -62,14 +83,14 @@ def test_a_file_has_its_name_once_its_content_is_on_the_disk(
     renamed: list[str] = []
     monkeypatch.setattr(os, "fsync", note)
     monkeypatch.setattr(os, "rename", look)
-    write_record(files, Record(None, PLACE, ()))
+    write_record(files, Record(None, SPEC, ()))
     assert renamed == ["place.json", "server.json"]
 
 
 def test_the_manual_tells_where_the_logs_are() -> None:
     layout = Layout(Path("/local"))
     files, volume = layout.server("NAME"), layout.volume("NAME")
-    logs = Path(place_of(spec_of("NAME"), files, volume, files.run, None)["logs"])
+    logs = engine_spec_of(spec_of("NAME"), files, volume, files.run, None).logs
     manual = (ROOT / "docs/operators/watching.md").read_text()
     for path in (logs, files.log):
         assert f"`[local] directory`/{path.relative_to(layout.directory)}" in manual
