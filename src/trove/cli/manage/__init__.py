@@ -11,12 +11,13 @@ from collections.abc import Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from trove.cli.manage import database, datastores, identity
-from trove.cli.manage.command import Command
+from trove.cli.command import Command
+from trove.cli.manage import database, datastores, identity, unserved
 from trove.cli.services import add_common, first_line_of, prepare_from
 from trove.errors import TroveError
+from trove.settings import Settings
 
-COMMANDS: tuple[Command, ...] = (
+COMMANDS: tuple[Command[Settings], ...] = (
     *database.COMMANDS,
     *datastores.COMMANDS,
     *identity.COMMANDS,
@@ -26,7 +27,7 @@ COMMANDS: tuple[Command, ...] = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit 0, or 1 with what went wrong on stderr; 2 for wrong arguments."""
     asked = parser().parse_args(argv)
-    command: Command = asked.command
+    command: Command[Settings] = asked.command
     try:
         # quiet, for scripts read what is printed.
         command.run(prepare_from(asked, quiet=True), asked)
@@ -54,6 +55,8 @@ def parser() -> ArgumentParser:
     subcommands = made.add_subparsers(required=True, metavar="<subcommand>", title="subcommands")
     for command in COMMANDS:
         command.add_to(subcommands)
+    for command in unserved.COMMANDS:
+        command.add_to(subcommands, listed=False)
     return made
 
 

@@ -7,7 +7,8 @@ from argparse import Namespace
 from sqlalchemy import MetaData
 
 from trove import migrations
-from trove.cli.manage.command import Command, arg, asking
+from trove.cli.command import Command, arg
+from trove.cli.manage.operator import asking
 from trove.db import Database
 from trove.errors import Invalid
 from trove.settings import Settings
@@ -49,15 +50,16 @@ COMMANDS = (
     Command(
         "db_sync",
         "Bring the metadata database up to this release; safe to repeat.",
-        "--config-file /etc/trove/trove.conf db_sync",
+        "trove-manage --config-file /etc/trove/trove.conf db_sync",
+        (),
         sync,
     ),
-    Command("db_upgrade", "The same as db_sync.", "db_upgrade", sync),
+    Command("db_upgrade", "The same as db_sync.", "trove-manage db_upgrade", (), sync),
     Command(
         "db_recreate",
         "Drop every table of the metadata database and make them anew.",
-        "db_recreate --yes",
-        recreate,
+        "trove-manage db_recreate --yes",
         (arg("--yes", action="store_true", help="do not ask"),),
+        recreate,
     ),
 )

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from trove.cli.manage.command import OPERATOR, Command, arg, opened, table
+from trove.cli.command import Command, arg
+from trove.cli.manage.operator import OPERATOR, opened
+from trove.cli.table import print_table
 from trove.datastores.discovery import installed_engines
 from trove.db import Database
-from trove.errors import NotFound, NotSupported
+from trove.errors import NotFound
 from trove.models import Datastore, DatastoreVersion
 from trove.services import datastores
 from trove.services.datastores import VersionChange, VersionOrder
@@ -29,7 +31,7 @@ def discover(settings: Settings, asked: Namespace) -> None:
             ]
     if not rows:
         raise NotFound("no engine was found; install one, or name its directory with --path")
-    table(("Datastore", "Version", "Number", "Programs"), rows)
+    print_table(("Datastore", "Version", "Number", "Programs"), rows)
 
 
 def update(settings: Settings, asked: Namespace) -> None:
@@ -73,28 +75,6 @@ def update_version(settings: Settings, asked: Namespace) -> None:
     print(f"datastore version {asked.datastore} {asked.version} {'changed' if version else 'made'}")
 
 
-def no_parameters(settings: Settings, asked: Namespace) -> None:
-    """Configuration groups do not exist yet, so there is nothing that rules would rule."""
-    raise NotSupported(
-        "this release has no configuration groups, and so no parameters that their rules could "
-        "be loaded for; nothing was changed"
-    )
-
-
-def no_flavors(settings: Settings, asked: Namespace) -> None:
-    raise NotSupported(
-        "this release offers every flavor with every datastore version, if it has memory enough; "
-        "nothing was changed"
-    )
-
-
-def no_volume_types(settings: Settings, asked: Namespace) -> None:
-    raise NotSupported(
-        "this release offers every volume type of the provider with every datastore version; "
-        "nothing was changed"
-    )
-
-
 def _ensure_datastore(database: Database, name: str) -> Datastore:
     with database.begin() as session:
         found = session.scalars(select(Datastore).where(Datastore.name == name)).first()
@@ -134,8 +114,7 @@ COMMANDS = (
     Command(
         "datastore_discover",
         "Register the engines that are installed on this machine; safe to repeat.",
-        "datastore_discover --path /opt/postgresql/17",
-        discover,
+        "trove-manage datastore_discover --path /opt/postgresql/17",
         (
             arg(
                 "--path",
@@ -145,22 +124,22 @@ COMMANDS = (
                 help="look here first (may be repeated)",
             ),
         ),
+        discover,
     ),
     Command(
         "datastore_update",
         "Make a datastore, or choose its default version.",
-        "datastore_update postgresql 15",
-        update,
+        "trove-manage datastore_update postgresql 15",
         (
             arg("datastore", metavar="datastore_name"),
             arg("default_version", help="name, number or id; '' leaves it as it is"),
         ),
+        update,
     ),
     Command(
         "datastore_version_update",
         "Make or change a datastore version.",
-        "datastore_version_update mariadb 10.11 mariadb /usr/sbin '' 1 --version 10.11.19",
-        update_version,
+        "trove-manage datastore_version_update db 10.11 mariadb /usr/sbin '' 1 --version 10.11.19",
         (
             _DATASTORE,
             _VERSION,
@@ -171,46 +150,6 @@ COMMANDS = (
             arg("--image-tags", default="", metavar="TAGS", help="separated by commas"),
             arg("--version", dest="number", metavar="NUMBER", help="as the engine says it"),
         ),
-    ),
-    Command(
-        "db_load_datastore_config_parameters",
-        "Load the rules of a version's parameters (not in this release).",
-        "db_load_datastore_config_parameters postgresql 15 rules.json",
-        no_parameters,
-        (_DATASTORE, _VERSION, arg("config_file_location", metavar="json_file")),
-    ),
-    Command(
-        "db_remove_datastore_config_parameters",
-        "Remove the rules of a version's parameters (not in this release).",
-        "db_remove_datastore_config_parameters postgresql 15",
-        no_parameters,
-        (_DATASTORE, _VERSION),
-    ),
-    *(
-        Command(
-            f"datastore_version_flavor_{verb}",
-            f"{verb.title()} flavors of a version (not in this release).",
-            f"datastore_version_flavor_{verb} postgresql 15 1,2",
-            no_flavors,
-            (_DATASTORE, _VERSION, arg("flavor_ids")),
-        )
-        for verb in ("add", "delete")
-    ),
-    *(
-        Command(
-            f"datastore_version_volume_type_{verb}",
-            f"{verb.title()} volume types of a version (not in this release).",
-            f"datastore_version_volume_type_{verb} postgresql 15 fast",
-            no_volume_types,
-            (_DATASTORE, _VERSION, arg("volume_type_ids")),
-        )
-        for verb in ("add", "delete")
-    ),
-    Command(
-        "datastore_version_volume_type_list",
-        "List the volume types of a version (not in this release).",
-        "datastore_version_volume_type_list postgresql 15",
-        no_volume_types,
-        (_DATASTORE, _VERSION),
+        update_version,
     ),
 )

@@ -11,7 +11,9 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from trove.cli.manage.command import Command, arg, opened, secret_from_operator, table
+from trove.cli.command import Command, arg
+from trove.cli.manage.operator import opened, secret_from_operator
+from trove.cli.table import print_table
 from trove.errors import Invalid, NotFound
 from trove.models import Project, User
 from trove.services import identity
@@ -28,7 +30,7 @@ def create_project(settings: Settings, asked: Namespace) -> None:
 def list_projects(settings: Settings, _: Namespace) -> None:
     with opened(settings) as installation:
         found = identity.list_projects(installation)
-    table(("ID", "Name", "Enabled"), [(row.id, row.name, row.enabled) for row in found])
+    print_table(("ID", "Name", "Enabled"), [(row.id, row.name, row.enabled) for row in found])
 
 
 def create_user(settings: Settings, asked: Namespace) -> None:
@@ -52,7 +54,7 @@ def create_user(settings: Settings, asked: Namespace) -> None:
 def list_users(settings: Settings, _: Namespace) -> None:
     with opened(settings) as installation:
         found = identity.list_users(installation)
-    table(("ID", "Name", "Enabled"), [(row.id, row.name, row.enabled) for row in found])
+    print_table(("ID", "Name", "Enabled"), [(row.id, row.name, row.enabled) for row in found])
 
 
 def set_password(settings: Settings, asked: Namespace) -> None:
@@ -157,65 +159,66 @@ COMMANDS = (
     Command(
         "project_create",
         "Make a project and print its id.",
-        "project_create shop",
-        create_project,
+        "trove-manage project_create shop",
         (arg("name"),),
+        create_project,
     ),
-    Command("project_list", "List the projects.", "project_list", list_projects),
+    Command("project_list", "List the projects.", "trove-manage project_list", (), list_projects),
     Command(
         "user_create",
         "Make a user and print its id; the password is read from standard input.",
-        "user_create anna --project shop --role member --generate",
-        create_user,
+        "trove-manage user_create anna --project shop --role member --generate",
         (
             arg("name"),
             arg("--project", help="the default project"),
             arg("--role", help="in that project (may be repeated)", **_ROLES),
             _GENERATE,
         ),
+        create_user,
     ),
-    Command("user_list", "List the users.", "user_list", list_users),
+    Command("user_list", "List the users.", "trove-manage user_list", (), list_users),
     Command(
         "user_password",
         "Give a user another password, read from standard input, and end every token.",
-        "user_password anna < password-file",
-        set_password,
+        "trove-manage user_password anna < password-file",
         (_USER, _GENERATE),
+        set_password,
     ),
-    Command("user_enable", "Let a user log in.", "user_enable anna", enable_user, (_USER,)),
+    Command(
+        "user_enable", "Let a user log in.", "trove-manage user_enable anna", (_USER,), enable_user
+    ),
     Command(
         "user_disable",
         "Let a user not log in, and end every token.",
-        "user_disable anna",
-        disable_user,
+        "trove-manage user_disable anna",
         (_USER,),
+        disable_user,
     ),
     Command(
         "role_add",
         "Give a user a role in a project.",
-        "role_add anna shop member",
-        add_role,
+        "trove-manage role_add anna shop member",
         (_USER, _PROJECT, _ROLE),
+        add_role,
     ),
     Command(
         "role_remove",
         "Take a role away, and the tokens got with it.",
-        "role_remove anna shop admin",
-        remove_role,
+        "trove-manage role_remove anna shop admin",
         (_USER, _PROJECT, _ROLE),
+        remove_role,
     ),
     Command(
         "token_create",
         "Print a token that lives long, for scripts that can not log in.",
-        "token_create anna shop --days 90",
-        create_token,
+        "trove-manage token_create anna shop --days 90",
         (_USER, _PROJECT, arg("--days", type=int, default=365, help="%(default)s")),
+        create_token,
     ),
     Command(
         "credential_create",
         "Make an application credential and print its secret, this once.",
-        "credential_create anna shop nightly-job --role reader --days 90",
-        create_credential,
+        "trove-manage credential_create anna shop nightly-job --role reader --days 90",
         (
             _USER,
             _PROJECT,
@@ -224,5 +227,6 @@ COMMANDS = (
             arg("--days", type=int, help="until it ends; by default it does not"),
             arg("--unrestricted", action="store_true", help="may make credentials itself"),
         ),
+        create_credential,
     ),
 )

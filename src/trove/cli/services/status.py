@@ -7,12 +7,12 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from prettytable import PrettyTable
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from trove import migrations
 from trove.cli.services import add_common, first_line_of
+from trove.cli.table import print_table
 from trove.datastores import datastores
 from trove.db import Database
 from trove.errors import TroveError
@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         findings = [check(loaded) for check in CHECKS]
     except TroveError as error:
         findings = [Finding("Settings", Outcome.FAILURE, error.message)]
-    print(_table(findings))
+    rows = [(each.check, each.outcome.name.title(), each.details) for each in findings]
+    print_table(("Check", "Result", "Details"), rows)
     return max(finding.outcome for finding in findings)
 
 
@@ -101,10 +102,3 @@ def _parser() -> ArgumentParser:
     parser.add_argument("check", choices=["check"], metavar="check", help="the only thing to do")
     add_common(parser)
     return parser
-
-
-def _table(findings: Sequence[Finding]) -> str:
-    table = PrettyTable(["Check", "Result", "Details"], align="l")
-    for finding in findings:
-        table.add_row([finding.check, finding.outcome.name.title(), finding.details])
-    return table.get_string()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from argparse import SUPPRESS
 
-from trove.cli.trove.command import Command
+from trove.cli.command import Command
+from trove.cli.trove.arguments import parser_of
 from trove.cli.trove.commands import AREA_OF, all_commands
+from trove.cli.trove.context import Context
 from trove.cli.trove.options import parser
 from trove.client.errors import ClientError
 
@@ -66,14 +68,14 @@ def fish() -> str:
     return "\n".join(lines)
 
 
-def every() -> list[Command]:
+def every() -> list[Command[Context]]:
     return [command for _, commands in all_commands() for command in commands]
 
 
-def options_of(command: Command) -> list[str]:
+def options_of(command: Command[Context]) -> list[str]:
     """The long options, one spelling of each."""
     # argparse tells its options nowhere in public.
-    actions = command.parser()._actions
+    actions = parser_of(command)._actions
     flags = [action.option_strings for action in actions if action.help != SUPPRESS]
     return [next(flag for flag in each if flag.startswith("--")) for each in flags if each]
 

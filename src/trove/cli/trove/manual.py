@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 
+from trove.cli.trove.arguments import parser_of
 from trove.cli.trove.commands import AREA_OF, AREAS, about, load, of_area
 from trove.cli.trove.options import parser
 from trove.cli.trove.unserved import refusal_of
@@ -40,7 +41,7 @@ def _line(name: str, summary: str) -> str:
 def manual_of(name: str) -> str:
     """Of a subcommand or an area; raises WrongUsage or NotServed when there is none."""
     if name in AREA_OF:
-        return load(name).parser().format_help().rstrip()
+        return parser_of(load(name)).format_help().rstrip()
     if name in AREAS:
         return _section(name)
     raise refusal_of(name) or WrongUsage(unknown(name))

@@ -7,11 +7,11 @@ show the whole object as the service gave it, unless columns are chosen.
 from __future__ import annotations
 
 import json
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from typing import Any, TextIO
+
+from trove.cli.table import print_table
 
 Item = Mapping[str, Any]
 Getter = str | Callable[[Item], Any]
@@ -23,7 +23,7 @@ NAMING = ("name", "address", "id")
 """The keys of an object that tell people which it is, the best first."""
 
 FORMATS = ("table", "json", "yaml", "csv", "value")
-GREEN, YELLOW, RED, PLAIN = "\x1b[32m", "\x1b[33m", "\x1b[31m", "\x1b[0m"
+GREEN, YELLOW, RED = "\x1b[32m", "\x1b[33m", "\x1b[31m"
 COLOURS = {
     GREEN: "ACTIVE HEALTHY COMPLETED succeeded Enabled Published on",
     RED: "ERROR FAILED BLOCKED DELETE_FAILED failed cancelled Unavailable",
@@ -100,15 +100,8 @@ class Output:
     def _print_table(self, headers: list[str], rows: list[list[Any]]) -> None:
         # A cell that is empty to the eye is hard to tell from one that was forgotten.
         cells = [[text_of(value) or "-" for value in row] for row in rows]
-        columns = zip(headers, *cells, strict=True)
-        widths = [max(map(_width, _lines_in(column))) for column in columns]
-        rule = "+".join(["", *("-" * (width + 2) for width in widths), ""])
-        print(rule, _line(headers, widths), rule, sep="\n", file=self.stream)
-        for row in cells:
-            # A cell may have several lines, and the frame must hold.
-            for line in zip_longest(*(cell.splitlines() for cell in row), fillvalue=""):
-                print(_line(line, widths, self.coloured), file=self.stream)
-        print(rule, file=self.stream)
+        colours = COLOUR_OF if self.coloured else {}
+        print_table(headers, cells, stream=self.stream, colour_of=colours.get)
 
 
 def value_at(item: Item, getter: Getter) -> Any:
@@ -169,35 +162,9 @@ def _without_links(value: Item) -> dict[str, Any]:
     return {key: part for key, part in value.items() if key != "links"}
 
 
-def _lines_in(cells: Iterable[str]) -> Iterator[str]:
-    for cell in cells:
-        yield from cell.splitlines()
-
-
 def _narrowed(item: Item, columns: Columns) -> dict[str, Any]:
     return {header: value_at(item, getter) for header, getter in columns.items()}
 
 
 def _plain(header: str) -> str:
     return header.lower().replace(" ", "_").replace("-", "_")
-
-
-def _line(cells: Iterable[str], widths: list[int], coloured: bool = False) -> str:
-    padded = []
-    for cell, width in zip(cells, widths, strict=True):
-        colour = COLOUR_OF.get(cell) if coloured else None
-        shown = f"{colour}{cell}{PLAIN}" if colour else cell
-        # Padded after it is coloured: the colour's own letters take no room on the terminal.
-        padded.append(shown + " " * (width - _width(cell)))
-    return f"| {' | '.join(padded)} |"
-
-
-def _width(text: str) -> int:
-    """Columns on a terminal."""
-    if text.isascii():
-        return len(text)
-    # Characters of East Asia take two columns, and accents that combine take none.
-    return sum(
-        0 if unicodedata.combining(char) else 1 + (unicodedata.east_asian_width(char) in "WF")
-        for char in text
-    )

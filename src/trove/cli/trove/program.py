@@ -13,7 +13,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import replace
 
-from trove.cli.trove.command import Command
+from trove.cli.command import Command
+from trove.cli.trove.arguments import parser_of
 from trove.cli.trove.commands import AREA_OF, load
 from trove.cli.trove.context import Context
 from trove.cli.trove.options import parse
@@ -75,8 +76,8 @@ def _run_unlisted(options: Namespace) -> None:
     _run_command(command, options)
 
 
-def _run_command(command: Command, options: Namespace) -> None:
-    arguments = read_arguments(command.parser(), options.rest)
+def _run_command(command: Command[Context], options: Namespace) -> None:
+    arguments = read_arguments(parser_of(command), options.rest)
     debug = options.debug or getattr(arguments, "debug", False)
     output = Output(
         stream=sys.stdout,

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trove.cli.trove.command import INSTANCE, LIMIT, MARKER, Argument, Command, Request, arg
+from trove.cli.command import Argument, Command, arg
+from trove.cli.trove.arguments import INSTANCE, LIMIT, MARKER
+from trove.cli.trove.context import Context
+from trove.cli.trove.request import Request
 from trove.client.errors import NotServed
 
 
@@ -20,10 +23,10 @@ class Feature:
     advice: str
     """What to do instead."""
     commands: str
-    lists: tuple[Command, ...] = ()
+    lists: tuple[Command[Context], ...] = ()
 
 
-def listing(name: str, path: str, headers: str, *more: Argument) -> Command:
+def listing(name: str, path: str, headers: str, *more: Argument) -> Command[Context]:
     """A subcommand that shows a list, which the service returns empty."""
     columns = {header: header.lower().replace(" ", "_") for header in headers.split(", ")}
     of_instance = (INSTANCE,) if "{instance}" in path else ()

@@ -15,8 +15,8 @@ from sqlalchemy import select
 
 from trove import migrations
 from trove.cli import manage
-from trove.cli.manage import datastores
-from trove.cli.manage.command import secret_from_operator
+from trove.cli.manage import datastores, unserved
+from trove.cli.manage.operator import secret_from_operator
 from trove.datastores.base import Installation as Engine
 from trove.db import Database, utcnow
 from trove.errors import Invalid
@@ -296,8 +296,16 @@ def test_a_datastore_is_made_and_its_default_chosen(operator: Operator) -> None:
         ("datastore_version_volume_type_list", "pg", "15"),
     ],
 )
-def test_what_there_is_not_yet_says_so(operator: Operator, words: tuple[str, ...]) -> None:
-    assert "nothing was changed" in operator.refused(*words)
+def test_what_is_not_served_says_so(operator: Operator, words: tuple[str, ...]) -> None:
+    assert f"{words[0]} is not served by this release. " in operator.refused(*words)
+
+
+def test_help_lists_what_works(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        manage.main(["--help"])
+    shown = capsys.readouterr().out
+    assert all(f"    {command.name}" in shown for command in manage.COMMANDS)
+    assert not [name for name in unserved.REASONS if name in shown]
 
 
 def test_every_command_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
@@ -305,7 +313,7 @@ def test_every_command_has_an_example(capsys: pytest.CaptureFixture[str]) -> Non
         with pytest.raises(SystemExit) as end:
             manage.main([command.name, "--help"])
         assert end.value.code == 0
-        assert f"trove-manage {command.example}" in capsys.readouterr().out
+        assert f"example:\n  {command.example}\n" in capsys.readouterr().out
 
 
 def test_wrong_arguments_end_with_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,7 @@ import pytest
 import yaml
 
 from tests.support.service import ROOT, Reply
+from trove.cli.trove.arguments import parser_of
 from trove.cli.trove.commands import AREA_OF, AREAS, load
 from trove.cli.trove.options import dashed
 
@@ -375,7 +376,7 @@ class TestHelp:
         ]
         assert [words[:2] for words in commands][0] == ["trove", name]
         for _, subcommand, *words in commands:
-            load(subcommand).parser().parse_args(dashed(words))
+            parser_of(load(subcommand)).parse_args(dashed(words))
 
     def test_creating_has_an_example_of_each_engine(self, trove):
         out = trove("create", "--help").out

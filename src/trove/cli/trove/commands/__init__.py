@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 
-from trove.cli.trove.command import Command
+from trove.cli.command import Command
+from trove.cli.trove.context import Context
 
 # Here and not only in the modules, or every command would import all of them to find itself.
 AREAS: dict[str, str] = {
@@ -25,14 +26,14 @@ AREAS: dict[str, str] = {
 AREA_OF = {name: area for area, names in AREAS.items() for name in names.split()}
 
 
-def load(name: str) -> Command:
+def load(name: str) -> Command[Context]:
     """The subcommand of this name; raises KeyError."""
     return next(command for command in of_area(AREA_OF[name]) if command.name == name)
 
 
-def of_area(area: str) -> tuple[Command, ...]:
+def of_area(area: str) -> tuple[Command[Context], ...]:
     module = importlib.import_module(f"trove.cli.trove.commands.{area}")
-    commands: tuple[Command, ...] = module.COMMANDS
+    commands: tuple[Command[Context], ...] = module.COMMANDS
     return commands
 
 
@@ -42,7 +43,7 @@ def about(area: str) -> str:
     return (module.__doc__ or "").partition("\n")[0]
 
 
-def all_commands() -> Iterator[tuple[str, tuple[Command, ...]]]:
+def all_commands() -> Iterator[tuple[str, tuple[Command[Context], ...]]]:
     """Every area with its commands, for help and completion."""
     for area in AREAS:
         yield area, of_area(area)

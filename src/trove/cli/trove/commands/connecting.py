@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from trove.cli.trove.command import INSTANCE, Command, arg
+from trove.cli.command import Command, arg
+from trove.cli.trove.arguments import INSTANCE
 from trove.cli.trove.commands.users import account_of
 from trove.cli.trove.connection import (
     Connection,

@@ -6,8 +6,10 @@ import shlex
 from argparse import ArgumentTypeError, Namespace
 from typing import Any
 
-from trove.cli.trove.command import SEVERAL, Argument, Request, arg, unserved
+from trove.cli.command import Argument, arg
+from trove.cli.trove.arguments import SEVERAL, unserved
 from trove.cli.trove.context import Context
+from trove.cli.trove.request import Request
 from trove.cli.trove.views import instance_lines
 from trove.client.errors import ClientError
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from trove.cli.trove.command import INSTANCE, LIMIT, MARKER, Command, Request, arg
+from trove.cli.command import Command, arg
+from trove.cli.trove.arguments import INSTANCE, LIMIT, MARKER
 from trove.cli.trove.context import Context
+from trove.cli.trove.request import Request
 
 PATH = "/instances/{instance}/databases"
 DATABASE = arg("database", help="name of the database")

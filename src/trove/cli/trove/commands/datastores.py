@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from argparse import Namespace
 
-from trove.cli.trove.command import Command, Request, arg
+from trove.cli.command import Command, arg
 from trove.cli.trove.context import Context
 from trove.cli.trove.output import Columns
+from trove.cli.trove.request import Request
 from trove.cli.trove.views import datastore_lines, default_version_of, version_names
 from trove.client.errors import HttpError
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from trove.cli.trove.command import INSTANCE, LIMIT, MARKER, Command, Request, arg, unserved
+from trove.cli.command import Command, arg
+from trove.cli.trove.arguments import INSTANCE, LIMIT, MARKER, WAITING, unserved
 from trove.cli.trove.commands.creation import CREATE_ARGUMENTS, CREATE_EXAMPLES, create
 from trove.cli.trove.context import Context, Subject
 from trove.cli.trove.output import Columns
+from trove.cli.trove.request import Request
 from trove.cli.trove.views import instance_lines
 from trove.client.errors import ClientError, HttpError
 
@@ -141,49 +143,43 @@ COMMANDS = (
         "create",
         "Create an instance.",
         CREATE_EXAMPLES,
-        CREATE_ARGUMENTS,
+        (*CREATE_ARGUMENTS, *WAITING),
         create,
-        waits=True,
     ),
     Command(
         "delete",
         "Delete an instance and all its data.",
         "trove delete pg --wait",
-        (INSTANCE, arg("--force", action="store_true", help="whatever is going on")),
+        (INSTANCE, arg("--force", action="store_true", help="whatever is going on"), *WAITING),
         delete,
-        waits=True,
     ),
     Command(
         "restart",
         "Restart the database engine.",
         "trove restart pg --wait",
-        (INSTANCE,),
+        (INSTANCE, *WAITING),
         action({"restart": {}}),
-        waits=True,
     ),
     Command(
         "update",
         "Change the name or the access.",
         "trove update pg --name orders",
-        UPDATE_ARGUMENTS,
+        (*UPDATE_ARGUMENTS, *WAITING),
         update,
-        waits=True,
     ),
     Command(
         "resize-instance",
         "Give an instance another flavor.",
         "trove resize-instance pg 3 --wait",
-        (INSTANCE, FLAVOR),
+        (INSTANCE, FLAVOR, *WAITING),
         action(resize_flavor),
-        waits=True,
     ),
     Command(
         "resize-volume",
         "Enlarge the data volume.",
         "trove resize-volume pg 5 --wait",
-        (INSTANCE, arg("size", type=int, metavar="GB", help="the new size")),
+        (INSTANCE, arg("size", type=int, metavar="GB", help="the new size"), *WAITING),
         action(resize_volume),
-        waits=True,
     ),
     Command(
         "reset-status",
@@ -196,9 +192,8 @@ COMMANDS = (
         "force-delete",
         "Give up whatever is going on and delete the instance.",
         "trove force-delete pg --wait",
-        (INSTANCE,),
+        (INSTANCE, *WAITING),
         force_delete,
-        waits=True,
     ),
     Command(
         "configuration-default",

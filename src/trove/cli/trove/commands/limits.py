@@ -5,9 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from trove.cli.trove.command import Command, Request, arg
+from trove.cli.command import Command, arg
 from trove.cli.trove.context import Context
 from trove.cli.trove.output import Columns, Item
+from trove.cli.trove.request import Request
 
 COLUMNS: Columns = {
     "Limit": "verb",

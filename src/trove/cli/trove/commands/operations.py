@@ -5,9 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable
 
-from trove.cli.trove.command import LIMIT, MARKER, Command, Request, arg
+from trove.cli.command import Command, arg
+from trove.cli.trove.arguments import LIMIT, MARKER, TIMEOUT, WAITING
 from trove.cli.trove.context import Context, Subject, advice_of
 from trove.cli.trove.output import Columns, Item
+from trove.cli.trove.request import Request
 from trove.cli.trove.views import details_of, operation_lines
 from trove.client.errors import ClientError, HttpError
 from trove.client.find import UUID, find_id
@@ -151,17 +153,15 @@ COMMANDS = (
         "operation-watch",
         "Watch an operation until it ends.",
         "trove operation-watch pg --timeout 60",
-        (OPERATION,),
+        (OPERATION, TIMEOUT),
         watch,
-        watches=True,
     ),
     Command(
         "operation-cancel",
         "Turn an operation back.",
         "trove operation-cancel pg --wait",
-        (OPERATION,),
+        (OPERATION, *WAITING),
         cancel,
-        waits=True,
     ),
     Command(
         "event-list",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Any
 
-from trove.cli.trove.command import INSTANCE, LIMIT, MARKER, SEVERAL, Command, Request, arg
+from trove.cli.command import Command, arg
+from trove.cli.trove.arguments import INSTANCE, LIMIT, MARKER, SEVERAL
 from trove.cli.trove.context import Context
 from trove.cli.trove.output import Columns, Item
+from trove.cli.trove.request import Request
 from trove.client.errors import ClientError
 
 USERS = "/instances/{instance}/users"

@@ -1,16 +1,11 @@
-"""What a subcommand of trove-manage is."""
+"""What the subcommands of trove-manage share: the installation, and questions on a terminal."""
 
 from __future__ import annotations
 
 import getpass
 import sys
-from argparse import Namespace, RawDescriptionHelpFormatter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
-
-from prettytable import PrettyTable
 
 from trove.cli.services import check_schema
 from trove.cli.services.wiring import build_installation
@@ -20,42 +15,6 @@ from trove.settings import Settings
 
 OPERATOR = Caller(project_id="", user_id="trove-manage", is_admin=True)
 """In whose name an operator acts; there is no token."""
-
-
-@dataclass(frozen=True)
-class Argument:
-    """One argument as argparse takes it."""
-
-    flags: tuple[str, ...]
-    options: Mapping[str, Any]
-
-
-def arg(*flags: str, **options: Any) -> Argument:
-    return Argument(flags, options)
-
-
-@dataclass(frozen=True)
-class Command:
-    """A subcommand: how it is called, and what it does."""
-
-    name: str
-    summary: str
-    example: str
-    run: Callable[[Settings, Namespace], None]
-    arguments: tuple[Argument, ...] = ()
-
-    def add_to(self, subcommands: Any) -> None:
-        parser = subcommands.add_parser(
-            self.name,
-            help=self.summary,
-            description=self.summary,
-            epilog=f"example:\n  trove-manage {self.example}",
-            formatter_class=RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        for argument in self.arguments:
-            parser.add_argument(*argument.flags, **argument.options)
-        parser.set_defaults(command=self)
 
 
 @contextmanager
@@ -68,12 +27,6 @@ def opened(settings: Settings) -> Iterator[Installation]:
         yield installation
     finally:
         installation.database.dispose()
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    shown = PrettyTable(columns, align="l")
-    shown.add_rows([list(row) for row in rows])
-    print(shown.get_string())
 
 
 @contextmanager
