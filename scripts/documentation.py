@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from trove.engine import Step, Workflow
-from trove.settings import reference
+from trove.settings import Settings, reference
 from trove.workflows import WORKFLOWS
+
+DEFAULTS = Settings(state_directory=Path("/var/lib/trove"))
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -64,7 +66,7 @@ def _brought_up_to_date(path: Path, text: str, check: bool) -> bool:
 
 
 def _chapter(workflow: Workflow[Any]) -> str:
-    back = "" if workflow.reversible else " There is no way back: what fails is tried again."
+    back = "" if workflow.reversible else " There is no way back: what fails is retried."
     shown = (
         f"Status meanwhile: `{workflow.status}`."
         if workflow.status
@@ -74,7 +76,7 @@ def _chapter(workflow: Workflow[Any]) -> str:
     return f"""
 ## {workflow.name}
 
-{shown}{back}
+{shown}{_claimed(workflow)}{back}
 
 {_diagram(workflow)}
 | | step | what it does | undone by | within |
@@ -83,14 +85,26 @@ def _chapter(workflow: Workflow[Any]) -> str:
 """
 
 
+def _claimed(workflow: Workflow[Any]) -> str:
+    if workflow.subject is None:
+        return ""
+    blocked = f" and blocks changes of {', '.join(sorted(workflow.blocks))}"
+    return (
+        f" It claims its {workflow.subject.name} {workflow.claim}ly"
+        f"{blocked if workflow.blocks else ''}."
+    )
+
+
 def _row(number: int, step: Step[Any]) -> str:
     undo = f"`{step.undo.__name__}`" if step.undo else ""
-    limit = "" if step.timeout == float("inf") else f"{step.timeout:g} s"
+    seconds = step.seconds(DEFAULTS)
+    limit = "" if seconds == float("inf") else f"{seconds:g} s"
+    limit += " (a setting)" if callable(step.timeout) else ""
     return f"| {number} | `{step.name}` | {_summary(step)} | {undo} | {limit} |"
 
 
 def _summary(step: Step[Any]) -> str:
-    """The first sentence of a step's own words, else its name read aloud."""
+    """The first sentence of a step's own words, else its name as words."""
     words = inspect.getdoc(step.run)
     if words:
         return words.partition("\n\n")[0].replace("\n", " ").rstrip(".").replace("|", "\\|")

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Any, Protocol, TypeVar
@@ -30,7 +30,7 @@ from sqlalchemy import (
     event,
     select,
 )
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.ext.compiler import compiles
@@ -278,6 +278,22 @@ def notify(session: Session, topic: str) -> None:
 
 def _forget(session: Session, *_: Any) -> None:
     session.info.pop(TOPICS, None)
+
+
+def insert_if_absent(session: Session, table: type[Base], values: Mapping[str, Any]) -> None:
+    """Insert a row unless its primary key is there; waits for another transaction's insert.
+
+    A plain INSERT that fails would end PostgreSQL's transaction, and leave a shared lock behind in
+    InnoDB: two of these are a deadlock.
+    """
+    dialect = session.get_bind().dialect.name
+    if dialect == "mysql":
+        row = mysql.insert(table).values(values)
+        first = next(iter(values))
+        session.execute(row.on_duplicate_key_update({first: row.inserted[first]}))
+        return
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    session.execute(insert(table).values(values).on_conflict_do_nothing())
 
 
 def utcnow() -> datetime:

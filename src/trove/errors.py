@@ -7,7 +7,8 @@ TroveError
 ├── Unauthenticated      nobody, or nobody we know
 ├── Forbidden            somebody who may not
 ├── NotFound             not there, or another project's
-├── Conflict             contradicts something that stands
+├── Conflict             contradicts the present state
+│   └── ResourceBusy     another operation has claimed it
 ├── NotReady             the instance is not in a state for this
 ├── OverQuota            more than the project may have
 ├── RateLimited          more often than the project may ask
@@ -60,6 +61,10 @@ class NotFound(TroveError):
 
 class Conflict(TroveError):
     """The request contradicts the present state of the resource."""
+
+
+class ResourceBusy(Conflict):
+    """Another operation uses the resource; wait until it has ended."""
 
 
 class NotReady(TroveError):

@@ -123,7 +123,7 @@ def test_a_fault_is_told_its_details_to_operators_only(world: World) -> None:
     instance_id = world.order()
     with world.database.begin() as session:
         chosen = update(Operation).where(Operation.subject_id == instance_id)
-        session.execute(chosen.values(state="failed", error="No room.", active_subject_id=None))
+        session.execute(chosen.values(state="failed", error="No room."))
     fault = world.get(f"/instances/{instance_id}")["instance"]["fault"]
     assert (fault["message"], fault["details"]) == ("No room.", None)
     seen = world.get(f"/instances/{instance_id}", who="admin")["instance"]["fault"]

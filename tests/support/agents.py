@@ -24,11 +24,12 @@ from trove.conductor import create_app
 from trove.datastores import manifest_of
 from trove.datastores.discovery import installed_engines
 from trove.db import Database, new_id
-from trove.engine import Operation
+from trove.engine import ClaimRequest, Operation
+from trove.engine.claims import acquire
 from trove.models import Agent, Datastore, DatastoreVersion, Instance, Task
 from trove.models.agent import enrolment_token_of
 from trove.models.agent import invite as invite_agent
-from trove.models.task import order
+from trove.models.task import dispatch
 from trove.providers.base import Flavor, VolumeType
 from trove.services.installation import Installation
 from trove.settings import ConductorSettings, Settings, TimingSettings
@@ -95,10 +96,10 @@ def add_instance(installation: Installation, manager: str = "postgresql", **colu
 def add_operation(installation: Installation, subject_id: str) -> str:
     """An operation that waits for an hour unless it is woken; its id."""
     with installation.database.begin() as session:
-        operation = Operation(
-            workflow="w", subject_id=subject_id, active_subject_id=subject_id, step="s"
-        )
+        operation = Operation(workflow="w", subject_id=subject_id, step="s")
         session.add(operation)
+        session.flush()
+        acquire(session, operation.id, [ClaimRequest(subject_id)])
     return operation.id
 
 
@@ -114,7 +115,7 @@ def invite(installation: Installation, instance_id: str, seconds: float = 3600) 
 def ask(installation: Installation, instance_id: str, kind: str, **args: Any) -> str:
     """A task for the agent; its id."""
     with installation.database.begin() as session:
-        return order(session, installation.vault, instance_id, kind, args).id
+        return dispatch(session, instance_id, kind, sealed=installation.vault.seal(args)).id
 
 
 def agent_row(installation: Installation, instance_id: str) -> Agent:

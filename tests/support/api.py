@@ -22,7 +22,7 @@ from trove.db import Database
 from trove.engine import ACTIVE, Operation, Runner
 from trove.errors import Unauthenticated
 from trove.models import Agent, Datastore, DatastoreVersion
-from trove.models.task import ORDERED
+from trove.models.task import DISPATCHED
 from trove.protocol import (
     Account,
     Accounts,
@@ -37,7 +37,7 @@ from trove.providers.fake import FakeWorld, provider_of
 from trove.services import agents
 from trove.services.installation import Caller, Installation
 from trove.settings import Settings
-from trove.taskmanager.service import environment_of, tell_of_the_end
+from trove.taskmanager.service import environment_of, record_end
 from trove.vault import Vault
 from trove.workflows import WORKFLOWS
 from trove.workflows.context import Context
@@ -199,7 +199,7 @@ class World:
         self._register()
         self._ordered = threading.Event()
         self._stopping = False
-        self.database.on_commit(ORDERED, self._ordered.set)
+        self.database.on_commit(DISPATCHED, self._ordered.set)
         self._thread = threading.Thread(target=self._answer_at_once, daemon=True)
         self._thread.start()
 
@@ -259,7 +259,8 @@ class World:
             self.database,
             WORKFLOWS,
             lambda session, operation: Context(session, operation, environment),
-            on_end=tell_of_the_end,
+            on_end=record_end,
+            settings=self.installation.settings,
         )
 
     def change_agent(self, instance_id: str, **columns: Any) -> None:

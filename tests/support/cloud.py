@@ -18,7 +18,7 @@ from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from trove.db import Database
-from trove.engine import Operation, Runner, active_of, ensure_periodic, wake
+from trove.engine import ACTIVE, Operation, Runner, active_of, ensure_periodic, wake
 from trove.models import Agent, Datastore, DatastoreVersion, Instance, QuotaUsage, Task
 from trove.models.agent import digest_of, enrolment_token_of
 from trove.providers.base import ServerState
@@ -27,7 +27,7 @@ from trove.services import instances
 from trove.services.installation import Caller, Installation
 from trove.services.instance_order import InstanceOrder
 from trove.settings import Settings
-from trove.taskmanager.service import environment_of, tell_of_the_end
+from trove.taskmanager.service import environment_of, record_end
 from trove.vault import Vault
 from trove.workflows import PERIODIC, WORKFLOWS
 from trove.workflows.context import Context
@@ -118,22 +118,15 @@ class Cloud:
 
     def runner(self) -> Runner:
         environment = environment_of(self.installation, self.provider)
-        cloud = self
-
-        class Mortal(Runner):
-            def _commit(self, *args: Any) -> Any:
-                cloud.point("before commit")
-                following = super()._commit(*args)
-                cloud.point("after commit")
-                return following
-
-        return Mortal(
+        return Runner(
             self.database,
             WORKFLOWS,
             lambda session, operation: Context(session, operation, environment),
             clock=self.clock,
             lease=LEASE,
-            on_end=tell_of_the_end,
+            on_end=record_end,
+            settings=self.settings,
+            checkpoint=self.point,
         )
 
     def drain(self, rounds: int = 30) -> None:
@@ -151,9 +144,7 @@ class Cloud:
 
     def active(self) -> list[Operation]:
         with self.database.session() as session:
-            return list(
-                session.scalars(select(Operation).where(Operation.active_subject_id.is_not(None)))
-            )
+            return list(session.scalars(select(Operation).where(Operation.state.in_(ACTIVE))))
 
     def agents_answer(self) -> None:
         """Every agent whose server is there enrols, does its tasks, and reports."""

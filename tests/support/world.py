@@ -19,8 +19,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from trove.db import Database
 from trove.engine import ACTIVE, Operation, Runner, State, Workflow, cancel, start, supersede, wake
-from trove.engine.lease import Claim
-from trove.engine.outcome import Result
 
 LEASE = timedelta(seconds=20)
 
@@ -163,14 +161,14 @@ class World:
         if name in self.failing:
             raise self.failing[name]
 
-    def runner(self) -> MortalRunner:
-        return MortalRunner(
+    def runner(self) -> Runner:
+        return Runner(
             self.database,
             self.workflows,
             lambda session, operation: Context(session, operation, self),
             clock=self.clock,
             lease=LEASE,
-            point=self.point,
+            checkpoint=self.point,
         )
 
     def begin(self, workflow: str, subject: str | None = None, **args: Any) -> str:
@@ -231,25 +229,6 @@ class World:
         """(operation, step) that wrote more than once."""
         with self.database.begin() as session:
             return repeated_effects(session)
-
-
-@dataclass
-class MortalRunner(Runner):
-    """A runner that may die after a claim, and before and after each commit."""
-
-    point: Callable[[str], None] = lambda name: None
-
-    def _advance(self, claim: Claim) -> Claim | None:
-        self.point("claimed")
-        return super()._advance(claim)
-
-    def _commit(
-        self, session: Session, claim: Claim, operation: Operation, result: Result
-    ) -> Claim | None:
-        self.point("before commit")
-        following = super()._commit(session, claim, operation, result)
-        self.point("after commit")
-        return following
 
 
 def repeated_effects(session: Session) -> list[tuple[str, str]]:

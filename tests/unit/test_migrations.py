@@ -130,7 +130,7 @@ def test_events_are_counted_by_the_database(database_url: str) -> None:
     database = Database(database_url)
     with database.begin() as session:
         for n in range(3):
-            event.tell(session, "instance.create.start", subject_id=str(n))
+            event.record_event(session, "instance.create.start", subject_id=str(n))
     with database.begin() as session:
         ids = session.scalars(text("SELECT id FROM events ORDER BY subject_id")).all()
     assert ids == sorted(ids)

@@ -12,7 +12,7 @@ from trove.db import Base
 from trove.engine import Operation
 from trove.errors import NotFound
 from trove.models import Agent, Event, IdempotentRequest, Instance, Project, Task, Token, User
-from trove.models.task import order
+from trove.models.task import dispatch
 from trove.protocol import Account
 from trove.services import instances
 from trove.services.agents import identify
@@ -63,7 +63,6 @@ def test_erasing_twice_gives_back_once(cloud: Cloud) -> None:
         operation = cloud.last_operation(gone)
         row = session.get_one(Instance, gone)
         assert row.deleted_at is not None
-        session.merge(operation).active_subject_id = gone
         again = session.get_one(Operation, operation.id)
         again.state, again.step, again.due_at = "running", "records.erase", cloud.clock.moment
     cloud.drain()
@@ -87,9 +86,8 @@ def test_tasks_that_nobody_waits_for_are_forgotten_soon(cloud: Cloud) -> None:
     answered = {task_id for task_id in tasks(cloud) if is_answered(cloud, task_id)}
     [going] = tasks(cloud) - answered
     with cloud.database.begin() as session:
-        vault = cloud.installation.vault
-        cut_off = order(session, vault, instance_id, "grant", {}).id
-        fresh = order(session, vault, instance_id, "grant", {}).id
+        cut_off = dispatch(session, instance_id, "grant").id
+        fresh = dispatch(session, instance_id, "grant").id
         session.flush()
         session.get_one(Task, cut_off).created_at = cloud.clock.moment - timedelta(hours=1)
         session.get_one(Task, fresh).created_at = cloud.clock.moment + timedelta(hours=1)
@@ -118,7 +116,7 @@ USER = Account("joe", password="very secret")
 def sealed_of(cloud: Cloud, instance_id: str) -> list[str]:
     with cloud.database.session() as session:
         mine = select(Operation).where(Operation.subject_id == instance_id)
-        return [row.workflow for row in session.scalars(mine) if "sealed" in row.args]
+        return [row.workflow for row in session.scalars(mine) if row.sealed]
 
 
 def test_an_operation_that_has_ended_keeps_no_secrets(cloud: Cloud) -> None:

@@ -23,7 +23,7 @@ from trove.conductor.desk import Desk, credential_in
 from trove.conductor.waiting import PAUSE, Waiting
 from trove.errors import Invalid, NotFound, NotSupported, TroveError, Unauthenticated
 from trove.metrics import Metrics
-from trove.models.task import ORDERED
+from trove.models.task import DISPATCHED
 from trove.protocol import (
     OLDEST_PROTOCOL,
     CertificateRequest,
@@ -65,7 +65,7 @@ def create_app(
     begins to stop.
     """
     door = Door(Desk(installation), metrics or Metrics(), pause)
-    installation.database.on_commit(ORDERED, door.waiting.nudge)
+    installation.database.on_commit(DISPATCHED, door.waiting.nudge)
     app = Starlette(
         routes=[
             Route("/v1/enrol", door.enrol, methods=["POST"]),

@@ -1,35 +1,36 @@
 """What others may do to operations: start, wake, cancel, supersede, wait for children.
 
 Law: each of these is a guarded UPDATE or INSERT in the caller's own transaction, so none waits
-for a step at work, and a step at work can not undo it. The one order in which rows are locked, as
-runners do when they commit: operations, a parent before its children; then a project's quota; then
-all else.
+for a running step, and a running step cannot revert it. Rows are locked in one order, here and
+when runners commit, so that no two transactions wait for each other: operations, a parent before
+its children; then claimed resources, in their own order; then a project's quota; then all else.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import Select, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from trove.db import Clock, Database, DatabaseClock, new_id, notify
+from trove.engine.claims import Claim, ClaimRequest, acquire, in_order, release
 from trove.engine.lease import end_of_steps
-from trove.engine.operation import ACTIVE, TURNED_BACK_AT, Operation, State
+from trove.engine.operation import ACTIVE, Operation, State
 from trove.engine.workflow import Wait, Workflow
-from trove.errors import Conflict, Failed
+from trove.errors import Conflict, Failed, ResourceBusy
 
 DATABASE_CLOCK = DatabaseClock()
 DUE = "operations due"
-"""Announced to this process when an operation may have become due."""
+"""Topic of the notification that an operation may have become due."""
 
 TRIES = 5
-"""How often a cancellation looks again at an operation that went on to its next step meanwhile."""
+"""How often a cancellation retries on an operation that proceeded to its next step meanwhile."""
 
 
 def start(  # noqa: PLR0913 - one keyword per column that a caller may set
@@ -37,42 +38,55 @@ def start(  # noqa: PLR0913 - one keyword per column that a caller may set
     workflow: Workflow[Any],
     subject_id: str,
     *,
-    args: dict[str, Any] | None = None,
+    args: dict[str, Any] | msgspec.Struct | None = None,
+    sealed: str | None = None,
+    claims: Iterable[ClaimRequest] = (),
     parent: Operation | None = None,
     project_id: str | None = None,
     request_id: str | None = None,
     due_at: datetime | None = None,
     clock: Clock = DATABASE_CLOCK,
 ) -> Operation:
-    """Begin a workflow in the caller's own transaction, not before `due_at`.
+    """Start a workflow in the caller's own transaction, not before `due_at`.
 
-    Nor before the steps in flight of what was superseded on this subject are sure to be over,
-    however long ago that was: a runner that is at work for longer holds it back.
-    Raises IntegrityError at flush when the subject has an active operation already.
+    It claims the subject, as the workflow says, and the further `claims`. It does not begin before
+    the running steps of superseded operations on these resources have ended, however long ago
+    they were superseded: a runner that still executes one delays it.
+    Raises ResourceBusy when another operation has a claim that excludes one of these.
     """
     now = clock.now(session)
+    wanted = in_order([ClaimRequest(subject_id, workflow.claim), *claims])
     operation = Operation(
         id=new_id(),
         workflow=workflow.name,
         subject_id=subject_id,
-        active_subject_id=subject_id,
         parent_id=parent.id if parent else None,
         project_id=project_id or (parent.project_id if parent else None),
         request_id=request_id or (parent.request_id if parent else None),
-        args=args or {},
+        args=msgspec.to_builtins(args) if args else {},
+        sealed=sealed,
         step=workflow.steps[0].name,
         step_since=now,
-        due_at=max(due_at or now, end_of_steps(session, subject_id)),
+        due_at=due_at or now,
         created_at=now,
         updated_at=now,
     )
     session.add(operation)
+    session.flush()  # before its claims: the order in which rows are locked
+    acquire(session, operation.id, wanted)
+    # After the claims, whose locks a supersession in another transaction has released by now.
+    over = end_of_steps(session, [want.resource for want in wanted])
+    operation.due_at = max(operation.due_at or now, over)
     notify(session, DUE)
     return operation
 
 
 def wake(session: Session, operation_id: str, *, clock: Clock = DATABASE_CLOCK) -> None:
-    """Something that an operation may be waiting for has happened."""
+    """Something that an operation may be waiting for has happened.
+
+    Counted, not only made due: a runner that is about to commit a `Wait` would overwrite `due_at`,
+    but sees that the count differs from the one that it read.
+    """
     session.execute(
         update(Operation)
         .where(Operation.id == operation_id, Operation.state.in_(ACTIVE))
@@ -81,20 +95,31 @@ def wake(session: Session, operation_id: str, *, clock: Clock = DATABASE_CLOCK) 
     notify(session, DUE)
 
 
-def active_of(session: Session, subject_id: str) -> Operation | None:
-    """The operation that is at work on this subject, if any."""
-    return session.scalars(
-        select(Operation).where(Operation.active_subject_id == subject_id)
-    ).first()
+def active_of(session: Session, resource: str) -> Operation | None:
+    """An active operation that has claimed this resource, preferably exclusively."""
+    return next(iter(holders_of(session, resource)), None)
+
+
+def holders_of(session: Session, resource: str) -> Sequence[Operation]:
+    """The active operations that have claimed this resource, an exclusive claim first."""
+    held = (
+        select(Operation)
+        .join(Claim, Claim.operation_id == Operation.id)
+        .where(Claim.resource == resource, Claim.released.is_(False))
+    )
+    return session.scalars(held.order_by(Claim.mode, Operation.created_at)).all()
 
 
 def supersede(session: Session, operation_id: str, *, clock: Clock = DATABASE_CLOCK) -> bool:
-    """Take an operation and its children off their runners for good; whether it still went on.
+    """End an operation and its children at once; whether it was still active.
 
-    The steps that may be in flight can not commit any more, for the tokens that they hold are
-    gone. What is started on the same subject waits until they are over.
+    Running steps cannot commit any more, because the tokens that they hold are gone. What claims
+    the same resources afterwards begins when these steps have ended.
     """
-    return _take_off(session, operation_id, clock.now(session))
+    ended: list[str] = []
+    taken = _supersede(session, operation_id, clock.now(session), ended)
+    release(session, ended)
+    return taken
 
 
 def cancel(  # noqa: PLR0913 - two keywords more than what it acts on
@@ -113,11 +138,11 @@ def cancel(  # noqa: PLR0913 - two keywords more than what it acts on
         step = _step_to_cancel(session, operation.id, workflow)
         if _turn_back(session, operation.id, step, reason, clock.now(session)):
             return
-    raise Conflict(f"Operation {operation.id} goes from step to step too quickly; try again.")
+    raise Conflict(f"Operation {operation.id} proceeds from step to step too quickly; try again.")
 
 
 def await_children(session: Session, operation: Operation) -> Wait | None:
-    """Join: Wait while any child goes on; raises Failed when one of them failed."""
+    """Join: Wait while any child is active; raises Failed when one of them failed."""
     children = session.scalars(select(Operation).where(Operation.parent_id == operation.id)).all()
     going = [child for child in children if child.is_active]
     if going:
@@ -139,9 +164,9 @@ def call_children_back(
     patient: bool,
     clock: Clock = DATABASE_CLOCK,
 ) -> Wait | None:
-    """Turn an operation's children back: Wait until none goes on any more.
+    """Turn an operation's children back: Wait until none is active.
 
-    Those that have no way back are waited for while that is `patient`, and then superseded.
+    Those without a way back are waited for while `patient`, and superseded afterwards.
     """
     with database.begin() as session:
         going = session.scalars(_going_children_of(operation_id)).all()
@@ -151,55 +176,61 @@ def call_children_back(
 
 
 def ensure_periodic(
-    database: Database, workflow: Workflow[Any], *, clock: Clock = DATABASE_CLOCK
+    database: Database,
+    workflow: Workflow[Any],
+    subject_id: str | None = None,
+    *,
+    clock: Clock = DATABASE_CLOCK,
 ) -> None:
-    """Start a periodic workflow unless it goes on already; many processes may call this."""
-    subject = str(uuid.uuid5(uuid.NAMESPACE_URL, f"periodic:{workflow.name}"))
-    try:
-        with database.begin() as session:
-            if active_of(session, subject) is None:
-                start(session, workflow, subject, clock=clock)
-    except IntegrityError:
-        return
+    """Start a periodic workflow unless it is active; any number of processes may call this.
+
+    There is one operation per workflow, or one per subject where a subject is given.
+    """
+    periodic = str(uuid.uuid5(uuid.NAMESPACE_URL, f"periodic:{workflow.name}"))
+    subject = subject_id or periodic
+    with suppress(ResourceBusy), database.begin() as session:
+        if not any(o.workflow == workflow.name for o in holders_of(session, subject)):
+            start(session, workflow, subject, clock=clock)
 
 
-def _take_off(session: Session, operation_id: str, now: datetime) -> bool:
-    """The parent first: what a step in flight has started is seen once its row is locked."""
+def _supersede(session: Session, operation_id: str, now: datetime, ended: list[str]) -> bool:
+    """The parent first: what its running step has started is visible once its row is locked."""
     taken = session.execute(
         update(Operation)
         .where(Operation.id == operation_id, Operation.state.in_(ACTIVE))
         .values(
             state=State.SUPERSEDED,
-            active_subject_id=None,
             lease_token=None,
             due_at=None,
             updated_at=now,
         )
     )
+    ended.append(operation_id)
     children = select(Operation.id).where(Operation.parent_id == operation_id)
     for child in session.scalars(children.order_by(Operation.id)).all():
-        _take_off(session, child, now)
+        _supersede(session, child, now, ended)
     return bool(taken.rowcount)  # type: ignore[attr-defined]
 
 
 def _step_to_cancel(session: Session, operation_id: str, workflow: Workflow[Any]) -> str:
-    """Where it stands by now, whatever was read of it before."""
+    """The step at which it stands by now; the row that was read may be outdated."""
     standing = select(Operation.state, Operation.step).where(Operation.id == operation_id)
     state, step = session.execute(standing).one()
     if state != State.RUNNING:
         raise Conflict(f"Operation {operation_id} is {state}: nothing to cancel.")
     if not workflow.can_be_cancelled(workflow.index.get(step, 0)):
-        raise Conflict(f"{workflow.name} can not be cancelled any more at {step}.")
+        raise Conflict(f"{workflow.name} cannot be cancelled any more at {step}.")
     return step
 
 
 def _turn_back(session: Session, operation_id: str, step: str, reason: str, now: datetime) -> bool:
-    """Turn it back unless it does not stand at this step any more; says whether it did."""
+    """Turn it back if it still stands at this step; whether it did."""
     mine = update(Operation).where(Operation.id == operation_id)
     turned = session.execute(
         mine.where(Operation.state == State.RUNNING, Operation.step == step).values(
             state=State.UNDOING,
             cancelled=True,
+            turned_back_at=step,
             attempt=0,
             lease_token=None,
             error=reason,
@@ -209,10 +240,9 @@ def _turn_back(session: Session, operation_id: str, step: str, reason: str, now:
     )
     if not turned.rowcount:  # type: ignore[attr-defined]
         return False
-    # Read now that the row is locked: a step that waits may change its arguments until then.
-    known = select(Operation.lease_until, Operation.args).where(Operation.id == operation_id)
-    over, args = session.execute(known).one()
-    session.execute(mine.values(due_at=max(over, now), args=args | {TURNED_BACK_AT: step}))
+    # Read now that the row is locked: a runner may have renewed its lease until then.
+    known = select(Operation.lease_until).where(Operation.id == operation_id)
+    session.execute(mine.values(due_at=max(session.scalars(known).one(), now)))
     return True
 
 
@@ -223,7 +253,7 @@ def _call_back(
     patient: bool,
     clock: Clock,
 ) -> None:
-    """In a transaction of its own, so that no row is locked while its parent's is wanted."""
+    """In a transaction of its own, so that no row is locked while its parent's is waited for."""
     with suppress(Conflict), database.begin() as session:
         if not patient:
             supersede(session, child.id, clock=clock)

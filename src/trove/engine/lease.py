@@ -1,12 +1,14 @@
-"""The right to do the next step of an operation: taken, kept, given back, lost.
+"""The right to execute the next step of an operation: taken, renewed, given back, lost.
 
-Law: a lease is one row's token and end, changed by guarded UPDATEs alone. A row that still has
-an end in the future and no token was taken off a runner whose step may not be over yet.
+Law: a lease is one row's token and expiry, changed by guarded UPDATEs alone. A row with an expiry
+in the future and no token was superseded or cancelled while a runner executed a step, which may
+not be over yet; without a token and with an expiry in the past the row is free.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,110 +17,116 @@ from sqlalchemy import Update, and_, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from trove.db import EPOCH, Clock, Database, new_id
+from trove.engine.claims import Claim
 from trove.engine.operation import ACTIVE, Operation, State
 
 CANDIDATES = 8
-"""How many due rows are looked at where locked ones can not be skipped."""
+"""How many due rows are tried where the database cannot skip locked ones."""
 
 FREE = and_(Operation.due_at <= bindparam("now"), Operation.lease_until <= bindparam("now"))
 DUE = select(Operation.id, Operation.wakeups).where(FREE).order_by(Operation.due_at)
 FIRST_DUE = DUE.limit(1).with_for_update(skip_locked=True)
 SOME_DUE = DUE.limit(CANDIDATES)
-"""Made once: idle runners ask this for ever."""
+"""Built once: idle runners execute this again and again."""
 
 
 @dataclass(frozen=True)
-class Claim:
-    """The right to do the next step of one operation, until the lease runs out."""
+class Lease:
+    """The right to execute the next step of one operation, until it expires."""
 
     operation_id: str
     token: str
     wakeups: int
     now: datetime
-    """By the database's clock, when `read_at` was the monotonic time of this process."""
+    """The database's clock when `read_at` was the monotonic time of this process."""
     read_at: float = field(default_factory=time.monotonic)
 
-    def moment(self) -> datetime:
-        """What the database's clock says now, without asking it again."""
+    def time(self) -> datetime:
+        """The database's clock now, computed without another query."""
         return self.now + timedelta(seconds=time.monotonic() - self.read_at)
 
 
 @dataclass
 class Leases:
-    """The claims that one runner holds."""
+    """The leases that one runner holds."""
 
     database: Database
     clock: Clock
     length: timedelta
-    held: dict[str, Claim] = field(default_factory=dict)
+    held: dict[str, Lease] = field(default_factory=dict)
 
-    def take(self) -> Claim | None:
-        """Claim the free operation that has been due for longest, if there is one."""
+    def take(self) -> Lease | None:
+        """Lease the free operation that has been due for longest, if there is one."""
         with self.database.begin() as session:
             now = self.clock.now(session)
-            claim = self._first_taken(session, now)
-        if claim:
-            self.held[claim.token] = claim
-        return claim
+            lease = self._first_taken(session, now)
+        if lease:
+            self.held[lease.token] = lease
+        return lease
 
-    def drop(self, claim: Claim) -> None:
-        """Forget a claim whose row says already that nobody holds it, or soon will."""
-        self.held.pop(claim.token, None)
+    def drop(self, lease: Lease) -> None:
+        """Forget a lease whose row is free already, or soon will be."""
+        self.held.pop(lease.token, None)
 
     def renew(self) -> None:
-        """Prolong every lease held here, and hold back what waits for the end of a lost one.
+        """Prolong every lease held here, and delay the successors of operations that were lost.
 
         One transaction for each: it locks no row while it waits for another.
         """
-        for claim in tuple(self.held.values()):
+        for lease in tuple(self.held.values()):
             with self.database.begin() as session:
                 until = self.clock.now(session) + self.length
-                mine = _held_by(claim).values(lease_until=until)
+                mine = _held_by(lease).values(lease_until=until)
                 if not _changed(session, mine):
-                    self._hold_back(session, claim, until)
+                    self._delay_successors(session, lease, until)
 
-    def give_back(self, claim: Claim, *, seconds: float = 0.0, **values: Any) -> bool:
-        """Let anybody do the step again after so long; says whether it was ours to give."""
+    def give_back(self, lease: Lease, *, seconds: float = 0.0, **values: Any) -> bool:
+        """Let any runner execute the step again after so long; whether the lease was still ours."""
         with self.database.begin() as session:
             due = self.clock.now(session) + timedelta(seconds=seconds)
             values |= {"lease_token": None, "lease_until": EPOCH, "due_at": due}
-            return _changed(session, _held_by(claim).values(values))
+            return _changed(session, _held_by(lease).values(values))
 
-    def let_go(self, claim: Claim) -> None:
-        """Our step is over though the lease is lost: nobody need wait for its end any longer."""
+    def end_lost(self, lease: Lease) -> None:
+        """The step of a lost lease is over: what waits for its expiry need not wait any longer."""
         with self.database.begin() as session:
             now = self.clock.now(session)
-            if _changed(session, _lost(claim, now).values(lease_until=EPOCH)):
+            if _changed(session, _lost(lease, now).values(lease_until=EPOCH)):
                 turned_back = update(Operation).where(
-                    Operation.id == claim.operation_id, Operation.state == State.UNDOING
+                    Operation.id == lease.operation_id, Operation.state == State.UNDOING
                 )
                 _changed(session, turned_back.values(due_at=now))
-                top = _superseded_top(session, claim.operation_id)
-                over = max(now, end_of_steps(session, top.subject_id))
-                _changed(session, _successor_of(top, now).values(due_at=over))
+                top = _superseded_top(session, lease.operation_id)
+                for successor in _successors_of(session, top):
+                    over = end_of_steps(session, resources_of(session, successor))
+                    _changed(session, _not_begun(successor, now).values(due_at=max(now, over)))
 
-    def _first_taken(self, session: Session, now: datetime) -> Claim | None:
+    def _first_taken(self, session: Session, now: datetime) -> Lease | None:
         due = FIRST_DUE if self.database.skips_locked else SOME_DUE
         for row in session.execute(due, {"now": now}).all():
-            claim = Claim(row.id, new_id(), row.wakeups, now)
-            if _changed(session, _take(claim, now + self.length)):
-                return claim
+            lease = Lease(row.id, new_id(), row.wakeups, now)
+            if _changed(session, _take(lease, now + self.length)):
+                return lease
         return None
 
-    def _hold_back(self, session: Session, claim: Claim, until: datetime) -> None:
+    def _delay_successors(self, session: Session, lease: Lease, until: datetime) -> None:
         now = until - self.length
-        if _changed(session, _lost(claim, now).values(lease_until=until)):
-            top = _superseded_top(session, claim.operation_id)
-            _changed(session, _successor_of(top, now).values(due_at=until))
+        if _changed(session, _lost(lease, now).values(lease_until=until)):
+            top = _superseded_top(session, lease.operation_id)
+            for successor in _successors_of(session, top):
+                later = _not_begun(successor, now).where(Operation.due_at < until)
+                _changed(session, later.values(due_at=until))
 
 
-def end_of_steps(session: Session, subject_id: str) -> datetime:
-    """When the steps in flight of all that was superseded on a subject are sure to be over.
+def end_of_steps(session: Session, resources: Collection[str]) -> datetime:
+    """When the steps in flight of all superseded operations on these resources have ended.
 
-    Those of its descendants too, which may be on other subjects.
+    Those of their descendants too, which may have claimed other resources.
     """
-    superseded = select(Operation.id).where(
-        Operation.subject_id == subject_id, Operation.state == State.SUPERSEDED
+    superseded = (
+        select(Operation.id)
+        .join(Claim, Claim.operation_id == Operation.id)
+        .where(Claim.resource.in_(resources), Operation.state == State.SUPERSEDED)
     )
     end: datetime = EPOCH
     generation = list(session.scalars(superseded))
@@ -130,36 +138,50 @@ def end_of_steps(session: Session, subject_id: str) -> datetime:
     return end
 
 
-def _take(claim: Claim, until: datetime) -> Update:
+def resources_of(session: Session, operation_id: str) -> Sequence[str]:
+    """What an operation has claimed, released or not."""
+    return session.scalars(select(Claim.resource).where(Claim.operation_id == operation_id)).all()
+
+
+def _take(lease: Lease, until: datetime) -> Update:
     mine = update(Operation).where(
-        Operation.id == claim.operation_id,
-        Operation.due_at <= claim.now,
-        Operation.lease_until <= claim.now,
+        Operation.id == lease.operation_id,
+        Operation.due_at <= lease.now,
+        Operation.lease_until <= lease.now,
         Operation.state.in_(ACTIVE),
     )
     attempt = Operation.attempt + 1
-    return mine.values(lease_token=claim.token, lease_until=until, attempt=attempt)
+    return mine.values(lease_token=lease.token, lease_until=until, attempt=attempt)
 
 
-def _held_by(claim: Claim) -> Update:
+def _held_by(lease: Lease) -> Update:
     return update(Operation).where(
-        Operation.id == claim.operation_id, Operation.lease_token == claim.token
+        Operation.id == lease.operation_id, Operation.lease_token == lease.token
     )
 
 
-def _lost(claim: Claim, now: datetime) -> Update:
+def _lost(lease: Lease, now: datetime) -> Update:
     return update(Operation).where(
-        Operation.id == claim.operation_id,
+        Operation.id == lease.operation_id,
         Operation.lease_token.is_(None),
         Operation.lease_until > now,
     )
 
 
-def _successor_of(top: Operation, now: datetime) -> Update:
-    """What was started in place of a superseded operation, and has not begun yet."""
+def _successors_of(session: Session, top: Operation) -> Sequence[str]:
+    """The operations that have claimed what a superseded one had, and have not begun yet."""
+    freed = select(Claim.resource).where(Claim.operation_id == top.id)
+    holders = (
+        select(Claim.operation_id)
+        .where(Claim.resource.in_(freed), Claim.released.is_(False), Claim.operation_id != top.id)
+        .distinct()
+    )
+    return session.scalars(holders.order_by(Claim.operation_id)).all()
+
+
+def _not_begun(operation_id: str, now: datetime) -> Update:
     return update(Operation).where(
-        Operation.active_subject_id == top.subject_id,
-        Operation.id != top.id,
+        Operation.id == operation_id,
         Operation.updated_at == Operation.created_at,
         Operation.attempt == 0,
         Operation.due_at > now,

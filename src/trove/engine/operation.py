@@ -1,4 +1,4 @@
-"""The row that remembers how far a workflow has come."""
+"""The durable row of one run of a workflow: what runs, on which subject, at which step."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trove.db import EPOCH, Base, Id, Prose, Word, new_id, utcnow
 
 
 class State(enum.StrEnum):
-    """Where an operation stands; the first two are still going on."""
+    """The state of an operation; the first two are active."""
 
     RUNNING = "running"
     UNDOING = "undoing"
@@ -25,16 +25,13 @@ class State(enum.StrEnum):
 
 ACTIVE = (State.RUNNING, State.UNDOING)
 ENDED = tuple(state for state in State if state not in ACTIVE)
-TURNED_BACK_AT = "turned_back_at"
-"""The argument that the engine adds to those of an operation that turns back."""
 
 
 class Operation(Base):
     """One run of one workflow on one subject.
 
-    `active_subject_id` is the subject while the operation goes on and NULL afterwards; being
-    unique, it keeps two operations off one subject in every database. `due_at` is NULL once
-    there is nothing left to do.
+    What it may use, its subject first, it has claimed (`claims.py`). `due_at` is NULL once there
+    is nothing left to do.
     """
 
     __tablename__ = "operations"
@@ -48,22 +45,28 @@ class Operation(Base):
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
     workflow: Mapped[Word]
     subject_id: Mapped[Id]
-    active_subject_id: Mapped[str | None] = mapped_column(String(36), unique=True)
     parent_id: Mapped[str | None] = mapped_column(String(36))
-    """No foreign key: its check would lock the parent while a step at work starts children."""
+    """No foreign key: its check would lock the parent while a running step starts children."""
     project_id: Mapped[str | None] = mapped_column(String(64))
     request_id: Mapped[str | None] = mapped_column(String(64))
     args: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """What it was started with; never changed."""
+    sealed: Mapped[Prose | None]
+    """Secret arguments, sealed by the caller; forgotten at the end."""
+    results: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """What steps have returned, by their names."""
     state: Mapped[str] = mapped_column(String(16), default=State.RUNNING)
     step: Mapped[Word]
     step_since: Mapped[datetime] = mapped_column(default=utcnow)
     attempt: Mapped[int] = mapped_column(default=0)
     progress: Mapped[int] = mapped_column(default=0)
-    """Per cent of the whole."""
+    """Percent of the whole."""
     note: Mapped[Prose | None]
     """What is being done or waited for right now."""
     error: Mapped[Prose | None]
     cancelled: Mapped[bool] = mapped_column(default=False)
+    turned_back_at: Mapped[str | None] = mapped_column(String(64))
+    """The step that failed for good or at which it was cancelled: `step` walks back from it."""
     wakeups: Mapped[int] = mapped_column(default=0)
     due_at: Mapped[datetime | None] = mapped_column(default=utcnow)
     lease_until: Mapped[datetime] = mapped_column(default=EPOCH)
@@ -74,8 +77,3 @@ class Operation(Base):
     @property
     def is_active(self) -> bool:
         return self.state in ACTIVE
-
-    @property
-    def turned_back_at(self) -> str | None:
-        """The step that failed for good or at which it was cancelled: `step` walks back from it."""
-        return self.args.get(TURNED_BACK_AT)

@@ -1,14 +1,15 @@
-"""What becomes of an operation after a step: pure functions of the row and of what happened."""
+"""The next state of an operation after a step: pure functions of the row and of the outcome."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from trove.engine.operation import TURNED_BACK_AT, Operation, State
-from trove.engine.workflow import Step, Wait, Workflow
+from trove.engine.operation import Operation, State
+from trove.engine.workflow import Step, StepResult, Wait, Workflow
 from trove.errors import Failed, Invalid, TroveError
 
 LONGEST_DELAY = 60.0
@@ -21,6 +22,8 @@ class Position:
 
     workflow: Workflow[Any]
     at: int
+    timeout: float
+    """Seconds that the step may take in total."""
 
     @property
     def step(self) -> Step[Any]:
@@ -32,10 +35,10 @@ class Position:
 
 
 class Result(NamedTuple):
-    """The columns that change, and the seconds until the next look: None to go on at once."""
+    """The columns that change, and the seconds until the next attempt: None to continue at once."""
 
     word: str
-    """`done`, `waiting` or `failed`, for whoever counts."""
+    """`done`, `waiting` or `failed`, for the metrics."""
     values: dict[str, Any]
     wait: float | None = None
 
@@ -46,42 +49,43 @@ def after_unknown_code(operation: Operation) -> Result:
     return Result("failed", {"attempt": 0, "note": note}, UNKNOWN_CODE_DELAY)
 
 
-def after_action(position: Position, operation: Operation, outcome: Wait | None) -> Result:
+def after_action(
+    position: Position, operation: Operation, outcome: Wait | StepResult | None
+) -> Result:
     """The step, or its undoing, did not fail."""
-    if outcome:
+    if isinstance(outcome, Wait):
         return Result("waiting", _waiting(position, operation, outcome), outcome.seconds)
     if operation.state == State.UNDOING:
         return Result("done", _undone(position, operation))
-    return Result("done", _done(position))
+    return Result("done", _done(position) | _kept(position, operation, outcome))
 
 
 def after_failure(
     position: Position, operation: Operation, error: Exception, spent: float
 ) -> Result:
-    """Try again later; turn back when that is hopeless, or else go on trying for ever."""
+    """Retry later; turn back when that is hopeless, or retry forever where there is no way back."""
     undoing = operation.state == State.UNDOING
     hopeless = is_hopeless(position, operation, error, spent)
     if undoing and hopeless:
-        told = f"{operation.error}; besides, undoing {position.step.name} failed: {text_of(error)}"
-        return Result("failed", _undone(position, operation) | {"error": told})
+        both = f"{operation.error}; besides, undoing {position.step.name} failed: {text_of(error)}"
+        return Result("failed", _undone(position, operation) | {"error": both})
     if undoing:
         return Result("failed", {}, _delay_after(operation.attempt))
     if hopeless and position.can_turn_back:
-        return Result("failed", _turned_back(position, operation, error))
+        return Result("failed", _turned_back(position, error))
     attempt = min(operation.attempt, position.step.attempts - 1)
     values = {"error": text_of(error), "attempt": attempt}
     return Result("failed", values, _delay_after(operation.attempt))
 
 
 def is_hopeless(position: Position, operation: Operation, error: Exception, spent: float) -> bool:
-    """Whether trying the step again can not help, or has been tried for long enough."""
-    step = position.step
+    """Whether retrying the step cannot help, or has been done for long enough."""
     final = isinstance(error, Failed | Invalid)
-    return final or operation.attempt >= step.attempts or spent > step.timeout
+    return final or operation.attempt >= position.step.attempts or spent > position.timeout
 
 
 def text_of(error: Exception) -> str:
-    """What went wrong, in words that a tenant may read: no statement, no parameters."""
+    """The error in words that a tenant may read: no statement, no parameters."""
     if isinstance(error, TroveError):
         return error.message
     if isinstance(error, SQLAlchemyError):
@@ -106,10 +110,18 @@ def _done(position: Position) -> dict[str, Any]:
     return values | {"step": position.workflow.steps[following].name, "attempt": 1}
 
 
-def _turned_back(position: Position, operation: Operation, error: Exception) -> dict[str, Any]:
-    args = operation.args | {TURNED_BACK_AT: position.step.name}
+def _kept(position: Position, operation: Operation, result: StepResult | None) -> dict[str, Any]:
+    """What the step returned, beside what those before it did."""
+    if result is None:
+        return {}
+    return {
+        "results": (operation.results or {}) | {position.step.name: msgspec.to_builtins(result)}
+    }
+
+
+def _turned_back(position: Position, error: Exception) -> dict[str, Any]:
     values = {"state": State.UNDOING, "attempt": 1, "note": None, "error": text_of(error)}
-    return values | {"args": args}
+    return values | {"turned_back_at": position.step.name}
 
 
 def _undone(position: Position, operation: Operation) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from trove.engine.lease import Claim
+from trove.engine.lease import Lease
 from trove.engine.runner import Runner
 
 log = logging.getLogger(__name__)
@@ -67,20 +67,20 @@ class Pool:
 
     def _advance_one(self) -> None:
         with self._lookout:
-            claim = self._next_claim()
-        if claim:
-            self._runner.advance(claim, self._goes_on)
+            lease = self._next_lease()
+        if lease:
+            self._runner.advance(lease, self._goes_on)
 
-    def _next_claim(self) -> Claim | None:
+    def _next_lease(self) -> Lease | None:
         """Waits for something due; None when the pool is to stop."""
         nap = SHORTEST_NAP
         while True:
             self._nudged.clear()  # before looking, so that no nudge is lost
             if not self._goes_on():
                 return None
-            claim = self._runner.leases.take()
-            if claim:
-                return claim
+            lease = self._runner.leases.take()
+            if lease:
+                return lease
             nap = SHORTEST_NAP if self._nudged.wait(nap) else min(nap * 2, LONGEST_NAP)
 
     def _renew(self) -> None:

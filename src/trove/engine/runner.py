@@ -1,8 +1,8 @@
-"""Runs operations: claim one, do one step, commit the step and its effects together.
+"""Runs operations: lease one, execute one step, commit the step and its effects together.
 
 A step's effects and the pointer to the next step are one transaction, guarded by the lease
 token. So a crash at any point leaves the operation exactly before or exactly after a step; the
-lease then runs out, and any other runner takes the operation up.
+lease then expires, and any other runner continues the operation.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from trove.db import EPOCH, Clock, Database, DatabaseClock
+from trove.engine.claims import release
 from trove.engine.control import call_children_back, wake
-from trove.engine.lease import Claim, Leases
+from trove.engine.lease import Lease, Leases
 from trove.engine.operation import ACTIVE, Operation, State
 from trove.engine.outcome import (
     Position,
@@ -30,21 +31,24 @@ from trove.engine.outcome import (
     after_unknown_code,
     is_hopeless,
 )
-from trove.engine.workflow import Wait, Workflow
+from trove.engine.workflow import StepResult, Wait, Workflow
 from trove.errors import Failed
 
 log = logging.getLogger(__name__)
 
-A_MOMENT = 0.05
+CHECKPOINTS = ("leased", "before commit", "after commit")
+"""Where a runner calls its `checkpoint`: tests let the process die there."""
+PAST_TIMEOUT = 0.05
+"""Seconds after a step's timeout at which it is run again, to fail then."""
 
 
 class LeaseLost(Exception):
-    """Another runner, or a supersession, has taken this operation: keep no result."""
+    """The operation was superseded, cancelled or leased by another runner: keep no result."""
 
 
 @dataclass(frozen=True)
 class StepDone:
-    """What a runner tells its observer after each step."""
+    """What a runner reports to its observer after each step."""
 
     workflow: str
     step: str
@@ -65,6 +69,10 @@ class Runner:
     observe: Callable[[StepDone], None] = lambda done: None
     on_end: Callable[[Session, Operation, str], None] = lambda session, operation, state: None
     """Called with the state in which an operation ends, in the transaction that ends it."""
+    settings: Any = None
+    """What timeouts of steps are functions of."""
+    checkpoint: Callable[[str], None] = lambda name: None
+    """Called with each of CHECKPOINTS."""
     leases: Leases = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,19 +83,19 @@ class Runner:
             pass
 
     def run_once(self, keep_going: Callable[[], bool] = lambda: True) -> bool:
-        """Take up one due operation and advance it; says whether there was one."""
-        claim = self.leases.take()
-        if claim is None:
+        """Lease one due operation and advance it; whether there was one."""
+        lease = self.leases.take()
+        if lease is None:
             return False
-        self.advance(claim, keep_going)
+        self.advance(lease, keep_going)
         return True
 
-    def advance(self, claim: Claim, keep_going: Callable[[], bool] = lambda: True) -> None:
-        """Do one step after the other as far as it goes without waiting.
+    def advance(self, lease: Lease, keep_going: Callable[[], bool] = lambda: True) -> None:
+        """Execute one step after the other until one waits.
 
-        `keep_going` is asked between two steps.
+        `keep_going` is called between two steps.
         """
-        following: Claim | None = claim
+        following: Lease | None = lease
         try:
             while following is not None:
                 following = self._attempt(following)
@@ -95,33 +103,34 @@ class Runner:
                     self._give_back(following, attempt=0)
                     following = None
         finally:
-            self.leases.drop(claim)
+            self.leases.drop(lease)
 
     def renew(self) -> None:
-        """Prolong every lease held here; called now and then while steps are at work."""
+        """Prolong every lease held here; called periodically while steps run."""
         self.leases.renew()
 
-    def _attempt(self, claim: Claim) -> Claim | None:
-        """Do one step; the claim for the next one when it may follow at once."""
+    def _attempt(self, lease: Lease) -> Lease | None:
+        """Execute one step; the lease for the next one when it may follow at once."""
+        self.checkpoint(CHECKPOINTS[0])
         try:
-            return self._advance(claim)
+            return self._advance(lease)
         except LeaseLost:
-            log.warning("lease lost on operation %s", claim.operation_id)
-            self.leases.let_go(claim)
+            log.warning("lease lost on operation %s", lease.operation_id)
+            self.leases.end_lost(lease)
         except SQLAlchemyError as error:
-            log.warning("could not commit a step of %s: %s", claim.operation_id, error)
-            self._give_back(claim, seconds=1.0)
+            log.warning("could not commit a step of %s: %s", lease.operation_id, error)
+            self._give_back(lease, seconds=1.0)
         return None
 
-    def _advance(self, claim: Claim) -> Claim | None:
+    def _advance(self, lease: Lease) -> Lease | None:
         began = time.monotonic()
         with self.database.session() as session:
-            operation = session.get_one(Operation, claim.operation_id)
-            if operation.lease_token != claim.token:
+            operation = session.get_one(Operation, lease.operation_id)
+            if operation.lease_token != lease.token:
                 raise LeaseLost
             name = operation.step
             position = self._position(operation)
-            result, following = self._act_and_commit(session, claim, operation, position)
+            result, following = self._act_and_commit(session, lease, operation, position)
         spent = time.monotonic() - began
         self.observe(StepDone(operation.workflow, name, result.word, spent))
         return following
@@ -131,47 +140,52 @@ class Runner:
         if workflow is None or operation.step not in workflow.index:
             log.error("no code for %s at %s", operation.workflow, operation.step)
             return None
-        return Position(workflow, workflow.index[operation.step])
+        at = workflow.index[operation.step]
+        return Position(workflow, at, workflow.steps[at].seconds(self.settings))
 
     def _act_and_commit(
-        self, session: Session, claim: Claim, operation: Operation, position: Position | None
-    ) -> tuple[Result, Claim | None]:
+        self, session: Session, lease: Lease, operation: Operation, position: Position | None
+    ) -> tuple[Result, Lease | None]:
         if position is None:
             result = after_unknown_code(operation)
-            return result, self._commit(session, claim, operation, result)
+            return result, self._commit(session, lease, operation, result)
         try:
             result = after_action(position, operation, self._act(session, position, operation))
         except Exception as error:  # noqa: BLE001 - the engine's loop
             result = self._after_failure(session, position, operation, error)
         try:
-            return result, self._commit(session, claim, operation, result)
+            return result, self._commit(session, lease, operation, result)
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise
             result = self._after_failure(session, position, operation, error)
-            return result, self._commit(session, claim, operation, result)
+            return result, self._commit(session, lease, operation, result)
 
-    def _act(self, session: Session, position: Position, operation: Operation) -> Wait | None:
+    def _act(
+        self, session: Session, position: Position, operation: Operation
+    ) -> Wait | StepResult | None:
         step, undoing = position.step, operation.state == State.UNDOING
         doing = f"undoing {step.name}" if undoing else step.name
         if operation.attempt > step.attempts:
             raise Failed(f"{doing} did not survive {step.attempts} attempts")
         action = self._undo if undoing else self._run
         outcome = action(session, position, operation)
-        if outcome is None:
-            return None
-        left = step.timeout - self._spent(session, operation)
+        if not isinstance(outcome, Wait):
+            return outcome
+        left = position.timeout - self._spent(session, operation)
         if left < 0:
             awaited = f" ({outcome.note})" if outcome.note else ""
-            raise Failed(f"{doing} did not finish in {step.timeout:.0f} seconds{awaited}")
-        return replace(outcome, seconds=min(outcome.seconds, left + A_MOMENT))
+            raise Failed(f"{doing} did not finish within {position.timeout:.0f} seconds{awaited}")
+        return replace(outcome, seconds=min(outcome.seconds, left + PAST_TIMEOUT))
 
-    def _run(self, session: Session, position: Position, operation: Operation) -> Wait | None:
+    def _run(
+        self, session: Session, position: Position, operation: Operation
+    ) -> Wait | StepResult | None:
         return position.step.run(self.context(session, operation))
 
     def _undo(self, session: Session, position: Position, operation: Operation) -> Wait | None:
-        """Whatever the operation has started must be over before a step of it is taken back."""
-        patient = self._spent(session, operation) <= position.step.timeout
+        """All children of the operation must have ended before one of its steps is undone."""
+        patient = self._spent(session, operation) <= position.timeout
         waiting = call_children_back(
             self.database, operation.id, self.workflows, patient=patient, clock=self.clock
         )
@@ -185,7 +199,7 @@ class Runner:
     def _after_failure(
         self, session: Session, position: Position, operation: Operation, error: Exception
     ) -> Result:
-        """Drop the step's effects, and say what becomes of the row."""
+        """Discard the step's effects, and derive the next state of the row."""
         session.rollback()
         session.refresh(operation)
         log.warning(
@@ -200,20 +214,23 @@ class Runner:
         spent = self._spent(session, operation)
         stuck = operation.state == State.RUNNING and not position.can_turn_back
         if stuck and is_hopeless(position, operation, error, spent):
-            log.error("ALARM: %s can not go on or back: %s", operation.id, error)
+            log.error(
+                "ALARM: operation %s can neither proceed nor turn back: %s", operation.id, error
+            )
         return after_failure(position, operation, error, spent)
 
     def _commit(
-        self, session: Session, claim: Claim, operation: Operation, result: Result
-    ) -> Claim | None:
+        self, session: Session, lease: Lease, operation: Operation, result: Result
+    ) -> Lease | None:
         """Keep the result unless the lease was lost.
 
         The parent's row is locked before the child's, as `supersede` does.
         """
-        now = self._moment(session, claim)
+        self.checkpoint(CHECKPOINTS[1])
+        now = self._now(session, lease)
         ended = result.values.get("state", operation.state) not in ACTIVE
         values = _changed_columns(operation, result.values) | _lease_after(
-            now, self.lease, None if ended else result.wait, ended, claim
+            now, self.lease, None if ended else result.wait, ended, lease
         )
         if ended and operation.parent_id:
             wake(session, operation.parent_id, clock=self.clock)
@@ -221,31 +238,34 @@ class Runner:
             values["step_since"] = now
         kept = session.execute(
             update(Operation)
-            .where(Operation.id == claim.operation_id, Operation.lease_token == claim.token)
+            .where(Operation.id == lease.operation_id, Operation.lease_token == lease.token)
             .values(updated_at=now, **values)
             .execution_options(synchronize_session=False)
         )
         if not kept.rowcount:  # type: ignore[attr-defined]
             raise LeaseLost
         if ended:
+            release(session, [operation.id])
+            session.refresh(operation)  # what was committed above, the last step's result too
             self.on_end(session, operation, values["state"])
         session.commit()
-        going_on = result.wait is None and not ended
-        return replace(claim, now=now, read_at=time.monotonic()) if going_on else None
+        self.checkpoint(CHECKPOINTS[2])
+        continues = result.wait is None and not ended
+        return replace(lease, now=now, read_at=time.monotonic()) if continues else None
 
-    def _moment(self, session: Session, claim: Claim) -> datetime:
-        """The clock that was given, or its last reading carried on."""
+    def _now(self, session: Session, lease: Lease) -> datetime:
+        """Computed from the last reading of the database's clock: one query less for each step."""
         if isinstance(self.clock, DatabaseClock):
-            return claim.moment()
+            return lease.time()
         return self.clock.now(session)
 
-    def _give_back(self, claim: Claim, *, seconds: float = 0.0, **values: Any) -> None:
-        """Let the step be done again soon; a lease that is not ours any more is let go."""
+    def _give_back(self, lease: Lease, *, seconds: float = 0.0, **values: Any) -> None:
+        """Let the step be executed again soon."""
         try:
-            if not self.leases.give_back(claim, seconds=seconds, **values):
-                self.leases.let_go(claim)
+            if not self.leases.give_back(lease, seconds=seconds, **values):
+                self.leases.end_lost(lease)
         except SQLAlchemyError as worse:
-            log.warning("the lease of %s must run out: %s", claim.operation_id, worse)
+            log.warning("the lease of %s must expire: %s", lease.operation_id, worse)
 
 
 def _changed_columns(operation: Operation, values: dict[str, Any]) -> dict[str, Any]:
@@ -253,13 +273,12 @@ def _changed_columns(operation: Operation, values: dict[str, Any]) -> dict[str, 
 
 
 def _lease_after(
-    now: datetime, lease: timedelta, wait: float | None, ended: bool, claim: Claim
+    now: datetime, lease: timedelta, wait: float | None, ended: bool, held: Lease
 ) -> dict[str, Any]:
-    """The columns of the lease; a wake-up that came meanwhile is kept."""
+    """The columns of the lease; a wake-up that arrived since it was taken is kept."""
     if ended:
-        gone = {"lease_token": None, "lease_until": EPOCH}
-        return gone | {"active_subject_id": None, "due_at": None}
+        return {"lease_token": None, "lease_until": EPOCH, "due_at": None}
     if wait is None:
         return {"lease_until": now + lease}
-    due = case((Operation.wakeups != claim.wakeups, now), else_=now + timedelta(seconds=wait))
+    due = case((Operation.wakeups != held.wakeups, now), else_=now + timedelta(seconds=wait))
     return {"due_at": due, "lease_until": EPOCH, "lease_token": None}

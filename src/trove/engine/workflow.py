@@ -1,6 +1,6 @@
 """What a workflow is: a named tuple of steps, each of which may know how to undo itself.
 
-Law: a step may run more than once, so it finds what it made the last time.
+Law: a step may run more than once, so it finds what an earlier run has made.
 """
 
 from __future__ import annotations
@@ -9,23 +9,37 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
+
+import msgspec
+from sqlalchemy.orm import Session
+
+from trove.engine.claims import Mode
+from trove.engine.operation import Operation, State
 
 C = TypeVar("C")
+S = TypeVar("S")
 
 
 @dataclass(frozen=True)
 class Wait:
-    """The step is not finished: look again later, or when somebody wakes the operation."""
+    """The step is not finished: run it again later, or when the operation is woken."""
 
     seconds: float = 5.0
     note: str | None = None
-    """What is being waited for, for whoever watches."""
+    """What is being waited for, shown to users."""
     progress: float = 0.0
     """How much of the step is done, 0 to 1."""
 
 
-Action = Callable[[C], Wait | None]
+class StepResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a step hands on to later ones: kept in the operation's row, under the step's name."""
+
+
+Action = Callable[[C], Wait | StepResult | None]
+Undo = Callable[[C], Wait | None]
+Timeout = float | Callable[[Any], float]
+"""Seconds, or a function of the settings that the runner was given."""
 
 
 @dataclass(eq=False)
@@ -33,10 +47,10 @@ class Step(Generic[C]):
     """One small, repeatable action, perhaps with the action that takes it back."""
 
     run: Action[C]
-    undo: Action[C] | None = None
+    undo: Undo[C] | None = None
     attempts: int = 8
-    timeout: float = 600.0
-    """Seconds that the step may take in all, waits and retries counted; its undoing likewise."""
+    timeout: Timeout = 600.0
+    """How long the step may take in total, waits and retries included; its undo likewise."""
     final: bool = False
     """Once done there is no way back: what fails later is retried, not undone."""
 
@@ -44,18 +58,22 @@ class Step(Generic[C]):
     def name(self) -> str:
         return f"{self.run.__module__.rpartition('.')[2]}.{self.run.__name__}"
 
-    def undone_by(self, action: Action[C]) -> Action[C]:
-        """Declare the action that takes this step back."""
+    def undone_by(self, action: Undo[C]) -> Undo[C]:
+        """Declare the action that undoes this step."""
         self.undo = action
         return action
+
+    def seconds(self, settings: Any) -> float:
+        """The timeout under these settings."""
+        return self.timeout(settings) if callable(self.timeout) else self.timeout
 
 
 @overload
 def step(action: Action[C]) -> Step[C]: ...
 @overload
-def step(*, attempts: int = 8, timeout: float = 600.0) -> Callable[[Action[C]], Step[C]]: ...
+def step(*, attempts: int = 8, timeout: Timeout = 600.0) -> Callable[[Action[C]], Step[C]]: ...
 def step(
-    action: Action[C] | None = None, *, attempts: int = 8, timeout: float = 600.0
+    action: Action[C] | None = None, *, attempts: int = 8, timeout: Timeout = 600.0
 ) -> Step[C] | Callable[[Action[C]], Step[C]]:
     """Make a step of a plain function; `@step` or `@step(timeout=1800)`."""
     if action is None:
@@ -66,9 +84,11 @@ def step(
 @overload
 def final_step(action: Action[C]) -> Step[C]: ...
 @overload
-def final_step(*, attempts: int = 8, timeout: float = 600.0) -> Callable[[Action[C]], Step[C]]: ...
 def final_step(
-    action: Action[C] | None = None, *, attempts: int = 8, timeout: float = 600.0
+    *, attempts: int = 8, timeout: Timeout = 600.0
+) -> Callable[[Action[C]], Step[C]]: ...
+def final_step(
+    action: Action[C] | None = None, *, attempts: int = 8, timeout: Timeout = 600.0
 ) -> Step[C] | Callable[[Action[C]], Step[C]]:
     """Make a step after which there is no way back; takes what `step` takes."""
     if action is None:
@@ -77,18 +97,44 @@ def final_step(
 
 
 @dataclass(frozen=True)
+class Kind(Generic[S]):
+    """A kind of subject: how its rows are found, and what is recorded when an operation starts."""
+
+    name: str
+    load: Callable[[Session, str], S]
+    """Raises NoResultFound."""
+    on_start: Callable[[S, Operation], None] = lambda subject, operation: None
+    status_of: Callable[..., Any] | None = None
+    """Derives the status that clients see; None for kinds without one."""
+
+
+def _nothing(session: Session, operation: Operation, state: State) -> None:
+    """What most workflows do at their end."""
+
+
+@dataclass(frozen=True)
 class Workflow(Generic[C]):
-    """A recipe: what is done, in what order, and the status shown while it lasts."""
+    """A recipe: what is done, in which order, and what holds while it runs."""
 
     name: str
     status: str
+    """The status shown for the subject meanwhile; empty to show none."""
     steps: tuple[Step[C], ...]
+    subject: Kind[Any] | None = None
+    claim: Mode = Mode.EXCLUSIVE
+    """How the subject is claimed."""
+    blocks: frozenset[str] = frozenset()
+    """Activities that are refused while it runs; the words are the caller's."""
+    removes_subject: bool = False
+    """Nothing supersedes it, and the subject counts as removed while it runs."""
     reversible: bool = True
-    """False: never turned back; a step that fails is tried again until it is done."""
+    """False: never turned back; a step that fails is retried until it succeeds."""
+    on_end: Callable[[Session, Operation, State], None] = _nothing
+    """Called in the transaction that ends an operation, in whichever state."""
     index: dict[str, int] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Raises ValueError when the pointer, a step's name, would not tell where it points."""
+        """Raises ValueError when a step's name, which is the pointer, would be ambiguous."""
         twice = [name for name, n in Counter(s.name for s in self.steps).items() if n > 1]
         if twice or not self.steps:
             raise ValueError(f"{self.name} must have steps, each once; twice: {twice}")
@@ -99,11 +145,15 @@ class Workflow(Generic[C]):
         return self.reversible and not any(step.final for step in self.steps[:at])
 
     def can_be_cancelled(self, at: int) -> bool:
-        """Like `can_turn_back`, when nobody knows whether the step at this place is done."""
+        """Like `can_turn_back`, when it is unknown whether the step at this place is done."""
         return self.can_turn_back(at + 1)
 
 
-def periodic(name: str, action: Step[C]) -> Workflow[C]:
+def periodic(
+    name: str, action: Step[C], *, subject: Kind[Any] | None = None, claim: Mode = Mode.EXCLUSIVE
+) -> Workflow[C]:
     """A workflow whose one step does its round, returns `Wait(period)`, and never ends."""
     action.timeout = math.inf
-    return Workflow(name, status="", steps=(action,), reversible=False)
+    return Workflow(
+        name, status="", steps=(action,), subject=subject, claim=claim, reversible=False
+    )

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sqlalchemy import String, select, update
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from trove.db import Base
+from trove.db import Base, insert_if_absent
 from trove.errors import OverQuota
 
 UNLIMITED = -1
@@ -77,7 +76,8 @@ def give_back(session: Session, project_id: str, deltas: Mapping[str, int]) -> N
 
 
 def _take_one(session: Session, project_id: str, resource: str, delta: int, limit: int) -> None:
-    _ensure_usage(session, project_id, resource)
+    new = {"project_id": project_id, "resource": resource, "in_use": 0}
+    insert_if_absent(session, QuotaUsage, new)
     grow = update(QuotaUsage).where(
         QuotaUsage.project_id == project_id, QuotaUsage.resource == resource
     )
@@ -89,20 +89,6 @@ def _take_one(session: Session, project_id: str, resource: str, delta: int, limi
     if not taken.rowcount:  # type: ignore[attr-defined]
         used = usage_of(session, project_id)[resource]
         raise OverQuota(
-            f"Quota exceeded for {resource}: {delta} asked for, "
-            f"{used} of {limit} in use. Delete something, or ask an operator for more."
+            f"Quota exceeded for {resource}: {delta} requested, "
+            f"{used} of {limit} in use. Delete something, or have an operator raise the quota."
         )
-
-
-def _ensure_usage(session: Session, project_id: str, resource: str) -> None:
-    """Insert the row unless it is there; another's insert is waited for, and no lock is shared.
-
-    An INSERT that fails would leave a shared lock behind in InnoDB, and two of these a deadlock.
-    """
-    row = {"project_id": project_id, "resource": resource, "in_use": 0}
-    if session.get_bind().dialect.name == "mysql":
-        mine = mysql.insert(QuotaUsage).values(row)
-        session.execute(mine.on_duplicate_key_update(in_use=QuotaUsage.in_use))
-        return
-    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    session.execute(dialect.insert(QuotaUsage).values(row).on_conflict_do_nothing())

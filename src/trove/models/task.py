@@ -1,4 +1,4 @@
-"""A piece of work for the agent of one instance, asked for once and answered once."""
+"""A piece of work for the agent of one instance, dispatched once and answered once."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from sqlalchemy import JSON, Boolean, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from trove.db import Base, Id, Prose, Word, new_id, notify, utcnow
-from trove.vault import Vault
 
 FORGOTTEN = ""
-"""In the place of sealed arguments that nobody will open any more."""
-ORDERED = "tasks ordered"
-"""Announced to this process when there may be a task to hand out."""
+"""In place of sealed arguments that are not needed any more, or where there are none."""
+DISPATCHED = "tasks dispatched"
+"""Topic of the notification that there may be a task to hand out."""
 
 
 class Task(Base):
@@ -30,10 +29,12 @@ class Task(Base):
     id: Mapped[Id] = mapped_column(primary_key=True)
     instance_id: Mapped[str] = mapped_column(String(36), ForeignKey("instances.id"))
     operation_id: Mapped[str | None] = mapped_column(String(36))
-    """Whom the answer wakes."""
+    """The operation that the answer wakes."""
     kind: Mapped[Word]
+    args: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    """Those that are no secret."""
     sealed_args: Mapped[Prose]
-    """`Vault.seal` of the arguments, for they may hold passwords; forgotten with the answer."""
+    """`Vault.seal` of the arguments that may hold passwords; forgotten with the answer."""
     request_id: Mapped[str | None] = mapped_column(String(64))
     answered: Mapped[bool] = mapped_column(Boolean, default=False)
     result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
@@ -47,25 +48,26 @@ class Task(Base):
 
 
 def task_id_of(operation_id: str, instance_id: str, key: str) -> str:
-    """The same step asking the same thing again finds the task that it asked for before."""
+    """A step that runs again finds the task that it dispatched before."""
     return str(uuid.uuid5(uuid.UUID(operation_id), f"{instance_id}:{key}"))
 
 
-def order(  # noqa: PLR0913 - one keyword per column that a caller sets
+def dispatch(  # noqa: PLR0913 - one keyword per column that a caller sets
     session: Session,
-    vault: Vault,
     instance_id: str,
     kind: str,
-    args: dict[str, Any],
+    args: dict[str, Any] | None = None,
     *,
+    sealed: str = FORGOTTEN,
     operation_id: str | None = None,
     key: str | None = None,
     request_id: str | None = None,
 ) -> Task:
-    """Ask the agent of this instance for something, in the caller's transaction.
+    """Dispatch a task to the agent of this instance, in the caller's transaction.
 
-    With an operation, asking again (under the same `key`, by default the kind) finds the task
-    that was asked for before; without one, each call is another task.
+    `args` are stored as they are, `sealed` are further ones that the vault sealed. With an
+    operation, a second call (with the same `key`, by default the kind) finds the task of the first
+    one; without one, each call dispatches another task.
     """
     task_id = task_id_of(operation_id, instance_id, key or kind) if operation_id else new_id()
     task = session.get(Task, task_id) if operation_id else None
@@ -75,13 +77,14 @@ def order(  # noqa: PLR0913 - one keyword per column that a caller sets
             instance_id=instance_id,
             operation_id=operation_id,
             kind=kind,
-            sealed_args=vault.seal(args),
+            args=args,
+            sealed_args=sealed,
             request_id=request_id,
             answered=False,
             progress=0.0,
         )
         session.add(task)
-        notify(session, ORDERED)
+        notify(session, DISPATCHED)
     return task
 
 

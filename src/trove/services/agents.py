@@ -18,7 +18,7 @@ from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from trove.db import Clock, Database, DatabaseNow
-from trove.engine import ACTIVE, Operation, wake
+from trove.engine import ACTIVE, Claim, Operation, wake
 from trove.errors import (
     AlreadyExists,
     Failed,
@@ -31,7 +31,7 @@ from trove.errors import (
 from trove.models import Agent, Instance, Task
 from trove.models.agent import digest_of
 from trove.models.event import record_event
-from trove.models.task import FORGOTTEN, find_task, order
+from trove.models.task import FORGOTTEN, find_task
 from trove.protocol import (
     Accounts,
     EnrolRequest,
@@ -44,12 +44,12 @@ from trove.protocol import (
     TaskResult,
 )
 from trove.vault import Vault
+from trove.workflows import REMOVING
 
 SHORTEST_CREDENTIAL = 32
 LONGEST_TEXT = 4000
 LONGEST_DETAILS = 16_384
 """Bytes of JSON; a guest that is taken over must not fill the metadata database."""
-DELETION = "instance.delete"
 SHORTEST_NAP = 0.01
 LONGEST_NAP = 0.5
 
@@ -81,7 +81,6 @@ __all__ = [
     "enrol",
     "identify",
     "open_tasks",
-    "order",
     "orders_of",
     "raise_for",
     "receive",
@@ -124,11 +123,15 @@ def identify(session: Session, credential: str) -> str:
 
     Raises Unauthenticated, or NotFound when the instance is being, or has been deleted.
     """
-    goes = exists().where(
-        Operation.active_subject_id == Instance.id, Operation.workflow == DELETION
+    # Not a status: that is derived, and this query is made with every call of every agent.
+    removal = exists().where(
+        Claim.resource == Instance.id,
+        Claim.released.is_(False),
+        Operation.id == Claim.operation_id,
+        Operation.workflow.in_(REMOVING),
     )
     found = session.execute(
-        select(Agent.instance_id, or_(Instance.deleted_at.is_not(None), goes).label("is_gone"))
+        select(Agent.instance_id, or_(Instance.deleted_at.is_not(None), removal).label("is_gone"))
         .join(Instance, Instance.id == Agent.instance_id)
         .where(Agent.credential_digest == digest_of(credential))
     ).first()
@@ -171,7 +174,8 @@ def orders_of(
     orders = []
     for task in (task for task in tasks if task.id not in busy):
         try:
-            args = vault.open(task.sealed_args)
+            secret = vault.open(task.sealed_args) if task.sealed_args else {}
+            args = (task.args or {}) | secret
         except Failed as error:
             result = TaskResult(task.id, error=error.message, error_kind=ErrorKind.FAILED)
             _keep_result(session, instance_id, result, clock)

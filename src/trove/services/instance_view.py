@@ -19,7 +19,8 @@ from trove.models.instance import Instance
 from trove.models.status import is_silent, status_of
 from trove.services.installation import Installation
 from trove.settings import Settings
-from trove.workflows import SHOWN
+from trove.workflows import statuses_of
+from trove.workflows.subjects import INSTANCE
 
 
 class InstanceView(msgspec.Struct, frozen=True):
@@ -88,6 +89,7 @@ REPLICAS = select(INSTANCES.replica_of, INSTANCES.id).where(
 )
 STORED = InstanceView.__struct_fields__.index("status")
 """How many of a view's fields are columns; what follows is derived."""
+STATUSES = statuses_of(INSTANCE)
 FAULTY = frozenset({State.FAILED, State.CANCELLED})
 
 
@@ -156,7 +158,7 @@ def _view_of(
     workflow, state, error, ended_at, engine_state, _ = row[STORED:]
     status = status_of(
         has_server=row.server_id is not None,
-        workflow_status=SHOWN.get(workflow) if workflow else None,
+        workflow_status=STATUSES.get(workflow) if workflow else None,
         operation_state=state,
         engine_state=engine_state,
         silent=is_silent(row.reported_at, now, expiry),

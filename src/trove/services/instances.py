@@ -1,6 +1,6 @@
-"""Instances: order, look at, change, delete.
+"""Instances: create, show, list, change, delete.
 
-A change is refused while another operation goes on; deletion never is.
+A change is refused while another operation has claimed the instance; deletion never is.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from trove.db import Instant, is_conflict, new_id
-from trove.engine import active_of
-from trove.errors import Forbidden, Invalid, NotFound
+from trove.engine import holders_of
+from trove.errors import Forbidden, Invalid, NotFound, ResourceBusy
 from trove.models.datastore import DatastoreVersion
 from trove.models.instance import Instance
 from trove.models.quota import take
@@ -38,14 +38,15 @@ from trove.services.instance_view import (
 )
 from trove.services.paging import Page, page_of
 from trove.services.selection import choose_flavor, choose_region, choose_version, choose_zone
-from trove.workflows.ending import RESERVED
+from trove.workflows import REMOVING
+from trove.workflows.args import FlavorResize, VolumeResize
 
-TURNS = 8
-"""How often a deletion gives way to what begins or ends at the same moment."""
+ATTEMPTS = 8
+"""How often a deletion is tried while other operations start or end at the same time."""
 
 
 def create(inst: Installation, caller: Caller, order: InstanceOrder) -> InstanceView:
-    """Order an instance; it is being built when this returns.
+    """Create an instance; it is being built when this returns.
 
     Raises Invalid naming the field, NotFound, OverQuota.
     """
@@ -78,7 +79,8 @@ def create(inst: Installation, caller: Caller, order: InstanceOrder) -> Instance
         )
         session.add(row)
         session.flush()
-        begin(inst, caller, session, row, "instance.create", args=_sealed(inst, order))
+        sealed = inst.vault.seal(order.secrets())
+        begin(inst, caller, session, row, "instance.create", sealed=sealed)
         take(session, caller.project_id, used, inst.settings.limits.quotas)
         session.flush()
         return view_of(inst, session, row.id)
@@ -89,7 +91,7 @@ def show(
 ) -> InstanceView:
     """One instance of the caller's project; an administrator sees every project's.
 
-    With `deleted`, also one that is no more.
+    With `deleted`, also one that has been deleted.
     """
     with inst.database.session() as session:
         find(session, caller, instance_id, deleted=deleted)
@@ -119,7 +121,7 @@ def list_page(  # noqa: PLR0913 - the filters of the wire
 
 
 def rename(inst: Installation, caller: Caller, instance_id: str, name: str) -> None:
-    """Give the instance another name; raises Invalid, as an order with that name does."""
+    """Give the instance another name; raises Invalid, as `create` does."""
     check_instance_name(name)
     _update(inst, caller, instance_id, "name", name)
 
@@ -127,28 +129,27 @@ def rename(inst: Installation, caller: Caller, instance_id: str, name: str) -> N
 def update_access(
     inst: Installation, caller: Caller, instance_id: str, access: dict[str, Any]
 ) -> None:
-    """Say who may reach the instance: {"is_public", "allowed_cidrs"}."""
+    """Set from where the instance may be reached: {"is_public", "allowed_cidrs"}."""
     _update(inst, caller, instance_id, "access", access)
 
 
 def delete(inst: Installation, caller: Caller, instance_id: str) -> None:
-    """Delete at any moment, whatever else goes on; content if it is being deleted."""
-    _delete(inst, caller, instance_id, turns=TURNS)
+    """Delete at any time, whatever else is running; succeeds if it is being deleted already."""
+    _delete(inst, caller, instance_id, attempts=ATTEMPTS)
 
 
 def reset_status(inst: Installation, caller: Caller, instance_id: str) -> None:
-    """Give up whatever goes on, and forget the last fault: the status is what the agent says."""
+    """Supersede the active operations and clear the fault: the status is what the agent reports."""
     with inst.database.begin() as session:
         row = find(session, caller, instance_id)
-        active = active_of(session, row.id)
-        if active is not None:
+        for active in holders_of(session, row.id):
             give_up(inst, session, active)
         row.last_operation_id = None
         note(caller, session, row, "instance.reset_status")
 
 
 def force_delete(inst: Installation, caller: Caller, instance_id: str) -> None:
-    """Deletion never waits for anything, so there is nothing to force; kept for old clients."""
+    """Deletion never waits, so there is nothing to force; kept for old clients."""
     delete(inst, caller, instance_id)
 
 
@@ -174,56 +175,55 @@ def resize_flavor(inst: Installation, caller: Caller, instance_id: str, flavor_i
     """Give the instance another flavor; its engine restarts."""
     flavor = choose_flavor(inst.catalog, flavor_id)
     with changing(inst, caller, instance_id, "instance.resize_flavor") as change:
-        session, row, operation = change
+        session, row = change.session, change.row
         if flavor.id == row.flavor_id:
             raise Invalid(f"the instance has flavor {flavor.id} already", field="flavorRef")
         version = session.get_one(DatastoreVersion, row.datastore_version_id)
         check_flavor(rules_of(inst.settings, version.manager), flavor)
         more = {"ram": max(flavor.memory - row.memory, 0)}
         take(session, row.project_id, more, inst.settings.limits.quotas)
-        args = {"flavor_id": flavor.id, "memory": flavor.memory, "vcpus": flavor.vcpus}
-        operation.args = args | {RESERVED: more}
+        change.takes(
+            FlavorResize(
+                flavor_id=flavor.id, memory=flavor.memory, vcpus=flavor.vcpus, reserved=more
+            )
+        )
 
 
 def resize_volume(inst: Installation, caller: Caller, instance_id: str, size: int) -> None:
     """Grow the data volume to this many GiB while the engine runs."""
     with changing(inst, caller, instance_id, "instance.resize_volume") as change:
-        session, row, operation = change
+        session, row = change.session, change.row
         if size <= row.volume_size:
             raise Invalid(
-                f"the volume has {row.volume_size} GB and can only grow; {size} asked for",
+                f"the volume has {row.volume_size} GB and can only grow; {size} requested",
                 field="volume.size",
             )
         check_volume_size(inst.settings, size)
         more = {"volumes": size - row.volume_size}
         take(session, row.project_id, more, inst.settings.limits.quotas)
-        operation.args = {"size": size, RESERVED: more}
+        change.takes(VolumeResize(size=size, reserved=more))
 
 
-def _delete(inst: Installation, caller: Caller, instance_id: str, *, turns: int) -> None:
+def _delete(inst: Installation, caller: Caller, instance_id: str, *, attempts: int) -> None:
     try:
         _begin_deletion(inst, caller, instance_id)
-    except DBAPIError as error:
-        if turns == 1 or not is_conflict(error):
+    except (DBAPIError, ResourceBusy) as error:
+        if attempts == 1 or (isinstance(error, DBAPIError) and not is_conflict(error)):
             raise
-        # Something began, or was deleted, between our look and our word: look again.
-        _delete(inst, caller, instance_id, turns=turns - 1)
+        # Another operation started, or the instance was deleted, since it was read.
+        _delete(inst, caller, instance_id, attempts=attempts - 1)
 
 
 def _begin_deletion(inst: Installation, caller: Caller, instance_id: str) -> None:
     with inst.database.begin() as session:
         row = find(session, caller, instance_id)
         _must_not_have_replicas(session, row)
-        active = active_of(session, row.id)
-        if active is not None and active.workflow == "instance.delete":
+        holders = holders_of(session, row.id)
+        if any(active.workflow in REMOVING for active in holders):
             return
-        if active is not None:
+        for active in holders:
             give_up(inst, session, active)
         begin(inst, caller, session, row, "instance.delete")
-
-
-def _sealed(inst: Installation, order: InstanceOrder) -> dict[str, Any]:
-    return {"sealed": inst.vault.seal(order.secrets())}
 
 
 def _update(inst: Installation, caller: Caller, instance_id: str, column: str, value: Any) -> None:
@@ -235,7 +235,7 @@ def _update(inst: Installation, caller: Caller, instance_id: str, column: str, v
 
 @cache
 def _page_query(of_project: bool, after: bool, deleted: bool) -> Select[Any]:
-    """Made once: to put a statement together takes longer than to carry it out."""
+    """Built once: building a statement takes longer than executing it."""
     chosen = query().where(
         INSTANCES.deleted_at.is_not(None) if deleted else INSTANCES.deleted_at.is_(None)
     )
@@ -250,9 +250,9 @@ def _page_query(of_project: bool, after: bool, deleted: bool) -> Select[Any]:
 
 
 def _after(connection: Connection, marker: str, project: str | None) -> dict[str, Any]:
-    """What `_page_query` is to be told of the last instance of the page before."""
+    """The parameters of `_page_query` for the last instance of the page before."""
     last = select(INSTANCES.created_at).where(INSTANCES.id == marker)
-    # Otherwise the marker would tell of an instance of another project that it is there.
+    # Otherwise a marker would reveal whether another project has an instance with this id.
     if project is not None:
         last = last.where(INSTANCES.project_id == project)
     created = connection.execute(last).scalar_one_or_none()

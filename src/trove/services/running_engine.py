@@ -15,19 +15,19 @@ from sqlalchemy.orm import Session
 from trove.datastores import datastore_of
 from trove.datastores.base import Manifest
 from trove.datastores.parts import Part
-from trove.engine import active_of
+from trove.engine import holders_of
 from trove.errors import Invalid, NotFound, NotReady, NotSupported
 from trove.models.datastore import DatastoreVersion
 from trove.models.instance import Instance
+from trove.models.task import dispatch
 from trove.protocol import Account, Accounts, EngineState, TaskKind
 from trove.services import agents
 from trove.services.account_rules import ANY_HOST, check_name, rules_of, visible
 from trove.services.changes import find, must_answer
 from trove.services.installation import Caller, Installation
+from trove.workflows import are_blocked
 
 RUNNING = frozenset({EngineState.RUNNING, EngineState.RESTART_REQUIRED})
-HARMLESS = frozenset({"instance.resize_volume"})
-"""Workflows beside which accounts may change: the engine runs on."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,10 @@ def running_engine(
     manifest = rules_of(inst.settings, version.manager)
     if not datastore_of(version.manager).has(needed):
         raise NotSupported(f"{manifest.title} has no {needed} that Trove could manage.")
-    active = active_of(session, row.id)
-    if active is not None and active.workflow not in HARMLESS:
-        raise NotReady(f"Instance {row.id} is busy with {active.workflow}; wait for it to end.")
+    active = holders_of(session, row.id)
+    if are_blocked("accounts", active):
+        names = ", ".join(operation.workflow for operation in active)
+        raise NotReady(f"Instance {row.id} is busy with {names}; wait for it to end.")
     agent = must_answer(inst, session, row)
     if agent.engine_state not in RUNNING:
         raise NotReady(f"The database server of instance {row.id} is {agent.engine_state}.")
@@ -82,8 +83,9 @@ def running_engine(
 def order_task(
     inst: Installation, caller: Caller, engine: RunningEngine, kind: TaskKind, args: dict[str, Any]
 ) -> str:
-    task = agents.order(
-        engine.session, inst.vault, engine.row.id, kind, args, request_id=caller.request_id
+    sealed = inst.vault.seal(args)
+    task = dispatch(
+        engine.session, engine.row.id, kind, sealed=sealed, request_id=caller.request_id
     )
     return task.id
 

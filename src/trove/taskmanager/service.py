@@ -24,7 +24,7 @@ from trove.services.authority import listener_certificate_of, load_authority
 from trove.services.installation import Installation
 from trove.settings import Settings
 from trove.workflows import PERIODIC, WORKFLOWS
-from trove.workflows.context import Context, Environment, forget_secrets
+from trove.workflows.context import Context, Environment
 from trove.workflows.ending import conclude
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,8 @@ class TaskManager:
             self._context,
             clock=installation.clock,
             observe=observe,
-            on_end=tell_of_the_end,
+            on_end=record_end,
+            settings=installation.settings,
         )
         self._pool = Pool(self.runner, installation.settings.taskmanager_threads)
         installation.database.on_commit(DUE, self._pool.nudge)
@@ -75,7 +76,7 @@ class TaskManager:
                 self._installation.database, WORKFLOWS[name], clock=self._installation.clock
             )
 
-    def _context(self, session: Session, operation: Operation) -> Context:
+    def _context(self, session: Session, operation: Operation) -> Context[Any]:
         logs.bind(
             request_id=operation.request_id, project=operation.project_id, operation=operation.id
         )
@@ -114,10 +115,9 @@ def _trust_of(settings: Settings) -> dict[str, Any]:
     return {"authority": authority.read_text() if authority.is_file() else None}
 
 
-def tell_of_the_end(session: Session, operation: Operation, state: str) -> None:
-    """The event of an operation's end, in the transaction that ends it and forgets its secrets."""
-    conclude(session, operation, state)
-    forget_secrets(operation)
+def record_end(session: Session, operation: Operation, state: str) -> None:
+    """Leave things in order and record the event, in the transaction that ends the operation."""
+    conclude(session, operation, WORKFLOWS.get(operation.workflow), State(state))
     record_event(
         session,
         f"{operation.workflow}.{ENDINGS[State(state)]}",

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from trove.engine import Workflow
-from trove.engine.workflow import periodic
-from trove.workflows.context import Context
-from trove.workflows.steps import agent, datastore, network, records, server, volume, watch
+from collections.abc import Iterable
+from typing import Any
 
-RECIPES: tuple[Workflow[Context], ...] = (
+from sqlalchemy.orm import Session
+
+from trove.engine import Kind, Operation, State, Workflow
+from trove.engine.workflow import periodic
+from trove.models.instance import Instance
+from trove.workflows.steps import agent, datastore, network, records, server, volume, watch
+from trove.workflows.subjects import INSTANCE
+
+ACCOUNTS = frozenset({"accounts"})
+"""Changes of databases, users and root, which need the engine to stay as it is."""
+
+
+def _forget_server(session: Session, operation: Operation, state: State) -> None:
+    """An instance that was not created has no server, even where the undo was given up.
+
+    What is left of it is found by its name when it is deleted; until then nothing may use it, and
+    the watch must not recover it.
+    """
+    if state in {State.FAILED, State.CANCELLED}:
+        session.get_one(Instance, operation.subject_id).server_id = None
+
+
+RECIPES: tuple[Workflow[Any], ...] = (
     Workflow(
         "instance.create",
         status="BUILD",
+        subject=INSTANCE,
+        blocks=ACCOUNTS,
+        on_end=_forget_server,
         steps=(
             agent.invite,
             network.allocate,
@@ -23,6 +46,9 @@ RECIPES: tuple[Workflow[Context], ...] = (
     Workflow(
         "instance.delete",
         status="SHUTDOWN",
+        subject=INSTANCE,
+        blocks=ACCOUNTS,
+        removes_subject=True,
         reversible=False,
         steps=(
             agent.dismiss,
@@ -32,24 +58,66 @@ RECIPES: tuple[Workflow[Context], ...] = (
             records.erase,
         ),
     ),
-    Workflow("instance.restart", status="REBOOT", steps=(datastore.restart,)),
-    Workflow("instance.stop", status="SHUTDOWN", steps=(datastore.stop,)),
-    Workflow("instance.reboot", status="REBOOT", steps=(server.stop, server.start)),
+    Workflow(
+        "instance.restart",
+        status="REBOOT",
+        subject=INSTANCE,
+        blocks=ACCOUNTS,
+        steps=(datastore.restart,),
+    ),
+    Workflow(
+        "instance.stop",
+        status="SHUTDOWN",
+        subject=INSTANCE,
+        blocks=ACCOUNTS,
+        steps=(datastore.stop,),
+    ),
+    Workflow(
+        "instance.reboot",
+        status="REBOOT",
+        subject=INSTANCE,
+        blocks=ACCOUNTS,
+        steps=(server.stop, server.start),
+    ),
     Workflow(
         "instance.resize_flavor",
         status="RESIZE",
+        subject=INSTANCE,
+        blocks=ACCOUNTS,
         steps=(server.widen, datastore.resize, server.settle),
     ),
-    Workflow("instance.resize_volume", status="RESIZE", steps=(volume.grow,)),
-    Workflow("instance.recover", status="", steps=(server.start,)),
+    Workflow(
+        "instance.resize_volume",
+        status="RESIZE",
+        subject=INSTANCE,
+        steps=(volume.grow,),
+    ),
+    Workflow(
+        "instance.recover",
+        status="",
+        subject=INSTANCE,
+        blocks=ACCOUNTS,
+        steps=(server.start,),
+    ),
     periodic("servers.watch", watch.servers),
     periodic("records.prune", records.prune),
 )
 
-WORKFLOWS: dict[str, Workflow[Context]] = {recipe.name: recipe for recipe in RECIPES}
-
-SHOWN: dict[str, str] = {recipe.name: recipe.status for recipe in RECIPES}
-"""The status word of each workflow, while it goes on."""
+WORKFLOWS: dict[str, Workflow[Any]] = {recipe.name: recipe for recipe in RECIPES}
 
 PERIODIC: tuple[str, ...] = ("servers.watch", "records.prune")
-"""What every task manager sees to it that goes on."""
+"""What every task manager keeps active."""
+
+REMOVING: frozenset[str] = frozenset(r.name for r in RECIPES if r.removes_subject)
+"""The workflows during which a subject counts as removed."""
+
+
+def statuses_of(kind: Kind[Any]) -> dict[str, str]:
+    """The status that each workflow on this kind of subject shows while it runs."""
+    return {recipe.name: recipe.status for recipe in RECIPES if recipe.subject is kind}
+
+
+def are_blocked(activity: str, operations: Iterable[Operation]) -> bool:
+    """Whether one of these refuses this activity; one of another release may do anything."""
+    recipes = [WORKFLOWS.get(operation.workflow) for operation in operations]
+    return any(recipe is None or activity in recipe.blocks for recipe in recipes)

@@ -7,26 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from trove.datastores import manifest_of
 from trove.db import Clock
-from trove.engine import Operation, Wait, Workflow
+from trove.engine import Kind, Operation, Wait, Workflow
 from trove.errors import Failed, Unavailable
 from trove.models.agent import Agent, enrolment_token_of
 from trove.models.datastore import DatastoreVersion
 from trove.models.instance import Instance
-from trove.models.task import Task, order
+from trove.models.task import Task, dispatch
 from trove.protocol import TaskKind
 from trove.providers.base import Flavor, Provider, ServerSpec, ServerState
 from trove.settings import Settings
 from trove.vault import Vault
 
-SEALED = "sealed"
-"""The argument of an operation that is sealed by the vault."""
-LOOK_AGAIN = 10.0
+S = TypeVar("S")
+A = TypeVar("A", bound=msgspec.Struct)
+
+CHECK_EVERY = 10.0
 """Seconds; an answer wakes the operation long before."""
 
 
@@ -44,109 +46,97 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class Context:
-    """One step's view: its operation, and what all steps share."""
+class Context(Generic[S]):
+    """What one step works with: its operation, the operation's subject, and what all share."""
 
     session: Session
     operation: Operation
     env: Environment
 
     @property
-    def args(self) -> dict[str, Any]:
-        return self.operation.args
-
-    @property
-    def secrets(self) -> Any:
-        """The sealed part of the arguments."""
-        return self.env.vault.open(self.args[SEALED]) if SEALED in self.args else {}
-
-    @property
-    def instance(self) -> Instance:
-        """The operation's subject."""
-        return self.session.get_one(Instance, self.operation.subject_id)
+    def subject(self) -> S:
+        """What the operation works on; raises NoResultFound."""
+        kind: Kind[S] | None = self.env.workflows[self.operation.workflow].subject
+        assert kind is not None, f"{self.operation.workflow} has no kind of subject"
+        return kind.load(self.session, self.operation.subject_id)
 
     @property
     def provider(self) -> Provider:
         return self.env.provider
 
-    @property
-    def flavor(self) -> Flavor:
-        """What the instance was ordered with, as it was then."""
-        row = self.instance
-        return Flavor(row.flavor_id, row.flavor_id, memory=row.memory, vcpus=row.vcpus)
+    def args(self, kind: type[A]) -> A:
+        """What the operation was started with."""
+        return msgspec.convert(self.operation.args, kind)
 
-    @property
-    def server(self) -> ServerSpec:
+    def server_of(self, instance: Instance) -> ServerSpec:
         """All that makes the server of this instance."""
-        row = self.instance
-        version = self.session.get_one(DatastoreVersion, row.datastore_version_id)
-        token = enrolment_token_of(self.env.vault, row.id)
+        version = self.session.get_one(DatastoreVersion, instance.datastore_version_id)
+        token = enrolment_token_of(self.env.vault, instance.id)
         return ServerSpec(
-            name=row.resource_name,
-            instance_id=row.id,
-            flavor=self.flavor,
+            name=instance.resource_name,
+            instance_id=instance.id,
+            flavor=flavor_of(instance),
             manager=version.manager,
             version=version.number,
             image=version.image,
-            volume=row.resource_name,
-            address=row.address or "",
-            port=row.port or 0,
-            agent_files=self.env.agent_files(row, token),
-            availability_zone=row.availability_zone,
-            nics=row.nics,
+            volume=instance.resource_name,
+            address=instance.address or "",
+            port=instance.port or 0,
+            agent_files=self.env.agent_files(instance, token),
+            availability_zone=instance.availability_zone,
+            nics=instance.nics,
             seed=manifest_of(version.manager).seed,
         )
 
     def request(
-        self, kind: TaskKind, *, timeout: float, key: str | None = None, **args: Any
+        self,
+        instance: Instance,
+        kind: TaskKind,
+        *,
+        key: str | None = None,
+        sealed: str | None = None,
+        **args: Any,
     ) -> Wait | dict[str, Any]:
-        """What the agent answers to this task; Wait while it has not.
+        """What the agent of this instance answers to this task; Wait while it has not.
 
-        A second task of the same kind in one operation needs a `key` of its own. Raises Failed
-        when the task failed, or had no answer within `timeout` seconds of the step's beginning.
+        `sealed` are further arguments, as the vault sealed them. A second task of the same kind in
+        one operation needs a `key` of its own. Raises Failed when the task failed.
         """
-        task = order(
+        task = dispatch(
             self.session,
-            self.env.vault,
-            self.instance.id,
+            instance.id,
             kind,
             args,
+            sealed=sealed or "",
             operation_id=self.operation.id,
             key=key,
             request_id=self.operation.request_id,
         )
         if not task.answered:
-            return self._awaited(task, timeout)
+            return self._awaited(instance, task)
         if task.error is not None:
             raise Failed(task.error)
         return task.result or {}
 
-    def _awaited(self, task: Task, timeout: float) -> Wait:
-        """Go on waiting while the server is up; one that went down is brought back."""
-        agent = self.session.get(Agent, task.instance_id)
+    def _awaited(self, instance: Instance, task: Task) -> Wait:
+        """Keep waiting while the server is up; one that went down is started again."""
+        agent = self.session.get(Agent, instance.id)
         enrolled = agent is not None and agent.credential_digest is not None
         doing = task.note or f"the agent works on: {task.kind}"
         note = doing if enrolled else "the server starts; its agent has not enrolled yet"
-        now = self.env.clock.now(self.session)
-        spent = (now - self.operation.step_since).total_seconds()
-        if spent > timeout:
-            raise Failed(
-                f"no answer from the agent to {task.kind!r} within {timeout:.0f} seconds ({note})"
-            )
-        self._keep_server_up()
-        return Wait(min(LOOK_AGAIN, timeout - spent + 1), note, task.progress)
+        self._keep_server_up(instance)
+        return Wait(CHECK_EVERY, note, task.progress)
 
-    def _keep_server_up(self) -> None:
-        """Raises Unavailable after each start, so that a server that can not stay up is given up
-        when the step's attempts are spent."""
-        view = self.provider.compute.server_view(self.instance.resource_name)
+    def _keep_server_up(self, instance: Instance) -> None:
+        """Raises Unavailable after each start, so that a server that does not stay up ends the
+        step when its attempts are spent."""
+        view = self.provider.compute.server_view(instance.resource_name)
         if view.state is ServerState.DOWN:
-            self.provider.compute.start_server(self.server)
+            self.provider.compute.start_server(self.server_of(instance))
             raise Unavailable(f"the server went down and was started again: {view.detail}")
 
 
-def forget_secrets(operation: Operation) -> None:
-    """Nobody will open what was sealed for an operation that has ended."""
-    if SEALED in operation.args:
-        # Another dictionary, for the ORM does not see what changes within the one that it has.
-        operation.args = {key: value for key, value in operation.args.items() if key != SEALED}
+def flavor_of(instance: Instance) -> Flavor:
+    """The flavor of an instance as it was when it was created or last resized."""
+    name = instance.flavor_id
+    return Flavor(name, name, memory=instance.memory, vcpus=instance.vcpus)

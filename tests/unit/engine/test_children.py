@@ -116,7 +116,7 @@ def test_a_part_of_a_part_is_superseded_too(world: World) -> None:
     with world.database.begin() as session:
         whole = start(session, nothing, "a", clock=world.clock)
         part = start(session, nothing, "b", parent=whole, clock=world.clock)
-        part.state, part.active_subject_id = State.SUCCEEDED, None
+        part.state = State.SUCCEEDED
         inner = start(session, WORKFLOWS["thing.create"], "c", parent=part, clock=world.clock)
     deletion = world.replace(whole.id, "thing.delete")
     assert world.state_of(part.id) == State.SUCCEEDED

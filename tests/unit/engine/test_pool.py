@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from tests.support.metadata import Server
 from trove.db import Database
 from trove.engine import Operation, Pool, Runner, State, Wait, Workflow, pool, start, step
-from trove.engine.lease import Claim
+from trove.engine.lease import Lease
 
 PATIENCE = 60.0
 
@@ -88,7 +88,7 @@ def test_a_nudge_makes_an_idle_pool_look_at_once(
     runner = runner_of(sqlite_database, lambda _: None)
     look = runner.leases.take
 
-    def looking() -> Claim | None:
+    def looking() -> Lease | None:
         found = look()
         looked.release()
         return found
@@ -168,7 +168,7 @@ def test_a_pool_outlives_errors(
     runner = runner_of(sqlite_database, lambda _: None, lease=0.1)
     broken, renewals, look = threading.Event(), threading.Semaphore(0), runner.leases.take
 
-    def stumbling() -> Claim | None:
+    def stumbling() -> Lease | None:
         if broken.is_set():
             return look()
         broken.set()

@@ -46,7 +46,7 @@ def test_a_wake_up_during_the_step_that_waits_is_kept(world: World) -> None:
     operation = world.begin("thing.create")
     world.act_at, world.action = 16, lambda: world.wake(operation)
     world.runner().run_once()
-    assert world.trace[14:17] == ["claimed", "await_up", "before commit"]
+    assert world.trace[14:17] == ["leased", "await_up", "before commit"]
     assert world.look(operation).due_at == world.clock.time
 
 
@@ -115,7 +115,7 @@ def test_what_replaces_a_long_step_waits_for_its_end(world: World) -> None:
         runner.renew()
         assert not world.runner().run_once()
     assert world.look(deletion).due_at == world.clock.time + LEASE
-    runner.leases.let_go(claim)
+    runner.leases.end_lost(claim)
     assert world.look(deletion).due_at == world.clock.time
     world.runner().run_once()
     assert world.state_of(deletion) == State.SUCCEEDED
@@ -131,7 +131,7 @@ def test_what_turns_back_a_long_step_waits_for_its_end(world: World) -> None:
     runner.renew()
     world.clock.advance(15)
     assert not world.runner().run_once()
-    runner.leases.let_go(claim)
+    runner.leases.end_lost(claim)
     assert world.runner().run_once()
     assert world.state_of(operation) == State.CANCELLED
 
@@ -148,7 +148,7 @@ def test_what_replaces_a_whole_waits_for_every_part_in_flight(world: World) -> N
     for claim in claims:
         assert claim
         assert world.look(deletion).due_at == held
-        runner.leases.let_go(claim)
+        runner.leases.end_lost(claim)
     assert world.look(deletion).due_at == world.clock.time
 
 
@@ -161,7 +161,7 @@ def test_renewing_leaves_alone_what_waits_or_was_taken_over(world: World) -> Non
     other = world.runner().leases.take()
     assert other
     runner.renew()
-    runner.leases.let_go(claim)
+    runner.leases.end_lost(claim)
     assert world.look(operation).lease_token == other.token
     assert not runner.leases.give_back(claim)
 
@@ -173,7 +173,7 @@ def test_a_part_that_is_superseded_alone_lets_its_own_successor_go(world: World)
     claim = runner.leases.take()
     assert claim
     deletion = world.replace(claim.operation_id, "thing.delete")
-    runner.leases.let_go(claim)
+    runner.leases.end_lost(claim)
     assert world.look(deletion).due_at == world.clock.time
 
 
@@ -190,7 +190,7 @@ def test_a_step_that_waits_too_long_turns_back_in_time(world: World, seconds: fl
             break
         world.clock.time = due
     found = world.look(operation)
-    assert found.error == "test_runner.never did not finish in 60 seconds (the moon to rise)"
+    assert found.error == "test_runner.never did not finish within 60 seconds (the moon to rise)"
     assert found.state == State.FAILED
     assert timedelta(seconds=60) < found.updated_at - found.created_at < timedelta(seconds=66)
 
@@ -273,9 +273,11 @@ def test_whoever_observes_is_told_how_each_step_went(world: World) -> None:
 
 
 def test_effects_that_the_database_refuses_are_a_failure_of_the_step(world: World) -> None:
+    with world.database.begin() as session:
+        session.add(Effect(id=1, operation_id="another", step="taken"))
+
     def clash(ctx: Context) -> None:
-        for _ in range(2):
-            start(ctx.session, WORKFLOWS["thing.create"], "same", parent=ctx.operation)
+        ctx.session.add(Effect(id=1, operation_id=ctx.operation.id, step="clash"))
 
     operation = with_recipe(world, recipe_of(clash, attempts=2))
     world.runner().run_until_idle()
@@ -336,7 +338,7 @@ def test_a_lease_that_can_not_be_given_back_must_run_out(
         fail_once(patch, broken)
         patch.setattr(runner.leases, "give_back", refuse)
         assert runner.run_once()
-    assert "must run out" in caplog.text
+    assert "must expire" in caplog.text
     assert not world.runner().run_once()
     world.clock.advance(LEASE.total_seconds())
     world.drain()

@@ -60,7 +60,7 @@ def test_an_excess_counts_nothing_and_says_what_there_is_too_little_of(
     database: Database,
 ) -> None:
     assert try_to_take(database, {"instances": 5})
-    expected = r"exceeded for volumes: 41 asked for, 0 of 40 in use"
+    expected = r"exceeded for volumes: 41 requested, 0 of 40 in use"
     with pytest.raises(OverQuota, match=expected), database.begin() as session:
         take(session, "p", {"backups": 1, "volumes": 41}, DEFAULTS)
     with pytest.raises(OverQuota, match="5 of 5 in use"), database.begin() as session:

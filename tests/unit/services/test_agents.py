@@ -29,7 +29,7 @@ from trove.models import Agent, Instance, Task
 from trove.models.agent import digest_of, enrolment_token_of
 from trove.models.agent import invite as invite_agent
 from trove.models.event import Event
-from trove.models.task import order
+from trove.models.task import dispatch
 from trove.protocol import (
     Account,
     Accounts,
@@ -271,7 +271,8 @@ def test_a_task_that_was_sealed_with_another_key_fails_and_the_others_are_told(
     operation_id = add_operation(around, instance)
     other_key = Vault(Fernet.generate_key())
     with around.database.begin() as session:
-        lost = order(session, other_key, instance, "prepare", {}, operation_id=operation_id).id
+        sealed = other_key.seal({})
+        lost = dispatch(session, instance, "prepare", sealed=sealed, operation_id=operation_id).id
     kept = ask(around, instance, "stop")
     with around.database.begin() as session:
         told = agents.orders_of(session, around.vault, instance, around.clock)
@@ -287,9 +288,7 @@ def test_the_first_answer_stands_and_wakes_the_operation(
 ) -> None:
     operation_id = add_operation(around, instance)
     with around.database.begin() as session:
-        task_id = order(
-            session, around.vault, instance, "prepare", {}, operation_id=operation_id
-        ).id
+        task_id = dispatch(session, instance, "prepare", operation_id=operation_id).id
     receive(around, instance, progress=[TaskProgress(task_id, 7.0, "half"), TaskProgress("x")])
     task = task_row(around, task_id)
     assert (task.progress, task.note, task.answered) == (1.0, "half", False)
@@ -309,7 +308,7 @@ def test_two_answers_at_the_same_moment(
 ) -> None:
     """The second one has seen the task open, and comes too late all the same."""
     with around.database.begin() as session:
-        task_id = order(session, around.vault, instance, "restart", {}).id
+        task_id = dispatch(session, instance, "restart").id
     receive(around, instance, results=[TaskResult(task_id, {"n": 1})])
     monkeypatch.setattr(agents, "_pending", lambda _: select(Task.id))
     receive(around, instance, results=[TaskResult(task_id, {"n": 2})])
@@ -327,7 +326,7 @@ def test_the_tasks_of_an_ended_operation_are_neither_given_nor_heard(
 ) -> None:
     operation_id = add_operation(around, instance)
     with around.database.begin() as session:
-        task_id = order(session, around.vault, instance, "stop", {}, operation_id=operation_id).id
+        task_id = dispatch(session, instance, "stop", operation_id=operation_id).id
     assert orders(around, instance) == [task_id]
     with around.database.begin() as session:
         session.get_one(Operation, operation_id).state = State.SUPERSEDED

@@ -13,7 +13,6 @@ from sqlalchemy import update
 from tests.support.api import PEOPLE, World
 from trove.datastores import datastore_of
 from trove.engine import Operation, State, supersede
-from trove.engine.operation import TURNED_BACK_AT
 from trove.errors import Conflict, Invalid, NotSupported
 from trove.models import DatastoreVersion
 from trove.protocol import TaskKind
@@ -61,7 +60,7 @@ def test_what_can_not_be_cancelled_is_not_shown_as_if_it_could(world: World) -> 
     chosen = operations.OperationFilter(subject_id=instance_id, state="active")
     page = operations.list_page(world.installation, RED, chosen, limit=1, marker=None)
     assert not page.items[0].can_be_cancelled
-    with pytest.raises(Conflict, match="can not be cancelled"):
+    with pytest.raises(Conflict, match="cannot be cancelled"):
         operations.cancel_one(world.installation, RED, page.items[0].row.id)
 
 
@@ -107,8 +106,7 @@ def test_an_operation_that_failed_tells_at_which_step(
     world.order()
     with world.database.begin() as session:
         operation_id = session.query(Operation.id).scalar()
-        args = {TURNED_BACK_AT: noted} if noted else {}
-        session.execute(update(Operation).values(state=State.FAILED, args=args))
+        session.execute(update(Operation).values(state=State.FAILED, turned_back_at=noted))
     assert states_of(world, operation_id)[:3] == states
     assert operations.show(world.installation, RED, operation_id).step == step
 

@@ -5,7 +5,7 @@ On each database, for each has its own locks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -17,10 +17,11 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from tests.support.cloud import Cloud
 from trove.db import Database
-from trove.engine import Operation, State, active_of, start
+from trove.engine import Operation, State, holders_of, start
 from trove.errors import NotFound, NotReady, OverQuota
 from trove.services import changes, instances
 from trove.workflows import WORKFLOWS
+from trove.workflows.starting import start_on
 
 USED = {"instances": 1, "ram": 512, "volumes": 1}
 Meanwhile = Callable[[Callable[[], object]], None]
@@ -36,19 +37,24 @@ def anywhere(tmp_path: Path, database_url: str, database: Database) -> Iterator[
 
 @pytest.fixture
 def meanwhile(monkeypatch: pytest.MonkeyPatch) -> Meanwhile:
-    """Let this happen once, right after somebody has looked for the active operation."""
+    """Let this happen once, right after an instance was read and before it is changed."""
 
     def arrange(happening: Callable[[], object]) -> None:
         left = [happening]
 
-        def look(session: Any, subject_id: str) -> Operation | None:
-            found = active_of(session, subject_id)
+        def look(session: Any, subject_id: str) -> Sequence[Operation]:
+            found = holders_of(session, subject_id)
             if left:
                 left.pop()()
             return found
 
-        for module in (changes, instances):
-            monkeypatch.setattr(module, "active_of", look)
+        def begin(*args: Any, **kwargs: Any) -> Operation:
+            if left:
+                left.pop()()
+            return start_on(*args, **kwargs)
+
+        monkeypatch.setattr(instances, "holders_of", look)
+        monkeypatch.setattr(changes, "start_on", begin)
 
     return arrange
 
@@ -148,7 +154,7 @@ def test_what_was_deleted_meanwhile_is_not_found(
 def test_two_changes_at_the_same_moment(anywhere: Cloud, meanwhile: Meanwhile) -> None:
     instance_id = anywhere.built()
     meanwhile(lambda: begin_restart(anywhere, instance_id))
-    with pytest.raises(NotReady, match="just become busy"):
+    with pytest.raises(NotReady, match="is busy: instance.restart is running"):
         instances.resize_volume(anywhere.installation, anywhere.caller, instance_id, 3)
     assert anywhere.used() == USED
 
@@ -195,11 +201,11 @@ def test_a_database_that_is_no_use(
         tries.append(error)
         raise error("INSERT", None, Exception("no"))
 
-    monkeypatch.setattr(changes, "start", fail)
+    monkeypatch.setattr(changes, "start_on", fail)
     beaten = error is IntegrityError
     with pytest.raises(NotReady if beaten and change is restart else error):
         change(cloud, instance_id)
-    assert len(tries) == (instances.TURNS if beaten and change is delete else 1)
+    assert len(tries) == (instances.ATTEMPTS if beaten and change is delete else 1)
 
 
 def writes_of(cloud: Cloud) -> list[list[str]]:
@@ -242,4 +248,6 @@ def test_operations_are_locked_before_quota(cloud: Cloud) -> None:
     with_quota = [tables for tables in transactions if "quota_usages" in tables]
     assert len(with_quota) >= 12
     for tables in with_quota:
-        assert "operations" in tables[: tables.index("quota_usages")], tables
+        before = tables[: tables.index("quota_usages")]
+        assert "operations" in before, tables
+        assert before.index("operations") < before.index("claimed_resources"), tables

@@ -3,12 +3,13 @@
 from trove.datastores import manifest_of
 from trove.engine import step
 from trove.models.datastore import DatastoreVersion
+from trove.models.instance import Instance
 from trove.workflows.context import Context
 
 
 @step
-def allocate(ctx: Context) -> None:
-    row = ctx.instance
+def allocate(ctx: Context[Instance]) -> None:
+    row = ctx.subject
     version = ctx.session.get_one(DatastoreVersion, row.datastore_version_id)
     port = manifest_of(version.manager).port
     row.address = ctx.provider.network.ensure_address(row.resource_name, port, row.nics)
@@ -16,11 +17,11 @@ def allocate(ctx: Context) -> None:
 
 
 @allocate.undone_by
-def free(ctx: Context) -> None:
-    ctx.provider.network.delete_address(ctx.instance.resource_name)
-    ctx.instance.address = ctx.instance.port = None
+def free(ctx: Context[Instance]) -> None:
+    ctx.provider.network.delete_address(ctx.subject.resource_name)
+    ctx.subject.address = ctx.subject.port = None
 
 
 @step
-def release(ctx: Context) -> None:
+def release(ctx: Context[Instance]) -> None:
     free(ctx)

@@ -4,26 +4,28 @@ from dataclasses import replace
 
 from trove.engine import Wait, step
 from trove.errors import Failed
+from trove.models.instance import Instance
 from trove.providers.base import Flavor, ServerState
-from trove.workflows.context import Context
-from trove.workflows.ending import free_at_the_end
+from trove.workflows.args import FlavorResize
+from trove.workflows.context import Context, flavor_of
+from trove.workflows.ending import Unused
 
 
 @step
-def boot(ctx: Context) -> None:
-    ctx.instance.server_id = ctx.provider.compute.ensure_server(ctx.server)
+def boot(ctx: Context[Instance]) -> None:
+    ctx.subject.server_id = ctx.provider.compute.ensure_server(ctx.server_of(ctx.subject))
 
 
 @boot.undone_by
-def delete(ctx: Context) -> None:
-    ctx.provider.compute.delete_server(ctx.instance.resource_name)
-    ctx.instance.server_id = None
+def delete(ctx: Context[Instance]) -> None:
+    ctx.provider.compute.delete_server(ctx.subject.resource_name)
+    ctx.subject.server_id = None
 
 
 @step
-def await_up(ctx: Context) -> Wait | None:
-    view = ctx.provider.compute.server_view(ctx.instance.resource_name)
-    ctx.instance.unenforced = list(view.unenforced)
+def await_up(ctx: Context[Instance]) -> Wait | None:
+    view = ctx.provider.compute.server_view(ctx.subject.resource_name)
+    ctx.subject.unenforced = list(view.unenforced)
     if view.state in {ServerState.UP, ServerState.DOWN}:
         return None
     if view.state is ServerState.BUILDING:
@@ -32,49 +34,50 @@ def await_up(ctx: Context) -> Wait | None:
 
 
 @step
-def remove(ctx: Context) -> None:
+def remove(ctx: Context[Instance]) -> None:
     delete(ctx)
 
 
 @step
-def stop(ctx: Context) -> None:
-    ctx.provider.compute.stop_server(ctx.instance.resource_name)
+def stop(ctx: Context[Instance]) -> None:
+    ctx.provider.compute.stop_server(ctx.subject.resource_name)
 
 
 @stop.undone_by
-def bring_back(ctx: Context) -> None:
-    ctx.provider.compute.start_server(ctx.server)
+def bring_back(ctx: Context[Instance]) -> None:
+    ctx.provider.compute.start_server(ctx.server_of(ctx.subject))
 
 
 @step
-def start(ctx: Context) -> None:
+def start(ctx: Context[Instance]) -> None:
     bring_back(ctx)
 
 
 @step
-def widen(ctx: Context) -> None:
-    """The larger of the two sizes, so that the engine may change over within either."""
-    now, then = ctx.flavor, wanted(ctx)
+def widen(ctx: Context[Instance]) -> None:
+    """To the larger of the two sizes, so that the engine can switch within either."""
+    now, then = flavor_of(ctx.subject), wanted(ctx)
     most = replace(then, memory=max(now.memory, then.memory), vcpus=max(now.vcpus, then.vcpus))
-    ctx.provider.compute.resize_server(ctx.instance.resource_name, most)
+    ctx.provider.compute.resize_server(ctx.subject.resource_name, most)
 
 
 @widen.undone_by
-def narrow(ctx: Context) -> None:
-    """Back to what the instance has, and pays for."""
-    ctx.provider.compute.resize_server(ctx.instance.resource_name, ctx.flavor)
+def narrow(ctx: Context[Instance]) -> None:
+    """Back to the size that the instance has."""
+    ctx.provider.compute.resize_server(ctx.subject.resource_name, flavor_of(ctx.subject))
 
 
 @step
-def settle(ctx: Context) -> None:
-    """Hold the engine to its new size."""
-    row, flavor = ctx.instance, wanted(ctx)
+def settle(ctx: Context[Instance]) -> Unused:
+    """Limit the engine to its new size."""
+    row, flavor = ctx.subject, wanted(ctx)
     ctx.provider.compute.resize_server(row.resource_name, flavor)
-    free_at_the_end(ctx.operation, {"ram": max(row.memory - flavor.memory, 0)})
+    unused = max(row.memory - flavor.memory, 0)
     row.flavor_id, row.memory, row.vcpus = flavor.id, flavor.memory, flavor.vcpus
+    return Unused({"ram": unused})
 
 
-def wanted(ctx: Context) -> Flavor:
-    """The flavor that a resize was asked for."""
-    args = ctx.args
-    return Flavor(args["flavor_id"], args["flavor_id"], args["memory"], args["vcpus"])
+def wanted(ctx: Context[Instance]) -> Flavor:
+    """The flavor that a resize leads to."""
+    args = ctx.args(FlavorResize)
+    return Flavor(args.flavor_id, args.flavor_id, args.memory, args.vcpus)
