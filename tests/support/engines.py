@@ -26,7 +26,7 @@ import pymysql
 
 from tests.support.authority import Authority
 from trove.datastores import datastore_of, manifest_of
-from trove.datastores.base import Driver, Installation
+from trove.datastores.base import Driver, Empty, Installation
 from trove.datastores.discovery import installed_engines
 from trove.datastores.parts import Lazy, Parts
 from trove.datastores.process import engine_processes
@@ -221,7 +221,7 @@ def engine_in(
     engine = make_engine(installation, make_spec(root, installation, **changes))
     authority.equip(engine.spec)
     try:
-        engine.driver.install()
+        engine.driver.prepare(Empty())
         engine.driver.configure()
         yield engine
     finally:

@@ -76,11 +76,23 @@ class Installation:
     """Where its programs are."""
 
 
+@dataclass(frozen=True)
+class Empty:
+    """New data, with nothing of tenants in it."""
+
+
+Source = Empty
+"""Where the data of a new engine comes from: the kinds of all that `Driver.prepare` takes."""
+
+
 class Driver(Protocol):
     """The engine as a process. Every call may be repeated; all run as the engine's own user."""
 
-    def install(self) -> None:
-        """Make the data directory unless it is complete; what a crash left half made is redone."""
+    def prepare(self, source: Source) -> None:
+        """Make the data directory from this source, unless it is complete.
+
+        What a crash left half made is removed and made again.
+        """
 
     def configure(self) -> None:
         """Write the configuration that follows from the spec; needs no running engine."""
@@ -92,13 +104,13 @@ class Driver(Protocol):
         """
 
     def stop(self) -> None:
-        """Stop the engine and return when it is down; content if it is."""
+        """Stop the engine and return when it is down; succeeds if it is."""
 
     def state(self) -> EngineState:
-        """RUNNING, STARTING, STOPPED (not there) or BLOCKED, by asking it; soon, never raises."""
+        """RUNNING, STARTING, STOPPED (not there) or BLOCKED, by connecting; soon, never raises."""
 
     def is_alive(self) -> bool:
-        """Whether its process is there; asks it nothing, so that it may be called all the time."""
+        """Whether its process is there; opens no connection, so that it may be called often."""
 
     def tend(self) -> None:
         """Keep what a running engine leaves behind, such as its logs, within bounds."""
@@ -106,7 +118,8 @@ class Driver(Protocol):
     def version(self) -> str:
         """As the running engine says it."""
 
-    def is_installed(self) -> bool: ...
+    def is_prepared(self) -> bool:
+        """Whether the data directory is complete."""
 
 
 class Tls(Protocol):

@@ -26,36 +26,36 @@ PATIENCE = 300.0
 """Seconds for a program of an engine that is run to its end; a slow machine needs a tenth."""
 KEPT = 1 << 20
 """Bytes that are left of a log that is cut."""
-LEAST_ROOM = 1 << 20
+LEAST_FREE = 1 << 20
 """Bytes."""
-MAKE_ROOM = "the volume is full: delete what is not needed or make it larger, and try again"
+DISK_FULL = "the volume is full: delete what is not needed or make it larger, and try again"
 SHELL_SECONDS = 60
-GIVE_UP_SECONDS = 5
+KILL_SECONDS = 5
 """For a killed process to go; one that waits for a disk that hangs does not."""
 SYNC_SECONDS = 600.0
 """Others' writes may have to reach the disk first."""
-# The engine becomes a child of pid 1, so that it outlives the agent and is nobody's zombie here.
+# The engine becomes a child of pid 1: it outlives the agent, and pid 1 reaps it.
 DETACH = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
 
 
 @contextmanager
-def told(title: str) -> Iterator[None]:
-    """What the machine refuses, such as a place on a full disk, becomes Failed."""
+def failures_of(title: str) -> Iterator[None]:
+    """Errors of the operating system, such as a full disk, become Failed with this title."""
     try:
         yield
     except (OSError, subprocess.SubprocessError) as error:
-        raise Failed(f"{title}: {said_of(error)}") from error
+        raise Failed(f"{title}: {message_of(error)}") from error
 
 
-def said_of(error: Exception) -> str:
-    """What the machine said, and on a full disk what to do."""
+def message_of(error: Exception) -> str:
+    """The error, and on a full disk what to do."""
     is_full = isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
-    return f"{error}; {MAKE_ROOM}" if is_full else str(error)
+    return f"{error}; {DISK_FULL}" if is_full else str(error)
 
 
-def lacks_room(directory: Path) -> bool:
-    """Whether nothing can be written any more to the disk of this directory."""
-    return shutil.disk_usage(directory).free < LEAST_ROOM
+def is_disk_full(directory: Path) -> bool:
+    """Whether no more can be written to the disk of this directory."""
+    return shutil.disk_usage(directory).free < LEAST_FREE
 
 
 def refuse_root(title: str) -> None:
@@ -98,10 +98,10 @@ def run(
     try:
         said = "".join(child.communicate(feed, timeout=seconds)).strip()
     except subprocess.TimeoutExpired:
-        told = f"{what} did not end within {seconds / 60:g} minutes"
-        raise Failed(f"{told}; see whether the disk hangs or the machine is overloaded") from None
+        late = f"{what} did not end within {seconds / 60:g} minutes"
+        raise Failed(f"{late}; see whether the disk hangs or the machine is overloaded") from None
     finally:
-        _give_up(child)
+        _kill(child)
     if child.returncode:
         last = "\n".join(said.splitlines()[-LAST_LINES:])
         raise Failed(f"{what} failed with exit code {child.returncode}:\n{last}")
@@ -151,7 +151,7 @@ def engine_processes(program: str, directory: Path) -> list[int]:
     return [p.pid for p in all_processes() if is_engine(p.pid, program, directory)]
 
 
-def stranger(program: str, configuration: Path) -> int | None:
+def process_of_another_user(program: str, configuration: Path) -> int | None:
     """A process of another user that runs this program with this configuration.
 
     Such a process hides its directory, not its name and command line.
@@ -170,8 +170,8 @@ def exists(pid: int) -> bool:
 def end(pid: int, signals: Iterable[tuple[signal.Signals, float]]) -> None:
     """Send each signal, and wait so many seconds, until the process has gone.
 
-    A stopped process is continued, for it could not hear otherwise. Raises Failed if it stays, or
-    belongs to another user.
+    A stopped process is continued, or it would never handle the signal. Raises Failed if it
+    stays, or belongs to another user.
     """
     for number, seconds in signals:
         try:
@@ -187,7 +187,7 @@ def end(pid: int, signals: Iterable[tuple[signal.Signals, float]]) -> None:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Look again and again; False when the time was up first."""
+    """Poll the condition; False if the time is up first."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -213,12 +213,12 @@ def trim(path: Path, longest: int) -> None:
             # into one that was renamed.
             end = file.read(KEPT)
             file.truncate(0)
-        with path.open("ab") as file:  # a full disk has room by now
+        with path.open("ab") as file:  # a full disk has space by now
             file.write(end.partition(b"\n")[2])
 
 
 def remove_tree(path: Path) -> None:
-    """Content if it has gone."""
+    """Succeeds if it is absent."""
     if path.exists():
         shutil.rmtree(path)
 
@@ -237,14 +237,14 @@ def sync_tree(path: Path) -> None:
             sync(Path(folder) / name)
 
 
-def _give_up(child: subprocess.Popen[str]) -> None:
+def _kill(child: subprocess.Popen[str]) -> None:
     """Kill it and its children, unless it has ended; never wait for long."""
     if child.returncode is not None:
         return
     with suppress(ProcessLookupError):
         os.killpg(child.pid, signal.SIGKILL)
     with suppress(subprocess.TimeoutExpired):
-        child.wait(GIVE_UP_SECONDS)
+        child.wait(KILL_SECONDS)
     for pipe in (child.stdin, child.stdout, child.stderr):
         if pipe:
             with suppress(OSError):

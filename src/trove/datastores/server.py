@@ -1,6 +1,6 @@
-"""An engine's server from installation to end: what is the same whichever engine it is.
+"""An engine's server from its data directory to its end: what is the same for every engine.
 
-A driver has one of these; a `Program` tells it what is peculiar to the engine.
+A driver has one of these; a `Program` has what is peculiar to the engine.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ class Program:
     """Signals that end it, the gentlest first, and the seconds that each is given."""
     stale: Sequence[Path] = ()
     """Sockets and locks that a crash leaves behind and that hinder a start."""
+    needs_certificate: bool = True
+    """Whether it must not be started without certificate and key."""
     is_alone: bool = False
     """One process without children: it is known before its pid file is written."""
 
@@ -55,47 +57,47 @@ class Server:
         self._complete = spec.data / f"{program.directory}.complete"
         self._output = spec.logs / "start.log"
 
-    def is_installed(self) -> bool:
+    def is_prepared(self) -> bool:
         return self._complete.exists()
 
-    def install(self, make: Callable[[], None]) -> None:
-        """Make the data directory and say on disk that it is complete, unless it is."""
+    def prepare(self, make: Callable[[], None]) -> None:
+        """Make the data directory and mark it on disk as complete, unless it is."""
         process.refuse_root(self.program.title)
-        if self.is_installed():
+        if self.is_prepared():
             return
-        with process.told(self.program.title):
+        with process.failures_of(self.program.title):
             # First the children of an agent that was killed here: they would go on writing.
             self._end_orphans()
             process.remove_tree(self.directory)
             make()
             process.sync_tree(self.directory)
-            # Last, and once all of it is on the disk: until then the next try begins anew.
+            # Last, and once all of it is on the disk: until then the next attempt starts over.
             write_private(self._complete, "")
 
     def configure(self, files: dict[str, str]) -> None:
         """Write these files of the engine's user, by name, into its `config`."""
-        with process.told(self.program.title):
+        with process.failures_of(self.program.title):
             for name, text in files.items():
                 write_private(self.spec.config / name, text)
 
     def start(self, arguments: Sequence[str], is_ready: Callable[[], bool]) -> None:
         """Adopt it or launch it, and return when it is ready; Failed with its last lines."""
         process.refuse_root(self.program.title)
-        self._refuse_stranger()
-        with process.told(self.program.title):
-            # What is there already is of the life before. `start.log` is begun anew by each launch.
+        self._refuse_other_user()
+        with process.failures_of(self.program.title):
+            # What they have now is of an earlier run. `start.log` is truncated by each launch.
             known = {path: path.stat().st_size for path in self._logs() if path != self._output}
             pid = self.pid() or self._launch(arguments)
             process.wait_until(lambda: is_ready() or not process.exists(pid), START_SECONDS)
             if not (is_ready() and process.exists(pid)):
                 process.wait_until(lambda: not self._processes(), LEAVE_SECONDS)
                 said = process.last_lines(self._logs(), known)
-                why = f"; {process.MAKE_ROOM}" if process.lacks_room(self.spec.data) else ""
+                why = f"; {process.DISK_FULL}" if process.is_disk_full(self.spec.data) else ""
                 raise Failed(f"{self.program.title} does not come up{why}:\n{said}")
 
     def stop(self) -> None:
         """Return when neither it nor a process of its making is left."""
-        self._refuse_stranger()
+        self._refuse_other_user()
         pid = self.pid()
         if pid:
             process.end(pid, self.program.endings)
@@ -110,16 +112,17 @@ class Server:
         return next(iter(self._processes()), None)
 
     def trim_logs(self) -> None:
-        """Cut off the beginning of logs that have grown long, the engine's hand on them or not."""
+        """Cut off the beginning of logs that have grown long, even while the engine writes them."""
         for path in self._logs():
             process.trim(path, LONGEST_LOG)
 
     def _launch(self, arguments: Sequence[str]) -> int:
-        if not self.is_installed():
-            raise Failed(f"{self.directory} is not complete; install first")
+        if not self.is_prepared():
+            raise Failed(f"{self.directory} is not complete; prepare it first")
         path = process.program_of(self.spec.binaries, self.program.name)
-        self._check_certificate()
-        # Before the pid file goes, by which PostgreSQL knows of children that use its memory still.
+        if self.program.needs_certificate:
+            self._check_certificate()
+        # Before the pid file: engines find children that still use their memory by it.
         self._end_orphans()
         # Pid files outlive a crash, and their pids may be other processes' by now.
         for stale in (self.program.pid_file, *self.program.stale):
@@ -128,17 +131,17 @@ class Server:
         return process.start_detached([str(path), *arguments], self._output)
 
     def _end_orphans(self) -> None:
-        """Children outlive a killed server for a moment, and hold its memory."""
+        """Children outlive a killed server for some time, and hold its memory."""
         for pid in self._processes():
-            # Not PostgreSQL's gentlest: without its postmaster nobody shuts down in good order.
+            # Not the gentlest: without their parent, children cannot shut down in good order.
             process.end(pid, self.program.endings[-2:])
 
     def _processes(self) -> list[int]:
         return process.engine_processes(self.program.name, self.directory)
 
-    def _refuse_stranger(self) -> None:
+    def _refuse_other_user(self) -> None:
         """Raises Failed when another user runs it, which this user neither sees into nor ends."""
-        pid = process.stranger(self.program.name, self.program.configuration)
+        pid = process.process_of_another_user(self.program.name, self.program.configuration)
         if pid:
             raise Failed(
                 f"{self.program.title} runs as another user (process {pid}); "
@@ -149,7 +152,7 @@ class Server:
         for path in (self.spec.certificate, self.spec.private_key):
             if not path.is_file():
                 raise Failed(f"{path} is missing; TLS is not optional")
-        # PostgreSQL refuses a key that its group or others may read.
+        # Engines refuse a key that its group or others may read.
         self.spec.private_key.chmod(0o600)
 
     def _logs(self) -> list[Path]:

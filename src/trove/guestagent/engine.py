@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from trove.datastores import datastore_of
+from trove.datastores.base import Empty
 from trove.datastores.parts import Datastore, Parts
 from trove.errors import TroveError, Unavailable
 from trove.guestagent.state import Home
@@ -74,9 +75,9 @@ class Engine:
         """Whether it should run and does not, by the last try."""
         return self.state in DOWN
 
-    def install(self) -> None:
+    def prepare(self) -> None:
         with self._at_work():
-            self.parts.driver.install()
+            self.parts.driver.prepare(Empty())
 
     def bring_up(self) -> None:
         """Configure and start it, now and whenever it is found dead; raises Failed."""

@@ -88,7 +88,7 @@ class Tasks:
         if self._parts.datastore.has(Part.TLS):
             self._make_with_certificate(attempt)
         else:
-            self._engine.install()
+            self._engine.prepare()
         attempt.tell(0.7, "starting the engine")
         self._engine.bring_up()
         attempt.tell(0.9, "creating databases and users")
@@ -98,7 +98,7 @@ class Tasks:
     def _make_with_certificate(self, attempt: Attempt) -> None:
         # The key is made by a process of its own meanwhile.
         with Request(self._home.spec) as request:
-            self._engine.install()
+            self._engine.prepare()
             attempt.tell(0.6, "getting a certificate")
             self._install(request)
 

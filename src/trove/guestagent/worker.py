@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from trove.datastores.process import said_of
+from trove.datastores.process import message_of
 from trove.errors import (
     AlreadyExists,
     Invalid,
@@ -102,7 +102,7 @@ class Worker:
             self._fail(entry, str(error), _kind_of(error))
         except Exception as error:
             log.exception("task %s %s failed unexpectedly", entry.id, entry.kind)
-            self._fail(entry, f"{type(error).__name__}: {said_of(error)}", ErrorKind.FAILED)
+            self._fail(entry, f"{type(error).__name__}: {message_of(error)}", ErrorKind.FAILED)
         else:
             log.info("task %s %s succeeded", entry.id, entry.kind)
             self._settle(entry, partial(self._journal.succeed, entry, result))

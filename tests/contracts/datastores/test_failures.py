@@ -26,7 +26,7 @@ from tests.support.engines import (
 )
 from tests.support.tenants import database, other_tables, user
 from trove.datastores import server
-from trove.datastores.base import Installation
+from trove.datastores.base import Empty, Installation
 from trove.datastores.process import KEPT, wait_until
 from trove.datastores.server import LONGEST_LOG
 from trove.errors import Failed, Unavailable
@@ -43,8 +43,8 @@ def test_a_full_disk_at_installation(installation: Installation) -> None:
         with volume(spec.data, mebibytes=4):
             driver = make_engine(installation, spec).driver
             with pytest.raises(Failed, match=r"(?i)no space left|full|errno: 28|28"):
-                driver.install()
-            assert not driver.is_installed()
+                driver.prepare(Empty())
+            assert not driver.is_prepared()
 
 
 @pytest.mark.root
@@ -167,7 +167,7 @@ def test_a_missing_program_is_told(idle: Engine, installation: Installation) -> 
         spec = make_spec(root, installation, binaries=nowhere)
         for engine in (make_engine(installation, spec), idle.changed(binaries=nowhere)):
             with pytest.raises(Failed, match=rf"{nowhere}/\w+ is missing.*install the engine"):
-                engine.driver.install()
+                engine.driver.prepare(Empty())
                 engine.driver.start()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from tests.support.engines import (
 )
 from tests.support.tenants import database, databases_of, user
 from trove.datastores import datastores, manifest_of
-from trove.datastores.base import Installation
+from trove.datastores.base import Empty, Installation
 from trove.datastores.configuration import usable_memory
 from trove.datastores.discovery import installed_engines
 from trove.datastores.process import exists
@@ -38,7 +39,7 @@ def test_every_datastore_is_here_to_be_tested() -> None:
 
 def test_a_life_from_install_to_stop(installation: Installation, authority: Authority) -> None:
     with prepared_engine(installation, authority) as engine:
-        assert engine.driver.is_installed()
+        assert engine.driver.is_prepared()
         assert engine.driver.state() is EngineState.STOPPED
         assert not engine.driver.is_alive()
         engine.driver.start()
@@ -47,7 +48,7 @@ def test_a_life_from_install_to_stop(installation: Installation, authority: Auth
         pid = engine.pid()
         make_engine(installation, engine.spec).driver.start()
         assert engine.pid() == pid, "a running engine is adopted"
-        engine.driver.install()
+        engine.driver.prepare(Empty())
         assert engine.driver.state() is EngineState.RUNNING
         engine.driver.stop()
         assert engine.driver.state() is EngineState.STOPPED
@@ -58,7 +59,7 @@ def test_a_life_from_install_to_stop(installation: Installation, authority: Auth
 @pytest.mark.skipif(not IS_ROOT, reason="needs root to show that root is refused")
 def test_root_is_refused(idle: Engine) -> None:
     with privileged():
-        for refused in (idle.driver.install, idle.driver.start):
+        for refused in (partial(idle.driver.prepare, Empty()), idle.driver.start):
             with pytest.raises(Failed, match="must not run as root"):
                 refused()
     assert idle.driver.state() is EngineState.STOPPED
@@ -77,10 +78,10 @@ def test_half_made_data_is_made_anew(installation: Installation, authority: Auth
         half = engine.spec.data / installation.manager
         half.mkdir()
         (half / "PG_VERSION").write_text("half")
-        assert not engine.driver.is_installed()
+        assert not engine.driver.is_prepared()
         with pytest.raises(Failed, match="not complete"):
             engine.driver.start()
-        engine.driver.install()
+        engine.driver.prepare(Empty())
         engine.driver.configure()
         try:
             engine.driver.start()

@@ -117,13 +117,15 @@ def test_what_another_user_runs_is_seen_but_not_ended(tmp_path: Path) -> None:
         try:
             with as_user(65534):
                 assert process.wait_until(
-                    lambda: process.stranger(name, configuration) == child.pid, 10
+                    lambda: process.process_of_another_user(name, configuration) == child.pid, 10
                 )
-                assert process.stranger("postgres", configuration) is None
-                assert process.stranger(name, tmp_path / "other.cnf") is None
+                assert process.process_of_another_user("postgres", configuration) is None
+                assert process.process_of_another_user(name, tmp_path / "other.cnf") is None
                 with pytest.raises(Failed, match="belongs to another user"):
                     process.end(child.pid, [(SIGTERM, 1.0)])
-            assert process.stranger(name, configuration) is None, "root sees into everything"
+            assert process.process_of_another_user(name, configuration) is None, (
+                "root sees into everything"
+            )
         finally:
             child.kill()
 
@@ -137,8 +139,8 @@ def as_user(number: int) -> Iterator[None]:
         os.setresuid(0, 0, 0)
 
 
-def test_what_the_machine_refuses_is_told() -> None:
-    with pytest.raises(Failed, match="MariaDB: .*No space left"), process.told("MariaDB"):
+def test_errors_of_the_operating_system_are_reported() -> None:
+    with pytest.raises(Failed, match="MariaDB: .*No space left"), process.failures_of("MariaDB"):
         raise OSError(28, "No space left on device")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from trove.datastores import manifest_of
+from trove.datastores.base import Source
 from trove.datastores.parts import Datastore
 from trove.errors import AlreadyExists, Failed, NotFound, TroveError
 from trove.guestagent.state import Home
@@ -25,8 +26,8 @@ class MemoryDriver:
         self.start_error: TroveError | None = None
         self.version_error: TroveError | None = None
 
-    def install(self) -> None:
-        self.calls.append("install")
+    def prepare(self, source: Source) -> None:
+        self.calls.append("prepare")
 
     def configure(self) -> None:
         self.calls.append("configure")
@@ -56,8 +57,8 @@ class MemoryDriver:
             raise self.version_error
         return "15.2"
 
-    def is_installed(self) -> bool:
-        return "install" in self.calls
+    def is_prepared(self) -> bool:
+        return "prepare" in self.calls
 
     def reload(self) -> None:
         self.calls.append("reload")

@@ -56,9 +56,9 @@ def test_before_it_is_prepared_there_is_nothing_to_keep(
 
 
 def test_it_comes_up(engine: Engine, driver: MemoryDriver, told: list[EngineState]) -> None:
-    engine.install()
+    engine.prepare()
     engine.bring_up()
-    assert driver.calls == ["install", "configure", "start"]
+    assert driver.calls == ["prepare", "configure", "start"]
     assert (engine.state, engine.version, engine.is_up) == (EngineState.RUNNING, "15.2", True)
     engine.check()
     assert told == [EngineState.RUNNING]

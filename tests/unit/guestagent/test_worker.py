@@ -186,7 +186,7 @@ def test_prepare_makes_everything_and_may_be_repeated(
     assert answer.result is not None
     assert answer.result["engine_version"] == "15.2"
     assert answer.result["accounts"]["root_enabled"]
-    assert driver.calls == ["install", "configure", "start"]
+    assert driver.calls == ["prepare", "configure", "start"]
     assert "BEGIN CERTIFICATE REQUEST" in life.certified[0]
     assert (directory / "config" / "server.crt").read_text() == "certificate"
     assert (directory / "config" / "ca.crt").read_text() == "authority"
@@ -306,7 +306,7 @@ def test_an_engine_without_accounts_or_tls_is_prepared(
     life = Life(directory, driver, MemoryAccounts(), bare)
     (result,) = life.do(order("prepare"))
     assert (result.error, life.certified) == (None, [])
-    assert driver.calls == ["install", "configure", "start"]
+    assert driver.calls == ["prepare", "configure", "start"]
     (refused,) = life.do(order("create_users", users=[{"name": "ann"}]))[-1:]
     assert refused.error is not None
     assert "no users" in refused.error

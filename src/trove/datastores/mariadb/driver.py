@@ -10,7 +10,7 @@ import pymysql
 from pymysql.constants import CR
 
 from trove.datastores import process
-from trove.datastores.base import Driver, Tls
+from trove.datastores.base import Driver, Source, Tls
 from trove.datastores.mariadb.configuration import render, settings_of
 from trove.datastores.mariadb.session import (
     ADMIN,
@@ -51,7 +51,7 @@ GRANT ALL ON *.* TO {admin}@localhost WITH GRANT OPTION;
 CREATE USER root@`%` IDENTIFIED VIA mysql_native_password USING '{unknown}' ACCOUNT LOCK;
 GRANT ALL ON *.* TO root@`%` WITH GRANT OPTION;
 """
-# Nothing is synced while the tables are made: `install` syncs all of it before it says complete.
+# Nothing is synced while the tables are made: `prepare` syncs all of it before it says complete.
 BOOTSTRAP = (
     "--bootstrap",
     "--silent-startup",
@@ -100,11 +100,11 @@ class MariadbDriver:
         self.server = Server(spec, program_at(spec))
         self._scratch = spec.data / "mariadb-tmp"
 
-    def is_installed(self) -> bool:
-        return self.server.is_installed()
+    def is_prepared(self) -> bool:
+        return self.server.is_prepared()
 
-    def install(self) -> None:
-        self.server.install(self._make)
+    def prepare(self, source: Source) -> None:
+        self.server.prepare(self._make)
 
     def configure(self) -> None:
         self.server.configure({"mariadb.cnf": render(settings_of(self.spec))})

@@ -12,7 +12,7 @@ from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from trove.datastores import process
-from trove.datastores.base import Driver, Tls
+from trove.datastores.base import Driver, Source, Tls
 from trove.datastores.postgresql import cluster
 from trove.datastores.postgresql.configuration import CLIENT_RULES, render, settings_of
 from trove.datastores.postgresql.session import execute, query, secret_file, session
@@ -61,11 +61,11 @@ class PostgresDriver:
         # Inside, so that it goes when the data directory is made anew.
         self._arranged = self.server.directory / "trove.arranged"
 
-    def is_installed(self) -> bool:
-        return self.server.is_installed()
+    def is_prepared(self) -> bool:
+        return self.server.is_prepared()
 
-    def install(self) -> None:
-        self.server.install(self._make)
+    def prepare(self, source: Source) -> None:
+        self.server.prepare(self._make)
 
     def configure(self) -> None:
         settings = render(settings_of(self.spec))
@@ -107,7 +107,7 @@ class PostgresDriver:
             return query(connection, "SHOW server_version")[0][0].split()[0]
 
     def _make(self) -> None:
-        """Not synced, which `install` does for all of it at once."""
+        """Not synced, which `prepare` does for all of it at once."""
         binaries, directory, seed = self.spec.binaries, self.server.directory, self.spec.seed
         password = secrets.token_urlsafe(32)
         write_private(secret_file(self.spec), password)
@@ -139,7 +139,7 @@ class PostgresDriver:
                 execute(connection, "CREATE ROLE postgres SUPERUSER CREATEDB CREATEROLE NOLOGIN")
             for database in ("postgres", "template1"):
                 execute(connection, "REVOKE ALL ON DATABASE {} FROM PUBLIC", database)
-        with process.told(self.server.program.title):
+        with process.failures_of(self.server.program.title):
             write_private(self._arranged, "")
 
     def _status(self) -> str:
