@@ -38,12 +38,12 @@ from sqlalchemy.orm import DeclarativeBase, Session, mapped_column, sessionmaker
 from sqlalchemy.sql.functions import FunctionElement
 
 from trove.errors import Failed, Invalid
+from trove.notifications import Notifications, discard
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-TOPICS = "topics"
 MYSQL_OPTIONS: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 """Of every table: names that differ in case differ there too, as in the other databases."""
 
@@ -168,9 +168,10 @@ class Database:
     def __init__(self, url: str, *, pool_size: int = 10, silence: int = SILENCE) -> None:
         self.engine = _engine_of(url, pool_size, silence)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False, autoflush=False)
-        self._listeners: dict[str, list[Callable[[], None]]] = {}
-        event.listen(self._sessions, "after_commit", self._dispatch)
-        event.listen(self._sessions, "after_soft_rollback", _forget)
+        self.notifications = Notifications(self.engine)
+        event.listen(self._sessions, "before_commit", self.notifications.publish)
+        event.listen(self._sessions, "after_commit", self.notifications.deliver)
+        event.listen(self._sessions, "after_soft_rollback", discard)
 
     @property
     def skips_locked(self) -> bool:
@@ -196,15 +197,6 @@ class Database:
         with self._sessions.begin() as session:
             yield session
 
-    def on_commit(self, topic: str, listener: Callable[[], None]) -> None:
-        """Call this after each commit, by this process, of a session that announced the topic."""
-        self._listeners.setdefault(topic, []).append(listener)
-
-    def _dispatch(self, session: Session) -> None:
-        for topic in session.info.pop(TOPICS, ()):
-            for listener in self._listeners.get(topic, ()):
-                listener()
-
     def create_all(self) -> None:
         """Make the tables without migrations: for tests."""
         for table in Base.metadata.tables.values():
@@ -212,6 +204,7 @@ class Database:
         Base.metadata.create_all(self.engine)
 
     def dispose(self) -> None:
+        self.notifications.stop()
         self.engine.dispose()
 
 
@@ -269,15 +262,6 @@ def wait_until_available(url: str, work: Callable[[], T], *, patience: float = P
             log.warning("waiting for the metadata database, %.0f s at most: %s", patience, reason)
             told = reason
         time.sleep(PAUSE)
-
-
-def notify(session: Session, topic: str) -> None:
-    """Tell this process's listeners, once this transaction is kept: a hint, never relied upon."""
-    session.info.setdefault(TOPICS, set()).add(topic)
-
-
-def _forget(session: Session, *_: Any) -> None:
-    session.info.pop(TOPICS, None)
 
 
 def insert_if_absent(session: Session, table: type[Base], values: Mapping[str, Any]) -> None:

@@ -199,7 +199,7 @@ class World:
         self._register()
         self._ordered = threading.Event()
         self._stopping = False
-        self.database.on_commit(DISPATCHED, self._ordered.set)
+        self.database.notifications.subscribe(DISPATCHED, self._ordered.set)
         self._thread = threading.Thread(target=self._answer_at_once, daemon=True)
         self._thread.start()
 

@@ -28,7 +28,6 @@ from trove.db import (
     is_out_of_room,
     new_hex_id,
     new_id,
-    notify,
     utcnow,
     wait_until_available,
 )
@@ -362,22 +361,3 @@ def test_nobody_waits_for_a_file() -> None:
     with pytest.raises(OperationalError):
         wait_until_available("sqlite:///nowhere", door)
     assert door.knocks == 1
-
-
-def test_listeners_are_told_of_what_is_kept(database: Database) -> None:
-    told: list[str] = []
-    database.on_commit("tasks", lambda: told.append("tasks"))
-    database.on_commit("tasks", lambda: told.append("again"))
-    with database.begin() as session:
-        session.add(an_operation(id="a"))
-        notify(session, "tasks")
-        notify(session, "what nobody listens for")
-        assert told == []
-    assert told == ["tasks", "again"]
-    with pytest.raises(ZeroDivisionError), database.begin() as session:
-        notify(session, "tasks")
-        session.flush()
-        raise ZeroDivisionError
-    with database.begin() as session:
-        session.add(an_operation(id="b"))
-    assert told == ["tasks", "again"]

@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from trove.conductor.desk import Desk, credential_in
-from trove.conductor.waiting import PAUSE, Waiting
+from trove.conductor.waiting import Waiting
 from trove.errors import Invalid, NotFound, NotSupported, TroveError, Unauthenticated
 from trove.metrics import Metrics
 from trove.models.task import DISPATCHED
@@ -55,17 +55,14 @@ class TooLarge(TroveError):
     """This message is larger than any agent sends."""
 
 
-def create_app(
-    installation: Installation, metrics: Metrics | None = None, *, pause: float = PAUSE
-) -> Starlette:
-    """The conductor of one installation; `metrics` are those of the process, and `pause` is how
-    many seconds a task that another process writes may lie before anybody looks.
+def create_app(installation: Installation, metrics: Metrics | None = None) -> Starlette:
+    """The conductor of one installation; `metrics` are those of the process.
 
     `app.state.release` answers every held call at once: call it, from any thread, when the server
     begins to stop.
     """
-    door = Door(Desk(installation), metrics or Metrics(), pause)
-    installation.database.on_commit(DISPATCHED, door.waiting.nudge)
+    door = Door(Desk(installation), metrics or Metrics())
+    installation.database.notifications.subscribe(DISPATCHED, door.waiting.nudge)
     app = Starlette(
         routes=[
             Route("/v1/enrol", door.enrol, methods=["POST"]),
@@ -88,8 +85,9 @@ def create_app(
 class Door:
     """The calls, each with its message."""
 
-    def __init__(self, desk: Desk, metrics: Metrics, pause: float) -> None:
-        self.waiting = Waiting(self._open_tasks, pause)
+    def __init__(self, desk: Desk, metrics: Metrics) -> None:
+        notifications = desk.installation.database.notifications
+        self.waiting = Waiting(self._open_tasks, notifications.pause_after)
         self._metrics = metrics
         self._desk = desk
         self._threads = CapacityLimiter(THREADS)
@@ -108,12 +106,13 @@ class Door:
         credential = credential_in(request.headers.get("authorization"))
         message = await message_in(request, SyncRequest)
         check_protocol(message.protocol)
+        seen = self.waiting.nudges
         instance_id, orders = await self._in_thread(self._desk.receive, credential, message)
         for result in message.results:
             self._metrics.results.labels("failed" if result.error else "succeeded").inc()
         if not orders and message.hold > 0:
             with self._metrics.held.track_inprogress():
-                orders = await self._hold(instance_id, message)
+                orders = await self._hold(instance_id, message, seen)
         self._metrics.orders.inc(len(orders))
         return self._answer(request, SyncAnswer(orders, self._desk.report_seconds))
 
@@ -147,13 +146,14 @@ class Door:
         self._metrics.calls.labels(request.url.path.rpartition("/")[2], status).inc()
         return Response(msgspec.json.encode(message), status, media_type="application/json")
 
-    async def _hold(self, instance_id: str, message: SyncRequest) -> list[TaskOrder]:
+    async def _hold(self, instance_id: str, message: SyncRequest, seen: int) -> list[TaskOrder]:
         """A task may be withdrawn just when its agent is to be told: then the wait goes on."""
         until = time.monotonic() + min(message.hold, LONGEST_HOLD)
         orders: list[TaskOrder] = []
         while not orders and (left := until - time.monotonic()) > 0:
-            if not await self.waiting.until_pending(instance_id, message.busy, left):
+            if not await self.waiting.until_pending(instance_id, message.busy, left, seen):
                 break
+            seen = self.waiting.nudges
             orders = await self._in_thread(self._desk.orders, instance_id, message.busy)
         return orders
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,7 +21,9 @@ log = logging.getLogger(__name__)
 Look = Callable[[], Awaitable[Iterable[tuple[str, str]]]]
 """Finds every (instance id, task id) that is to be done."""
 
-PAUSE = 0.075
+PauseAfter = Callable[[float], float]
+"""Seconds until the next look, when nothing has happened for so many."""
+
 PAUSE_AFTER_ERROR = 1.0
 
 
@@ -34,19 +38,30 @@ class HeldCall:
 class Waiting:
     """All the calls that one process holds. Belongs to one event loop."""
 
-    def __init__(self, look: Look, pause: float = PAUSE) -> None:
+    def __init__(self, look: Look, pause_after: PauseAfter) -> None:
         self._look = look
-        self._pause = pause
+        self._pause_after = pause_after
+        self._last = time.monotonic()
+        """When something happened last: a nudge, or a task that woke a call."""
+        self.nudges = 0
         self._held: defaultdict[str, set[HeldCall]] = defaultdict(set)
         self._nudged = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._poller: asyncio.Task[None] | None = None
         self._released = False
 
-    async def until_pending(self, instance_id: str, busy: Collection[str], seconds: float) -> bool:
-        """Whether a task turned up that is not among the busy ones, within this time."""
+    async def until_pending(
+        self, instance_id: str, busy: Collection[str], seconds: float, seen: int | None = None
+    ) -> bool:
+        """Whether a task turned up that is not among the busy ones, within this time.
+
+        `seen` is what `nudges` was before the caller looked for tasks itself.
+        """
         if self._released:
             return False
+        # The look that followed a nudge since then knew nothing of this call.
+        if seen not in (None, self.nudges):
+            self._nudged.set()
         call = HeldCall(frozenset(busy))
         self._held[instance_id].add(call)
         self._ensure_poller()
@@ -60,7 +75,7 @@ class Waiting:
 
     def nudge(self) -> None:
         """There may be a task now: look at once. From any thread."""
-        self._soon(self._nudged.set)
+        self._soon(self._note_nudge)
 
     def release(self) -> None:
         """Answer every held call now and hold no other: the process is about to stop. From any
@@ -71,6 +86,11 @@ class Waiting:
     def _soon(self, action: Callable[[], None]) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(action)
+
+    def _note_nudge(self) -> None:
+        self.nudges += 1
+        self._last = time.monotonic()
+        self._nudged.set()
 
     def _let_go(self, instance_id: str, call: HeldCall) -> None:
         self._held[instance_id].discard(call)
@@ -84,11 +104,13 @@ class Waiting:
 
     async def _poll(self) -> None:
         while self._held:
-            pause = self._pause
+            # Before the look: a nudge that comes during it must lead to another.
+            self._nudged.clear()
             try:
                 self._wake(await self._look())
+                pause = self._pause_after(time.monotonic() - self._last)
             except SQLAlchemyError as error:
-                log.warning("the metadata database does not answer, trying again: %s", error)
+                log.warning("the metadata database does not answer, retrying: %s", error)
                 pause = PAUSE_AFTER_ERROR
             await self._rest(pause)
 
@@ -96,6 +118,7 @@ class Waiting:
         for instance_id, task_id in pending:
             for call in self._held.get(instance_id, ()):
                 if task_id not in call.busy:
+                    self._last = time.monotonic()
                     call.woken.set()
 
     def _wake_all(self) -> None:
@@ -104,8 +127,5 @@ class Waiting:
                 call.woken.set()
 
     async def _rest(self, pause: float) -> None:
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._nudged.wait(), pause)
-        except TimeoutError:
-            return
-        self._nudged.clear()

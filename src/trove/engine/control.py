@@ -18,12 +18,13 @@ import msgspec
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
-from trove.db import Clock, Database, DatabaseClock, new_id, notify
+from trove.db import Clock, Database, DatabaseClock, new_id
 from trove.engine.claims import Claim, ClaimRequest, acquire, in_order, release
 from trove.engine.lease import end_of_steps
 from trove.engine.operation import ACTIVE, Operation, State
 from trove.engine.workflow import Wait, Workflow
 from trove.errors import Conflict, Failed, ResourceBusy
+from trove.notifications import notify
 
 DATABASE_CLOCK = DatabaseClock()
 DUE = "operations due"
@@ -137,6 +138,7 @@ def cancel(  # noqa: PLR0913 - two keywords more than what it acts on
     for _ in range(TRIES):
         step = _step_to_cancel(session, operation.id, workflow)
         if _turn_back(session, operation.id, step, reason, clock.now(session)):
+            notify(session, DUE)
             return
     raise Conflict(f"Operation {operation.id} proceeds from step to step too quickly; try again.")
 

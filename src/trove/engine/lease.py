@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Update, and_, bindparam, func, select, update
+from sqlalchemy import Update, and_, bindparam, case, func, select, update
 from sqlalchemy.orm import Session
 
 from trove.db import EPOCH, Clock, Database, new_id
@@ -27,6 +27,14 @@ FREE = and_(Operation.due_at <= bindparam("now"), Operation.lease_until <= bindp
 DUE = select(Operation.id, Operation.wakeups).where(FREE).order_by(Operation.due_at)
 FIRST_DUE = DUE.limit(1).with_for_update(skip_locked=True)
 SOME_DUE = DUE.limit(CANDIDATES)
+NEXT_DUE = select(
+    func.min(
+        case(
+            (Operation.lease_until > Operation.due_at, Operation.lease_until),
+            else_=Operation.due_at,
+        )
+    )
+).where(Operation.due_at.is_not(None))
 """Built once: idle runners execute this again and again."""
 
 
@@ -63,6 +71,12 @@ class Leases:
         if lease:
             self.held[lease.token] = lease
         return lease
+
+    def due_in(self) -> float | None:
+        """Seconds until the next operation can be leased, at most 0 if one can be now."""
+        with self.database.session() as session:
+            due = session.scalars(NEXT_DUE).one()
+            return None if due is None else (due - self.clock.now(session)).total_seconds()
 
     def drop(self, lease: Lease) -> None:
         """Forget a lease whose row is free already, or soon will be."""

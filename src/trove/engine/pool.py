@@ -1,7 +1,7 @@
 """A process's worth of runners: threads that take up operations, and one that keeps leases.
 
-Law: an idle pool looks at the database rarely, and only one of its threads does; a nudge makes
-it look at once.
+Law: an idle pool looks at the database when the next operation is due or a notification arrives,
+and rarely in between; only one of its threads does.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from trove.engine.lease import Lease
 from trove.engine.runner import Runner
+from trove.notifications import ramp
 
 log = logging.getLogger(__name__)
 
-SHORTEST_NAP = 0.02
-LONGEST_NAP = 0.125
 PAUSE_AFTER_ERROR = 0.25
 RENEWALS_PER_LEASE = 4
 
@@ -33,7 +32,7 @@ class Pool:
         self._over = threading.Event()
         self._nudged = threading.Event()
         self._lookout = threading.Lock()
-        """Whoever has it looks for what is due; the others wait for it or are at work."""
+        """Its holder looks for what is due; the other threads wait for it or are at work."""
         self._threads = [
             threading.Thread(target=self._work, name=f"runner-{n}", daemon=True)
             for n in range(threads)
@@ -49,7 +48,7 @@ class Pool:
         self._nudged.set()
 
     def stop(self, timeout: float = 8.0) -> None:
-        """Let each thread finish its step; what takes longer is taken up by another process."""
+        """Let each thread finish its step; another process resumes what takes longer."""
         self._stopping.set()
         self._nudged.set()
         deadline = time.monotonic() + timeout
@@ -62,7 +61,7 @@ class Pool:
 
     def _work(self) -> None:
         while self._goes_on():
-            if not _outlived(self._advance_one):
+            if not _survived(self._advance_one):
                 self._stopping.wait(PAUSE_AFTER_ERROR)
 
     def _advance_one(self) -> None:
@@ -70,33 +69,44 @@ class Pool:
             lease = self._next_lease()
         if lease:
             self._runner.advance(lease, self._goes_on)
+            # The step may want to be repeated sooner than the thread on the lookout expects.
+            self._nudged.set()
 
     def _next_lease(self) -> Lease | None:
         """Waits for something due; None when the pool is to stop."""
-        nap = SHORTEST_NAP
+        since = time.monotonic()
         while True:
-            self._nudged.clear()  # before looking, so that no nudge is lost
+            # Before looking: a nudge that comes after the look must end the pause below.
+            self._nudged.clear()
             if not self._goes_on():
                 return None
             lease = self._runner.leases.take()
             if lease:
                 return lease
-            nap = SHORTEST_NAP if self._nudged.wait(nap) else min(nap * 2, LONGEST_NAP)
+            if self._nudged.wait(self._pause_after(time.monotonic() - since)):
+                since = time.monotonic()
+
+    def _pause_after(self, idle: float) -> float:
+        """Until the next operation is due, unless a look is due before that."""
+        longest = self._runner.leases.database.notifications.pause_after(idle)
+        due_in = self._runner.leases.due_in()
+        # What is due now and was not leased is another runner's, which may lose it again.
+        return longest if due_in is None else min(longest, max(due_in, ramp(idle)))
 
     def _renew(self) -> None:
         period = self._runner.lease.total_seconds() / RENEWALS_PER_LEASE
         while not self._over.wait(period):
-            _outlived(self._runner.renew)
+            _survived(self._runner.renew)
 
 
-def _outlived(action: Callable[[], None]) -> bool:
-    """Whether it went well; if not, that is told, and the thread goes on."""
+def _survived(action: Callable[[], None]) -> bool:
+    """Whether it succeeded; an error is logged, and the thread goes on."""
     try:
         action()
     except SQLAlchemyError as error:
-        log.warning("the metadata database does not answer, trying again: %s", error)
+        log.warning("the metadata database does not answer, retrying: %s", error)
     except Exception:
-        log.exception("a runner stumbled; what it held is taken up when its lease runs out")
+        log.exception("runner failed; its operation is resumed when the lease expires")
     else:
         return True
     return False

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import JSON, Boolean, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from trove.db import Base, Id, Prose, Word, new_id, notify, utcnow
+from trove.db import Base, Id, Prose, Word, new_id, utcnow
+from trove.notifications import notify
 
 FORGOTTEN = ""
 """In place of sealed arguments that are not needed any more, or where there are none."""

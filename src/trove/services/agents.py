@@ -32,6 +32,7 @@ from trove.models import Agent, Instance, Task
 from trove.models.agent import digest_of
 from trove.models.event import record_event
 from trove.models.task import FORGOTTEN, find_task
+from trove.notifications import notify
 from trove.protocol import (
     Accounts,
     EnrolRequest,
@@ -50,8 +51,6 @@ SHORTEST_CREDENTIAL = 32
 LONGEST_TEXT = 4000
 LONGEST_DETAILS = 16_384
 """Bytes of JSON; a guest that is taken over must not fill the metadata database."""
-SHORTEST_NAP = 0.01
-LONGEST_NAP = 0.5
 
 ERRORS: dict[str, type[TroveError]] = {
     ErrorKind.INVALID: Invalid,
@@ -190,19 +189,22 @@ def await_answer(database: Database, task_id: str, timeout: float) -> Task:
     A task that is not answered in time is withdrawn, so that nothing happens hours later which
     nobody expects any more: it then bears an error of the kind `unavailable`.
     """
-    deadline = time.monotonic() + timeout
-    nap = SHORTEST_NAP
-    while True:
-        with database.session() as session:
-            task = find_task(session, task_id)
-        if task is None:
-            raise NotFound(f"There is no task {task_id}.")
-        if task.answered:
-            return task
-        if time.monotonic() + nap > deadline:
-            return _withdraw(database, task_id, timeout)
-        time.sleep(nap)
-        nap = min(nap * 1.5, LONGEST_NAP)
+    begun = time.monotonic()
+    with database.notifications.watch(_answer_topic(task_id)) as notified:
+        while True:
+            # Before the look, so that an answer that comes after it ends the pause below.
+            notified.clear()
+            with database.session() as session:
+                task = find_task(session, task_id)
+            if task is None:
+                raise NotFound(f"There is no task {task_id}.")
+            if task.answered:
+                return task
+            waited = time.monotonic() - begun
+            if waited >= timeout:
+                return _withdraw(database, task_id, timeout)
+            pause = database.notifications.pause_after(waited)
+            notified.wait(min(pause, timeout - waited))
 
 
 def raise_for(task: Task) -> None:
@@ -297,7 +299,9 @@ def _keep_result(session: Session, instance_id: str, result: TaskResult, clock: 
     task = session.get_one(Task, result.id)
     if task.operation_id is not None:
         wake(session, task.operation_id, clock=clock)
-    elif result.error is not None:
+        return
+    notify(session, _answer_topic(task.id))
+    if result.error is not None:
         _tell_of_failure(session, task, result.error)
 
 
@@ -352,6 +356,10 @@ def _withdraw(database: Database, task_id: str, timeout: float) -> Task:
             _tell_of_failure(session, task, error)
         session.refresh(task)
     return task
+
+
+def _answer_topic(task_id: str) -> str:
+    return f"answer to task {task_id}"
 
 
 def _cut(text: str | None, longest: int) -> str | None:

@@ -57,7 +57,7 @@ class TaskManager:
             settings=installation.settings,
         )
         self._pool = Pool(self.runner, installation.settings.taskmanager_threads)
-        installation.database.on_commit(DUE, self._pool.nudge)
+        installation.database.notifications.subscribe(DUE, self._pool.nudge)
 
     def start(self) -> None:
         """Raises Failed when the metadata database lets nobody in for a minute."""

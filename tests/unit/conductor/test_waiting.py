@@ -34,7 +34,7 @@ class Board:
 def test_thousands_are_held_by_one_query_at_a_time() -> None:
     async def scene() -> None:
         board = Board()
-        waiting = Waiting(board.look, pause=0.02)
+        waiting = Waiting(board.look, lambda _: 0.02)
         calls = [asyncio.create_task(waiting.until_pending(f"i{n}", (), 30)) for n in range(5000)]
         await asyncio.sleep(0.2)
         assert board.looks < 30
@@ -51,7 +51,7 @@ def test_thousands_are_held_by_one_query_at_a_time() -> None:
 def test_nobody_looks_while_none_is_held() -> None:
     async def scene() -> None:
         board = Board()
-        waiting = Waiting(board.look, pause=0.01)
+        waiting = Waiting(board.look, lambda _: 0.01)
         waiting.nudge()
         assert not await waiting.until_pending("i", (), 0.05)
         await asyncio.sleep(0.05)
@@ -67,7 +67,7 @@ def test_nobody_looks_while_none_is_held() -> None:
 def test_a_nudge_is_faster_than_the_next_look() -> None:
     async def scene() -> None:
         board = Board()
-        waiting = Waiting(board.look, pause=20)
+        waiting = Waiting(board.look, lambda _: 20)
         call = asyncio.create_task(waiting.until_pending("i", ("busy",), 15))
         await asyncio.sleep(0.05)
         begun = time.monotonic()
@@ -83,10 +83,48 @@ def test_a_nudge_is_faster_than_the_next_look() -> None:
     asyncio.run(scene())
 
 
+def test_a_nudge_between_the_callers_look_and_its_wait_is_not_lost() -> None:
+    async def scene() -> None:
+        board = Board()
+        waiting = Waiting(board.look, lambda _: 20)
+        other = asyncio.create_task(waiting.until_pending("other", (), 0.5))
+        await asyncio.sleep(0.05)
+        seen = waiting.nudges
+        board.tasks = [("i", "t")]
+        await asyncio.to_thread(waiting.nudge)
+        await asyncio.sleep(0.05)
+        assert waiting.nudges == seen + 1
+        assert await waiting.until_pending("i", (), 15, seen)
+        assert not await other
+
+    asyncio.run(scene())
+
+
+def test_the_next_look_is_later_the_longer_nothing_happens() -> None:
+    async def scene() -> None:
+        board, idle = Board(), list[float]()
+
+        def pause_after(seconds: float) -> float:
+            idle.append(seconds)
+            return 0.02
+
+        waiting = Waiting(board.look, pause_after)
+        call = asyncio.create_task(waiting.until_pending("i", (), 15))
+        await asyncio.sleep(0.2)
+        assert idle == sorted(idle)
+        waiting.nudge()
+        await asyncio.sleep(0.01)
+        assert idle[-1] < 0.1
+        board.tasks = [("i", "t")]
+        assert await call
+
+    asyncio.run(scene())
+
+
 def test_two_calls_of_one_instance_are_both_woken() -> None:
     async def scene() -> None:
         board = Board()
-        waiting = Waiting(board.look, pause=0.01)
+        waiting = Waiting(board.look, lambda _: 0.01)
         calls = [asyncio.create_task(waiting.until_pending("i", (), 5)) for _ in range(2)]
         await asyncio.sleep(0.03)
         board.tasks = [("i", "t")]
@@ -99,7 +137,7 @@ def test_a_database_that_is_away_is_asked_again() -> None:
     async def scene() -> None:
         board = Board()
         board.fails, board.tasks = 1, [("i", "t")]
-        waiting = Waiting(board.look, pause=0.01)
+        waiting = Waiting(board.look, lambda _: 0.01)
         call = asyncio.create_task(waiting.until_pending("i", (), 10))
         await asyncio.sleep(0.05)
         waiting.nudge()
@@ -111,7 +149,7 @@ def test_a_database_that_is_away_is_asked_again() -> None:
 
 def test_a_release_lets_everybody_go_for_good() -> None:
     async def scene() -> None:
-        waiting = Waiting(Board().look, pause=0.01)
+        waiting = Waiting(Board().look, lambda _: 0.01)
         calls = [asyncio.create_task(waiting.until_pending(f"i{n}", (), 30)) for n in range(3)]
         await asyncio.sleep(0.03)
         await asyncio.to_thread(waiting.release)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 import uuid
@@ -14,8 +15,9 @@ from sqlalchemy import make_url, select
 from sqlalchemy.exc import OperationalError
 
 from tests.support.metadata import Server
+from trove import notifications
 from trove.db import Database
-from trove.engine import Operation, Pool, Runner, State, Wait, Workflow, pool, start, step
+from trove.engine import Operation, Pool, Runner, State, Wait, Workflow, start, step
 from trove.engine.lease import Lease
 
 PATIENCE = 60.0
@@ -82,8 +84,7 @@ def test_many_threads_do_each_step_once(database: Database) -> None:
 def test_a_nudge_makes_an_idle_pool_look_at_once(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool, "SHORTEST_NAP", 3600.0)
-    monkeypatch.setattr(pool, "LONGEST_NAP", 3600.0)
+    look_only_when_due(sqlite_database, monkeypatch)
     looked = threading.Semaphore(0)
     runner = runner_of(sqlite_database, lambda _: None)
     look = runner.leases.take
@@ -101,6 +102,55 @@ def test_a_nudge_makes_an_idle_pool_look_at_once(
         assert states(sqlite_database) == {State.RUNNING}
         idle.nudge()
         until(lambda: states(sqlite_database) == {State.SUCCEEDED})
+
+
+def look_only_when_due(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notifications, "RARE", 3600.0)
+    database.notifications.start(alone=True)
+
+
+def test_a_step_that_waits_is_repeated_on_time(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though nobody notifies of it, and no look is due before."""
+    look_only_when_due(sqlite_database, monkeypatch)
+    attempts: list[float] = []
+
+    def thrice(_: Operation) -> Wait | None:
+        attempts.append(time.monotonic())
+        return Wait(0.2) if len(attempts) < 3 else None
+
+    runner = runner_of(sqlite_database, thrice)
+    begin(sqlite_database, runner)
+    with started(Pool(runner, threads=2)):
+        until(lambda: states(sqlite_database) == {State.SUCCEEDED})
+    pauses = [later - earlier for earlier, later in itertools.pairwise(attempts)]
+    assert all(0.19 <= pause < 2 for pause in pauses), pauses
+
+
+def test_a_lease_that_expires_is_taken_over_on_time(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_only_when_due(sqlite_database, monkeypatch)
+    dead = runner_of(sqlite_database, lambda _: None, lease=0.5)
+    begin(sqlite_database, dead)
+    assert dead.leases.take() is not None
+    with started(Pool(runner_of(sqlite_database, lambda _: None), threads=1)):
+        until(lambda: states(sqlite_database) == {State.SUCCEEDED}, 10)
+
+
+def test_what_another_runner_is_about_to_claim_is_looked_at_again(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_only_when_due(sqlite_database, monkeypatch)
+    runner = runner_of(sqlite_database, lambda _: None)
+    take, skipped = runner.leases.take, iter(range(3))
+    monkeypatch.setattr(
+        runner.leases, "take", lambda: take() if next(skipped, None) is None else None
+    )
+    begin(sqlite_database, runner)
+    with started(Pool(runner, threads=1)):
+        until(lambda: states(sqlite_database) == {State.SUCCEEDED}, 10)
 
 
 def test_stopping_lets_the_step_finish_and_gives_the_rest_to_others(
@@ -128,7 +178,7 @@ def test_stopping_lets_the_step_finish_and_gives_the_rest_to_others(
     assert states(sqlite_database) == {State.SUCCEEDED}
 
 
-def test_stopping_does_not_wait_for_ever(sqlite_database: Database) -> None:
+def test_stopping_does_not_wait_forever(sqlite_database: Database) -> None:
     at_work, finish = threading.Event(), threading.Event()
 
     def endless(_: Operation) -> None:
@@ -162,13 +212,13 @@ def test_a_step_longer_than_its_lease_keeps_it(database: Database) -> None:
 
 
 @pytest.mark.parametrize("error", [OperationalError("x", None, Exception("gone")), KeyError("x")])
-def test_a_pool_outlives_errors(
+def test_a_pool_survives_errors(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     runner = runner_of(sqlite_database, lambda _: None, lease=0.1)
     broken, renewals, look = threading.Event(), threading.Semaphore(0), runner.leases.take
 
-    def stumbling() -> Lease | None:
+    def failing_once() -> Lease | None:
         if broken.is_set():
             return look()
         broken.set()
@@ -178,7 +228,7 @@ def test_a_pool_outlives_errors(
         renewals.release()
         raise error
 
-    monkeypatch.setattr(runner.leases, "take", stumbling)
+    monkeypatch.setattr(runner.leases, "take", failing_once)
     monkeypatch.setattr(runner, "renew", renew)
     begin(sqlite_database, runner)
     with started(Pool(runner, threads=1)):
@@ -195,7 +245,7 @@ def test_a_pool_outlives_errors(
         pytest.param("mariadb", {}, id="mariadb"),
     ],
 )
-def test_the_database_may_be_restarted_while_all_goes_on(
+def test_the_database_may_be_restarted_meanwhile(
     engine: str, options: dict[str, str], request: pytest.FixtureRequest
 ) -> None:
     """Killed in the middle, as in a crash: what it has promised to keep is there afterwards."""

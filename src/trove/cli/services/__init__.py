@@ -24,8 +24,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from trove import logs, migrations
 from trove.cli.services.serving import END, SIGNALS, Door, Site, serve, share
 from trove.cli.services.wiring import (
-    build_installation,
     build_provider,
+    build_service,
     ensure_own_door,
     with_own_door,
 )
@@ -72,7 +72,7 @@ def serve_api(settings: Settings) -> None:
 
         def work() -> None:
             # Built in each process: connections to a database must not cross a fork.
-            serve(Site(door, create_app(build_installation(settings)), listener))
+            serve(Site(door, create_app(build_service(settings)), listener))
 
         if settings.api.workers == 1:
             work()
@@ -89,7 +89,7 @@ def serve_conductor(settings: Settings) -> None:
     with door.open() as listener:
         # After the port is ours, so that two conductors do not make a certificate at once.
         ensure_own_door(settings)
-        app = create_app(build_installation(settings))
+        app = create_app(build_service(settings))
         serve(Site(door, app, listener, app.state.release))
 
 
@@ -117,7 +117,7 @@ def run_taskmanager(settings: Settings) -> None:
         signal.signal(number, lambda *_: stopping.set())
     settings = with_own_door(settings)
     provider = build_provider(settings)
-    installation = build_installation(settings, provider)
+    installation = build_service(settings, provider)
     metrics = Metrics()
     shown = _shown(settings, metrics, installation)
     manager = TaskManager(installation, provider, observe=metrics.observe_step)

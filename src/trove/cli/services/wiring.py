@@ -31,6 +31,13 @@ def build_installation(settings: Settings, provider: Provider | None = None) -> 
     )
 
 
+def build_service(settings: Settings, provider: Provider | None = None) -> Installation:
+    """An installation that also receives what the other services notify."""
+    installation = build_installation(settings, provider)
+    installation.database.notifications.start()
+    return installation
+
+
 def with_own_door(settings: Settings) -> Settings:
     """The conductor with a certificate of our own authority, unless an operator chose otherwise.
 

@@ -18,9 +18,6 @@ from trove.services.installation import Installation
 from trove.settings import Settings
 from trove.taskmanager.service import TaskManager
 
-SELDOM = 0.5
-"""Seconds between two looks for tasks: here whoever writes one says so at once."""
-
 
 def run(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT."""
@@ -36,7 +33,7 @@ def run(settings: Settings) -> int:
         ensure_own_door(settings)
         # One for all: they share the process and show its counters at one /metrics.
         metrics = Metrics()
-        agents = create_conductor(installation, metrics, pause=SELDOM)
+        agents = create_conductor(installation, metrics)
         manager = TaskManager(installation, provider, observe=metrics.observe_step)
         _work(
             manager,
@@ -48,6 +45,7 @@ def run(settings: Settings) -> int:
 
 
 def _work(manager: TaskManager, installation: Installation, *sites: Site) -> None:
+    installation.database.notifications.start(alone=True)
     manager.start()
     try:
         serve(*sites)
