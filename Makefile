@@ -7,6 +7,9 @@
 VENV = .venv
 CLIENTS = .venv-clients
 PYTHON = $(VENV)/bin/python
+# Workers wait for engines and processes now and then: one more than two processors keep busy.
+WORKERS = 3
+PARALLEL = -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 help:
 	sed -n 's/^## //p' Makefile
@@ -48,14 +51,14 @@ check: environment
 
 ## make test               check, then every test on real engines, with coverage held
 test: environment engines check clients
-	TROVE_OSC_VENV=$(CURDIR)/$(CLIENTS) $(PYTHON) -m pytest -m "not keystone" \
+	TROVE_OSC_VENV=$(CURDIR)/$(CLIENTS) $(PYTHON) -m pytest -m "not keystone" $(PARALLEL) \
 		--cov --cov-report=json:coverage.json \
 		-p tests.support.coverage_gate -p tests.support.required_engines \
 		tests/unit tests/workflows tests/contracts tests/api tests/e2e
 
 ## make test-fast          what needs no engine: a minute or two
 test-fast: environment
-	$(PYTHON) -m pytest -q -m "not engine and not chaos and not keystone" tests/unit tests/architecture tests/contracts
+	$(PYTHON) -m pytest -q -m "not engine and not chaos and not keystone" $(PARALLEL) tests/unit tests/architecture tests/contracts
 
 ## make test-keystone      against a real Keystone
 test-keystone: environment

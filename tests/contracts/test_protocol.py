@@ -16,6 +16,7 @@ import msgspec
 import pytest
 import urllib3
 
+from tests.support import slot
 from tests.support.agents import (
     Conductor,
     add_instance,
@@ -147,7 +148,7 @@ def test_the_words_of_protocol_1_stand() -> None:
 
 @pytest.fixture
 def conductor(tmp_path: Path) -> Iterator[Conductor]:
-    with conductor_in(tmp_path, "127.72.0.8") as running:
+    with conductor_in(tmp_path, slot.address(72, 8)) as running:
         yield running
 
 
@@ -213,10 +214,10 @@ def replayed() -> Iterator[tuple[str, dict[str, Any]]]:
         def log_message(self, *_: object) -> None:
             return
 
-    with ThreadingHTTPServer(("127.72.0.8", 0), Replay) as server:
+    with ThreadingHTTPServer((slot.address(72, 8), 0), Replay) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield f"http://127.72.0.8:{server.server_port}", scene
+        yield f"http://{slot.address(72, 8)}:{server.server_port}", scene
         server.shutdown()
         thread.join(10)
 

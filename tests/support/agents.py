@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from typing import Any
 
 import uvicorn
 
+from tests.support import slot
 from trove.conductor import create_app
 from trove.datastores import manifest_of
 from trove.datastores.discovery import installed_engines
@@ -178,9 +178,10 @@ class Conductor:
 
 @contextmanager
 def conductor_in(
-    directory: Path, address: str = "127.72.0.1", **options: Any
+    directory: Path, address: str | None = None, **options: Any
 ) -> Iterator[Conductor]:
-    options = {"bind_host": address, "bind_port": free_port(address)} | options
+    address = address or slot.address(72)
+    options = {"bind_host": address, "bind_port": slot.free_port(address)} | options
     conductor = Conductor(installation_in(directory, **options))
     conductor.start()
     try:
@@ -188,12 +189,6 @@ def conductor_in(
     finally:
         conductor.stop()
         conductor.installation.database.dispose()
-
-
-def free_port(address: str = "127.72.0.1") -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -290,7 +285,7 @@ def guest_of(
     """A guest without files; short paths, because sockets are in there."""
     root = Path(tempfile.mkdtemp(prefix="tg-", dir="/tmp"))
     uid = NOBODY if os.geteuid() == 0 else os.geteuid()
-    guest = Guest(manager, f"127.72.1.{number}", uid, root, environment=environment or {})
+    guest = Guest(manager, slot.address(73, number), uid, root, environment=environment or {})
     try:
         yield guest
     finally:

@@ -41,9 +41,14 @@ def bar_of(package: str) -> float:
     return 100.0 if package in COMPLETE else ELSEWHERE
 
 
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this is one of several processes, which know a part of the coverage only."""
+    return hasattr(config, "workerinput")
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Runs when the report is written, before the summary is printed."""
-    if not REPORT.exists() or session.config.option.collectonly:
+    if not REPORT.exists() or session.config.option.collectonly or is_worker(session.config):
         return
     report = json.loads(REPORT.read_text())
     session.config.stash[TALLIES] = tallies_of(report)

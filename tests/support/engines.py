@@ -24,6 +24,7 @@ import msgspec
 import psycopg
 import pymysql
 
+from tests.support import slot
 from tests.support.authority import Authority
 from trove.datastores import datastore_of, manifest_of
 from trove.datastores.base import Driver, Empty, Installation
@@ -95,7 +96,7 @@ def module_of(manager: str, name: str) -> ModuleType:
 
 def next_address() -> str:
     number = next(_addresses)
-    return f"127.71.{os.getpid() % 250 + 1}.{number % 250 + 1}"
+    return slot.address(71, number % 250 + 1)
 
 
 @dataclass

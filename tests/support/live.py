@@ -11,6 +11,7 @@ from typing import Any
 
 import uvicorn
 
+from tests.support import slot
 from tests.support.api import World
 from trove.api.app import create_app
 from trove.services.identity import create_project, create_user, grant_role, issue_static
@@ -21,7 +22,7 @@ PASSWORD = "a long secret of alice"
 class Live:
     """A server and two people of the project demo: alice, a member, and root, an administrator."""
 
-    def __init__(self, directory: Path, address: str = "127.75.0.2") -> None:
+    def __init__(self, directory: Path, address: str | None = None) -> None:
         self.world = World(directory)
         self._serialize_agents()
         installation = self.world.installation
@@ -30,6 +31,7 @@ class Live:
         self.root_id = self._person("root", "admin")
         self.token = self._token(self.alice_id)
         self.admin_token = self._token(self.root_id)
+        address = address or slot.address(75, 2)
         config = uvicorn.Config(
             create_app(installation), host=address, port=0, log_level="warning", lifespan="off"
         )

@@ -23,6 +23,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
+from tests.support import slot
 from trove.db import Database
 
 PATIENCE = 60.0
@@ -195,7 +196,7 @@ def mariadb_server() -> Server:
 
 def own_address() -> str:
     """A loopback address that only this process takes."""
-    return f"127.60.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+    return slot.address(60)
 
 
 def need_server(make: Callable[[], Server]) -> Iterator[Server]:

@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support import slot
 from trove.providers import local
 from trove.providers.base import Flavor, Provider, ServerSpec
 from trove.settings import LocalSettings, Settings
 
-POOL = "127.70.0.0/16"
-FIRST_UID = 320_000
+POOL = slot.next_pool()
+FIRST_UID = slot.next_first_uid(200)
 SMALL = Flavor("t", "test", memory=128, vcpus=1)
 IS_ROOT = os.geteuid() == 0
 

@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from tests.support import slot
+
 PROJECT = "7c2f0d4e9b1a4f6c8d3e5a7b9c1d3e5f"
 ROOT = f"/v1.0/{PROJECT}"
 
@@ -46,10 +48,10 @@ Answer = Reply | Callable[[Asked], Reply]
 class Service:
     """Routes are (method, path); several answers to one route come one after the other."""
 
-    def __init__(self, address: str = "127.75.0.1") -> None:
+    def __init__(self, address: str | None = None) -> None:
         self.routes: dict[tuple[str, str], list[Answer]] = {}
         self.asked: list[Asked] = []
-        self.server = ThreadingHTTPServer((address, 0), _handler_of(self))
+        self.server = ThreadingHTTPServer((address or slot.address(75), 0), _handler_of(self))
         self.server.daemon_threads = True
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
         self.thread.start()

@@ -11,14 +11,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import psutil
+import urllib3
+
+from tests.support import slot
 
 BIN = Path(sys.executable).parent
 LIMIT = 120.0
+ENDED = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
 
 @dataclass
@@ -73,7 +78,15 @@ class Service:
         pid = int((self.state / "standalone.lock").read_text())
         process = psutil.Process(pid)
         process.send_signal(signal.SIGKILL)
-        await_(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+        await_(lambda: not _is_alive(process))
+
+    def is_up(self) -> bool:
+        """Whether the control plane runs."""
+        url = f"http://127.0.0.1:{self.api_port}/healthcheck"
+        try:
+            return urllib3.request("GET", url, timeout=5, retries=False).status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
 
     def remove(self) -> None:
         self.command("trove-standalone", "remove", "--yes")
@@ -116,11 +129,16 @@ class Service:
         """Everything of this service's instances, agents and engines, with all these words."""
         found = []
         marks = (str(self.state / "local"), *words)
-        for process in psutil.process_iter(["cmdline", "status"]):
+        for process in psutil.process_iter(["cmdline", "name", "status"]):
             line = " ".join(process.info["cmdline"] or [])
-            if all(mark in line for mark in marks):
+            if all(mark in line for mark in marks) and process.info["status"] not in ENDED:
                 found.append(process)
         return found
+
+    def kill_all(self) -> None:
+        """SIGKILL to every process of its instances, as often as a watcher brings one back."""
+        while running := self.processes():
+            kill(running)
 
     def traces(self) -> dict[str, list[str]]:
         """Whatever instances leave on a machine."""
@@ -130,7 +148,7 @@ class Service:
         groups = [str(p) for p in Path("/sys/fs/cgroup").glob("**/trove-*") if p.is_dir()]
         ids = [entry.name for entry in (local / "servers").glob("*")]
         return {
-            "processes": [" ".join(p.cmdline()) for p in self.processes()],
+            "processes": [" ".join(p.info["cmdline"]) for p in self.processes()],
             "mounts": mounts,
             "loops": [" ".join(x.split()) for x in loops.stdout.splitlines() if str(local) in x],
             "groups": [g for g in groups if any(i in g for i in ids)],
@@ -147,19 +165,34 @@ class Service:
         return "\n".join(["", *[line for line in lines if "outermost" not in line][-40:]])
 
 
-def make_service(number: int, **options: str) -> Service:
-    """A service of its own: ports, addresses and users that no other number has."""
+def make_service(**options: str) -> Service:
+    """A service of its own: ports, addresses and users that no other one has."""
     around = Path(tempfile.mkdtemp(prefix="trove-e2e-", dir="/var/tmp"))
     around.chmod(0o711)
     (around / "s.home").mkdir()
     return Service(
         around / "s",
-        19100 + 2 * number,
-        19101 + 2 * number,
-        f"127.79.{number}.0/24",
-        300000 + 1000 * number,
+        slot.next_port(),
+        slot.next_port(),
+        slot.next_pool(),
+        slot.next_first_uid(),
         options,
     )
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """SIGKILL to each, which may end by itself meanwhile; returns when they have ended."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    await_(lambda: not any(map(_is_alive, processes)))
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() not in ENDED
+    except psutil.NoSuchProcess:
+        return False
 
 
 def await_(condition: Callable[[], bool], seconds: float = LIMIT, nap: float = 0.1) -> None:

@@ -17,6 +17,7 @@ import pytest
 import urllib3
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from tests.support import slot
 from tests.support.identity import PASSWORD, People, people_in
 from trove.api.app import create_app
 from trove.db import Database
@@ -117,12 +118,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             pytest.fail(f"no openstack command in {CLIENTS}")
         pytest.skip("no OpenStack client: make clients, or set TROVE_OSC_VENV")
     home = tmp_path_factory.mktemp("identity")
-    config = home / "trove.conf"
+    config, host = home / "trove.conf", slot.address(74, 10)
     config.write_text(
-        f"[DEFAULT]\nstate_directory={home}\nbind_host=127.74.0.10\nprovider=fake\n"
-        "trove_api_workers=2\n"
+        f"[DEFAULT]\nstate_directory={home}\nbind_host={host}\nprovider=fake\ntrove_api_workers=2\n"
     )
-    made = Service("http://127.74.0.10:8779", config, {"anna": PASSWORD, "bert": PASSWORD})
+    made = Service(f"http://{host}:8779", config, {"anna": PASSWORD, "bert": PASSWORD})
     made.manage("db_sync")
     for project, user, role in (("shop", "anna", "member"), ("bank", "bert", "admin")):
         made.manage("project_create", project)

@@ -16,6 +16,7 @@ import psycopg
 import pymysql
 import pytest
 
+from tests.support import slot
 from tests.support.agents import (
     Conductor,
     Guest,
@@ -137,7 +138,7 @@ def scene_of(manager: str, number: int, directory: Path) -> Iterator[Scene]:
             raise RuntimeError(f"{manager} is not installed")
         pytest.skip(f"{manager} is not installed")
     with (
-        conductor_in(directory, f"127.72.2.{number}", heartbeat=HEARTBEAT) as conductor,
+        conductor_in(directory, slot.address(72, number), heartbeat=HEARTBEAT) as conductor,
         guest_of(manager, number) as guest,
     ):
         instance_id = add_instance(conductor.installation, manager, address=guest.address)

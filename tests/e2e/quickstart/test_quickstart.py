@@ -10,12 +10,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
+
+from tests.support import slot
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -30,20 +32,21 @@ class Newcomer:
     """Somebody with an empty home, who types the command."""
 
     home: Path
-    number: int
     prefix: tuple[str, ...] = ()
+    port: int = field(default_factory=slot.next_port)
+    pool: str = field(default_factory=slot.next_pool)
+    first_uid: int = field(default_factory=slot.next_first_uid)
 
     @property
     def environment(self) -> dict[str, str]:
-        address = f"127.76.254.{self.number}"
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("OS_", "TROVE_", "XDG_"))}
         return kept | {
             "HOME": str(self.home),
             "TROVE_STATE_DIRECTORY": str(self.home / "state"),
-            "TROVE_DEFAULT_BIND_PORT": str(18700 + self.number),
-            "TROVE_CONDUCTOR_BIND_HOST": address,
-            "TROVE_LOCAL_ADDRESS_POOL": f"127.76.{128 + self.number}.0/24",
-            "TROVE_LOCAL_FIRST_UID": str(270000 + 100 * self.number),
+            "TROVE_DEFAULT_BIND_PORT": str(self.port),
+            "TROVE_CONDUCTOR_BIND_HOST": slot.address(76),
+            "TROVE_LOCAL_ADDRESS_POOL": self.pool,
+            "TROVE_LOCAL_FIRST_UID": str(self.first_uid),
         }
 
     def types(self, *options: str) -> str:
@@ -100,7 +103,7 @@ def newcomer(request: pytest.FixtureRequest) -> Iterator[Newcomer]:
         if subprocess.run(may, check=False, capture_output=True).returncode:
             shutil.rmtree(home)
             pytest.skip(f"another account may not use {program}")
-    somebody = Newcomer(home, 1 if prefix else 2, prefix)
+    somebody = Newcomer(home, prefix)
     try:
         yield somebody
     finally:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 import urllib3
 
+from tests.support import slot
 from tests.support.metadata import Server
 from tests.support.standalone import BIN, Service, await_, make_service
 
@@ -82,7 +83,7 @@ class Installation:
         command = [str(BIN / f"trove-{name.partition('-')[0]}"), "--config-file", str(self.file)]
         environ = self.environ
         if name == "taskmanager-2":
-            environ["TROVE_TASKMANAGER_METRICS_PORT"] = str(self.metrics + 1)
+            environ["TROVE_TASKMANAGER_METRICS_PORT"] = str(slot.next_port())
         log = (self.service.state / f"{name}.log").open("ab")
         self.running[name] = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
         log.close()
@@ -107,11 +108,7 @@ class Installation:
         return words in (self.service.state / f"{name}.log").read_text(errors="replace")
 
     def answers(self) -> bool:
-        url = f"http://127.0.0.1:{self.service.api_port}/healthcheck"
-        try:
-            return urllib3.request("GET", url, timeout=5, retries=False).status == 200
-        except urllib3.exceptions.HTTPError:
-            return False
+        return self.service.is_up()
 
 
 PASSWORD = "a password of demo"
@@ -120,7 +117,7 @@ ALL = ("api-1", "conductor-1", "taskmanager-1", "taskmanager-2")
 
 @pytest.fixture
 def installation(postgresql: Server) -> Iterator[Installation]:
-    service = make_service(90)
+    service = make_service()
     cloud = {
         "OS_AUTH_URL": f"http://127.0.0.1:{service.api_port}/identity/v3",
         "OS_USERNAME": "demo",
@@ -130,7 +127,7 @@ def installation(postgresql: Server) -> Iterator[Installation]:
         "OS_PROJECT_DOMAIN_NAME": "Default",
     }
     service.options = cloud
-    made = Installation(service, postgresql, postgresql.new_database(), 19990)
+    made = Installation(service, postgresql, postgresql.new_database(), slot.next_port())
     made.prepare()
     try:
         for name in ALL:

@@ -9,8 +9,9 @@ import pytest
 from tests.support.standalone import Service, make_service
 
 
-def _served(number: int, **options: str) -> Iterator[Service]:
-    service = make_service(number, **options)
+def served(**options: str) -> Iterator[Service]:
+    """A service that is started, and removed afterwards whatever happened."""
+    service = make_service(**options)
     service.start()
     try:
         yield service
@@ -20,4 +21,4 @@ def _served(number: int, **options: str) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:
-    yield from _served(1)
+    yield from served()

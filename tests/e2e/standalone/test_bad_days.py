@@ -18,12 +18,11 @@ from tests.support.standalone import Service, await_, make_service
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
 STEPS = ("network.allocate", "volume.create", "server.boot", "datastore.prepare")
-NUMBERS = iter(range(2, 100))
 
 
 @pytest.fixture
 def fresh() -> Iterator[Service]:
-    service = make_service(next(NUMBERS))
+    service = make_service()
     service.start()
     try:
         yield service

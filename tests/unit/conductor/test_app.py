@@ -15,6 +15,7 @@ import urllib3
 from cryptography import x509
 from sqlalchemy import text
 
+from tests.support import slot
 from tests.support.agents import (
     Conductor,
     add_instance,
@@ -220,7 +221,7 @@ def test_details_may_be_deep_or_are_refused(agent: Caller, depth: int) -> None:
 def test_what_the_metadata_database_can_not_keep_is_refused(
     tmp_path: Path, postgresql_url: str
 ) -> None:
-    with conductor_in(tmp_path, "127.72.0.3", url=postgresql_url) as conductor:
+    with conductor_in(tmp_path, slot.address(72, 3), url=postgresql_url) as conductor:
         instance = add_instance(conductor.installation)
         with agent_of(conductor, instance, CREDENTIAL) as agent:
             report = b'{"report": {"engine_version": "\\u0000"}, "hold": 0}'
@@ -273,7 +274,7 @@ def test_a_metadata_database_that_is_away_is_no_ones_fault(
 
 
 def test_a_conductor_that_stops_keeps_nobody_waiting(tmp_path: Path) -> None:
-    with conductor_in(tmp_path, "127.72.0.2") as conductor:
+    with conductor_in(tmp_path, slot.address(72, 2)) as conductor:
         instance = add_instance(conductor.installation)
         with agent_of(conductor, instance, CREDENTIAL) as agent:
             answers: list[tuple[int, Any]] = []

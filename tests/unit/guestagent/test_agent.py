@@ -15,6 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from tests.support import slot
 from tests.support.agents import (
     Conductor,
     add_instance,
@@ -43,7 +44,7 @@ from trove.protocol.engine_spec import EngineSpec
 @pytest.fixture
 def conductor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conductor]:
     directory = tmp_path_factory.mktemp("conductor")
-    with conductor_in(directory, "127.72.0.6", heartbeat=0.5) as running:
+    with conductor_in(directory, slot.address(72, 6), heartbeat=0.5) as running:
         yield running
 
 

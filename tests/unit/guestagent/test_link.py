@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import slot
 from tests.support.agents import Conductor, add_instance, agent_row, conductor_in, invite
 from trove.errors import (
     Failed,
@@ -32,7 +33,7 @@ IDLE = SyncRequest(Report(), hold=0)
 
 @pytest.fixture
 def conductor(tmp_path: Path) -> Iterator[Conductor]:
-    with conductor_in(tmp_path, "127.72.0.3") as running:
+    with conductor_in(tmp_path, slot.address(72, 3)) as running:
         yield running
 
 
@@ -75,12 +76,14 @@ def test_a_conductor_that_was_started_anew_is_found_again(conductor: Conductor) 
 def test_over_https_the_conductor_is_checked(tmp_path: Path, home: Home) -> None:
     authority = load_authority(tmp_path / "ca")
     with Request(home.spec) as request:
-        signed = authority.sign(request.csr(), "conductor", "127.72.0.4", now=datetime.now(UTC))
+        signed = authority.sign(
+            request.csr(), "conductor", slot.address(72, 4), now=datetime.now(UTC)
+        )
         (home.spec.config / "conductor.crt").write_text(signed)
         (home.spec.config / ".server.key.new").rename(home.spec.config / "conductor.key")
     with conductor_in(
         tmp_path,
-        "127.72.0.4",
+        slot.address(72, 4),
         tls_certificate=home.spec.config / "conductor.crt",
         tls_private_key=home.spec.config / "conductor.key",
     ) as conductor:
@@ -98,8 +101,8 @@ def test_an_impostor_at_the_conductors_address_learns_nothing(tmp_path: Path) ->
     ours, theirs = load_authority(tmp_path / "ca"), load_authority(tmp_path / "impostor")
     for authority, expected in ((theirs, pytest.raises(Unavailable)), (ours, nullcontext())):
         door = tmp_path / "conductor.pem"
-        authority.ensure_listener_certificate(door, "127.72.0.4", now=datetime.now(UTC))
-        with conductor_in(tmp_path, "127.72.0.4", tls_certificate=door) as conductor:
+        authority.ensure_listener_certificate(door, slot.address(72, 4), now=datetime.now(UTC))
+        with conductor_in(tmp_path, slot.address(72, 4), tls_certificate=door) as conductor:
             token = invite(conductor.installation, add_instance(conductor.installation))
             with expected, closing(Link(conductor.url, ours.pem, only_authority=True)) as link:
                 link.enrol(token, CREDENTIAL + str(authority is ours))
@@ -108,7 +111,7 @@ def test_an_impostor_at_the_conductors_address_learns_nothing(tmp_path: Path) ->
 @contextmanager
 def answering(*answers: bytes) -> Iterator[str]:
     """A server that gives each connection one of these answers; its URL."""
-    with socket.create_server(("127.72.0.5", 0)) as server:
+    with socket.create_server((slot.address(72, 5), 0)) as server:
 
         def serve() -> None:
             for answer in answers:
@@ -119,7 +122,7 @@ def answering(*answers: bytes) -> Iterator[str]:
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
-        yield f"http://127.72.0.5:{server.getsockname()[1]}"
+        yield f"http://{slot.address(72, 5)}:{server.getsockname()[1]}"
         thread.join(10)
 
 

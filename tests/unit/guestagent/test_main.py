@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from tests.support import slot
 from tests.support.agents import add_instance, agent_row, conductor_in, invite, until
 from trove.cli.services import options_of
 from trove.guestagent import certificate
@@ -23,7 +24,7 @@ from trove.guestagent.main import main
 @pytest.mark.parametrize("command", [["-m", "trove.guestagent"], ["-c", "CLI"]])
 def test_sigterm_ends_it_with_143(directory: Path, tmp_path: Path, command: list[str]) -> None:
     cli = "import sys; from trove.guestagent.main import main; sys.exit(main())"
-    with conductor_in(tmp_path, "127.72.0.7") as conductor:
+    with conductor_in(tmp_path, slot.address(72, 7)) as conductor:
         instance = add_instance(conductor.installation)
         agent = directory / "agent.json"
         token = invite(conductor.installation, instance)

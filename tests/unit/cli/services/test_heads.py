@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
+from tests.support import slot
 from trove.cli.services.serving import Door, Site
 
-ADDRESS = "127.75.0.9"
+ADDRESS = slot.address(75, 9)
 
 
 async def length(request: Request) -> PlainTextResponse:

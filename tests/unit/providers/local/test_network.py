@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import slot
 from trove.errors import Failed, Invalid
 from trove.providers.local import ports
 from trove.providers.local.layout import Layout
 from trove.providers.local.network import LocalNetwork
 
-PORT = 45433
+PORT = slot.next_port()
 POOL = "127.70.250.0/24"
 
 
