@@ -1,4 +1,4 @@
-"""A small real HTTP server that answers as it was told to, and remembers what it was asked."""
+"""A small real HTTP server with fixed answers, which records the requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = f"/v1.0/{PROJECT}"
 
 
 @dataclass(frozen=True)
-class Asked:
+class Received:
     """A request that came in; `path` is as it was on the wire, without the query."""
 
     method: str
@@ -42,7 +42,7 @@ class Reply:
     cut: bool = False
 
 
-Answer = Reply | Callable[[Asked], Reply]
+Answer = Reply | Callable[[Received], Reply]
 
 
 class Service:
@@ -50,7 +50,7 @@ class Service:
 
     def __init__(self, address: str | None = None) -> None:
         self.routes: dict[tuple[str, str], list[Answer]] = {}
-        self.asked: list[Asked] = []
+        self.received: list[Received] = []
         self.server = ThreadingHTTPServer((address or slot.address(75), 0), _handler_of(self))
         self.server.daemon_threads = True
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
@@ -78,17 +78,17 @@ class Service:
     def give(self, path: str, body: Any) -> None:
         self.on("GET", path, Reply(200, body))
 
-    def answer(self, asked: Asked) -> Reply:
-        self.asked.append(asked)
-        answers = self.routes.get((asked.method, asked.path))
+    def answer(self, request: Received) -> Reply:
+        self.received.append(request)
+        answers = self.routes.get((request.method, request.path))
         if answers is None:
-            message = f"{asked.method} {asked.short} could not be found."
+            message = f"{request.method} {request.short} could not be found."
             return Reply(404, {"itemNotFound": {"code": 404, "message": message}})
         chosen = answers.pop(0) if len(answers) > 1 else answers[0]
-        return chosen(asked) if callable(chosen) else chosen
+        return chosen(request) if callable(chosen) else chosen
 
     def knows_identity(self, *tokens: str, expires: str = "2999-01-01T00:00:00.000000Z") -> None:
-        """Let everybody in, with these tokens one after the other."""
+        """Accept any user, with these tokens one after the other."""
 
         def reply(token: str) -> Reply:
             return Reply(201, {"token": self.token(expires)}, {"X-Subject-Token": token})
@@ -121,14 +121,14 @@ def _handler_of(service: Service) -> type[BaseHTTPRequestHandler]:
             length = int(self.headers.get("Content-Length") or 0)
             raw = self.rfile.read(length)
             parts = urlsplit(self.path)
-            asked = Asked(
+            request = Received(
                 method=self.command,
                 path=parts.path,
                 query=dict(parse_qsl(parts.query)),
                 headers={name.lower(): value for name, value in self.headers.items()},
                 body=json.loads(raw) if raw else None,
             )
-            self.send(service.answer(asked))
+            self.send(service.answer(request))
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve
 

@@ -1,5 +1,5 @@
-"""The small HTTP client of the `trove` command: it signs in, finds the service and asks it.
+"""The small HTTP client of the `trove` command: it signs in, finds the service and sends requests.
 
-Read on in `session.py`. Law: nothing here is imported before a command needs it, for a command
-must answer at once.
+Start with `session.py`. Law: nothing is imported before a command needs it, because a command
+must start fast.
 """

@@ -1,6 +1,6 @@
-"""Which cloud is meant, and who asks: from options, the environment and clouds.yaml.
+"""Which cloud, and as which user: from options, the environment and clouds.yaml.
 
-Options win over the environment, the environment wins over the file.
+Options take precedence over the environment, the environment over the file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from trove.client import clouds_yaml
 from trove.client.errors import Misconfigured
 
 SPELLINGS: dict[str, tuple[str, ...]] = {
-    # The later words of a row are those of older clients, for the rc files that users still have.
+    # The later names of a row are those of older clients, which rc files still use.
     "auth_type": ("OS_AUTH_TYPE", "OS_AUTH_PLUGIN", "OS_AUTH_SYSTEM"),
     "auth_url": ("OS_AUTH_URL",),
     "username": ("OS_USERNAME", "OS_USER_NAME"),
@@ -42,17 +42,17 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "key": ("OS_KEY",),
     "insecure": ("OS_INSECURE",),
 }
-"""Field -> the environment variables that set it, the first that is set wins."""
+"""Field -> the environment variables that set it; the first one that is set counts."""
 
 WHO = ("auth_url", "endpoint", "token")
-"""Without one of these in options or environment, a file must say where the cloud is."""
+"""Without one of these in options or environment, the cloud must be in a file."""
 
 TRUE_WORDS = ("1", "true", "yes", "on")
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """Where the identity service is, who asks it, and which database service is meant."""
+    """The identity service, the user, and the database service."""
 
     auth_type: str = ""
     auth_url: str = ""
@@ -73,14 +73,14 @@ class Cloud:
     region_name: str = ""
     interface: str = ""
     endpoint: str = ""
-    """The database service itself, with or without the project; then no catalog is asked."""
+    """The database service itself, with or without the project; then no catalog is read."""
     service_type: str = "database"
     service_name: str = ""
     cacert: str = ""
     cert: str = ""
     key: str = ""
     insecure: str = ""
-    """A true word turns the verification of certificates off."""
+    """A true value disables the verification of certificates."""
 
     @property
     def verifies(self) -> bool:
@@ -97,27 +97,25 @@ FIELDS = tuple(field.name for field in fields(Cloud))
 
 
 def cloud_of(options: Mapping[str, Any], environ: Mapping[str, str]) -> Cloud:
-    """Put a cloud together; `options` are named like the fields, and `os_cloud`.
+    """Combine all sources; `options` are named like the fields, and `os_cloud`.
 
     Raises Misconfigured.
     """
     values = from_environment(environ)
-    # What is empty is as good as not said: OS_* variables are often exported empty.
+    # Empty counts as absent: OS_* variables are often exported empty.
     values.update({name: str(options[name]) for name in FIELDS if options.get(name)})
     cloud_name = options.get("os_cloud") or environ.get("OS_CLOUD")
-    # Asked for by name: then a cloud that is nowhere is an error, and the default is not looked
-    # for.
+    # A cloud that was named must exist; there is no default for it.
     if cloud_name:
-        # Options and environment over the file, so that one run can use another project of the
-        # cloud.
+        # Options and environment over the file, so that a command can use another project.
         return Cloud(**{**clouds_yaml.read_cloud(str(cloud_name), environ), **values})
     if not any(values.get(name) for name in WHO):
         values = {**(clouds_yaml.read_default(environ) or {}), **values}
     if not any(values.get(name) for name in WHO):
         raise Misconfigured(
-            "It is not said which cloud to talk to. Set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and "
+            "No cloud is configured. Set OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and "
             "OS_PROJECT_NAME, or choose one from clouds.yaml with --os-cloud NAME; "
-            "trove-standalone writes a cloud of the name `trove` into ~/.config/trove/clouds.yaml."
+            "trove-standalone writes the cloud `trove` into ~/.config/trove/clouds.yaml."
         )
     return Cloud(**values)
 

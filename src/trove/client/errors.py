@@ -1,14 +1,14 @@
 """What can go wrong between a user and the service.
 
 ClientError
-├── WrongUsage        what was typed means nothing
+├── WrongUsage        an unknown subcommand
 ├── NotServed         the API has it, this release does not
-├── Misconfigured     who or where is not said, or said twice
-├── Unreachable       nobody answers there
-├── HttpError         somebody answers, but not what was asked for
-├── Ambiguous         several things bear the name
-├── OperationFailed   the operation that was started has ended badly
-└── TimedOut          it goes on, but nobody waits any longer
+├── Misconfigured     the cloud or the user is missing or ambiguous
+├── Unreachable       no answer at that address
+├── HttpError         the service answered with an error
+├── Ambiguous         several things have the name
+├── OperationFailed   the operation that was started has failed
+└── TimedOut          it continues, but the time to wait is over
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class ClientError(TroveError):
 
 
 class WrongUsage(ClientError):
-    """There is no such word."""
+    """There is no such subcommand."""
 
 
 class NotServed(ClientError):
@@ -29,7 +29,7 @@ class NotServed(ClientError):
 
 
 class Misconfigured(ClientError):
-    """It is not clear which cloud to talk to, or as whom."""
+    """It is not clear which cloud to use, or as which user."""
 
 
 class Unreachable(ClientError):
@@ -41,7 +41,7 @@ class HttpError(ClientError):
 
     def __init__(self, code: int, message: str, request_id: str = "") -> None:
         super().__init__(message)
-        # Kept, for callers try something else after 404, 403 or 501.
+        # Callers fall back to something else after 404, 403 or 501.
         self.code = code
         self.request_id = request_id
 

@@ -14,36 +14,34 @@ UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 SINGULAR = {
     "instances": "instance",
     "backups": "backup",
-    "clusters": "cluster",
     "configurations": "configuration group",
     "modules": "module",
     "flavors": "flavor",
     "datastores": "datastore",
-    "schedules": "schedule",
     "operations": "operation",
 }
-# Members of clusters are left out of the list unless this is asked for.
+# Members of clusters are not in the list without this.
 QUERIES: dict[str, dict[str, Any]] = {"instances": {"include_clustered": "True"}}
 
 
 def find_id(session: Session, collection: str, wanted: str) -> str:
     """The id of the one thing in `/collection` that has this id or this name.
 
-    An id is believed without asking. Raises HttpError 404 when there is none, Ambiguous when a
+    An id is not looked up. Raises HttpError 404 when there is none, Ambiguous when a
     name fits several.
     """
     if UUID.fullmatch(wanted):
-        # One request less for scripts, which mostly have ids.
+        # Saves scripts, which mostly have ids, a request.
         return wanted
     query = QUERIES.get(collection, {})
     return pick(session.pages(f"/{collection}", collection, **query), collection, wanted)
 
 
 def pick(items: Iterable[dict[str, Any]], collection: str, wanted: str) -> str:
-    """The same among items that are at hand."""
+    """The same among these items."""
     named = []
     for item in items:
-        # An id wins wherever it stands in the list, over a name that looks like it.
+        # An id takes precedence over an equal name, wherever it is in the list.
         if wanted in (str(item.get("id")), item.get("str_id")):
             return id_of(item)
         if item.get("name") == wanted:
@@ -58,7 +56,7 @@ def pick(items: Iterable[dict[str, Any]], collection: str, wanted: str) -> str:
 
 
 def id_of(item: Mapping[str, Any]) -> str:
-    """Flavors may have the number that they are known by in `str_id` only."""
+    """A flavor may have its id only in `str_id`."""
     return str(item.get("str_id") or item["id"])
 
 

@@ -17,13 +17,13 @@ from trove.client.trace import Trace
 
 AGENT = "trove-cli"
 TIMEOUT = Timeout(connect=10, read=120)
-# From a proxy whose service is being restarted. 503 is not here: it is in LATER, with a wait.
+# From a proxy whose service restarts. 503 is in RETRYABLE instead, with a wait.
 GATEWAY_ERRORS = (502, 504)
-LATER = (413, 429, 503)
-"""What is answered by a service that can not now; Retry-After says when it can."""
+RETRYABLE = (413, 429, 503)
+"""The service cannot answer now; Retry-After says when it can."""
 RATE_LIMITED = (413, 429)
 FIRST_WAIT, LONGEST_WAIT = 0.2, 60.0
-"""Seconds; who is to wait for longer is told so at once."""
+"""Seconds; a longer wait is reported as an error at once."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Answer:
 class Http:
     """A pool of connections; certificates are verified as the cloud says.
 
-    A GET is tried again when the connection breaks or the service bids to wait, which `notice`
-    is told of; anything else only when it was never sent, or when it bears an Idempotency-Key, by
-    which the service does it once.
+    A GET is tried again when the connection breaks or the service requests a wait, which is
+    reported to `notice`; anything else only when it was never sent, or when it has an
+    Idempotency-Key, so that the service does it once.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Http:
         self.pool = urllib3.PoolManager(timeout=TIMEOUT, **_tls_of(cloud))
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections."""
         self.pool.clear()
 
     def request(
@@ -72,18 +72,18 @@ class Http:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Raises HttpError for an answer of 400 or more, Unreachable without any, Misconfigured."""
-        # urllib3 would take the first word for a host, and look for it.
+        # urllib3 would use the first word as a host name.
         if not url.lower().startswith(("http://", "https://")):
             raise Misconfigured(f"'{url}' is not an address: http:// or https:// is missing.")
         sent = {"Accept": "application/json", "User-Agent": AGENT, **(headers or {})}
         if body is not None:
             sent["Content-Type"] = "application/json"
-        # urllib3 could wait itself, but in silence, and as long as it is bidden.
+        # urllib3 could wait itself, but silently, and for any time that the service requests.
         for attempt in range(self.retries):
             answer = self._once(method, url, sent, body)
-            # Only a GET: 503 does not tell whether anything else was done.
+            # Only a GET: after a 503 it is unknown whether anything else was done.
             wait = _wait_after(answer, attempt) if method == "GET" else None
-            # A script that hangs for minutes is worse than one that is told when to come back.
+            # An error with the time is better than a script that hangs for minutes.
             if wait is None or wait > LONGEST_WAIT:
                 break
             self.notice(f"{_message_in(answer.body)} Trying again in {wait:.3g} s.".lstrip())
@@ -95,10 +95,10 @@ class Http:
         return answer
 
     def _once(self, method: str, url: str, headers: dict[str, str], body: Any) -> Answer:
-        self.trace.asked(method, url, headers, body)
+        self.trace.request(method, url, headers, body)
         response = self._exchange(method, url, headers, body)
         document = _document(response.data)
-        self.trace.answered(response.status, response.headers, document)
+        self.trace.answer(response.status, response.headers, document)
         return Answer(response.status, document, response.headers, response.reason or "")
 
     def _exchange(
@@ -111,8 +111,8 @@ class Http:
                 headers=headers,
                 body=None if body is None else json.dumps(body).encode(),
                 retries=self._retry_of(method, "Idempotency-Key" in headers),
-                # urllib3 would send the token on to whatever host is named: X-Auth-Token is not
-                # among the headers that it drops.
+                # urllib3 would forward the token to any host: X-Auth-Token is not among the
+                # headers that it drops.
                 redirect=False,
             )
         except urllib3.exceptions.LocationValueError as error:
@@ -124,25 +124,23 @@ class Http:
         safe = method == "GET"
         return Retry(
             total=self.retries,
-            # A connection that breaks while the answer is awaited: the request may have been
-            # carried out.
+            # When a connection breaks before the answer, the request may have been carried out.
             read=self.retries if safe or keyed else 0,
             other=self.retries if safe or keyed else 0,
-            # Every method for urllib3: which may be repeated after what is said by `read` and
-            # `other`.
+            # Every method: `read` and `other` say which may be repeated.
             allowed_methods=None,
             backoff_factor=0.2,
             status_forcelist=GATEWAY_ERRORS if safe else (),
-            # See `request`, which waits and says so.
+            # `request` waits and reports it.
             respect_retry_after_header=False,
-            # The last answer is wanted, with its message, not urllib3's words about it.
+            # For the message of the last answer, instead of urllib3's.
             raise_on_status=False,
         )
 
 
 def _tls_of(cloud: Cloud) -> dict[str, Any]:
     if not cloud.verifies:
-        # Whoever chose --insecure need not be told so at every request.
+        # The user chose --insecure; a warning at every request adds nothing.
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         return {"cert_reqs": "CERT_NONE", "assert_hostname": False}
     options: dict[str, Any] = {"cert_reqs": "CERT_REQUIRED"}
@@ -158,21 +156,21 @@ def _document(data: bytes) -> Any:
         return None
     try:
         return json.loads(data)
-    # A proxy's page of HTML, or anything that is not our service.
+    # An HTML page of a proxy, or another service.
     except ValueError:
         return data.decode(errors="replace")
 
 
 def _wait_after(answer: Answer, attempt: int) -> float | None:
-    """Seconds until it may be tried again; None when that is of no use."""
-    if answer.status not in LATER:
+    """Seconds until the next attempt; None when there should be none."""
+    if answer.status not in RETRYABLE:
         return None
-    bidden = _bidden_wait(answer)
-    # Our 503 bids no time, for python-troveclient can not read one there; so we guess.
-    return FIRST_WAIT * 2**attempt if bidden is None and answer.status == 503 else bidden
+    given = _retry_after(answer)
+    # Our 503 has no Retry-After, which python-troveclient cannot read there: back off instead.
+    return FIRST_WAIT * 2**attempt if given is None and answer.status == 503 else given
 
 
-def _bidden_wait(answer: Answer) -> float | None:
+def _retry_after(answer: Answer) -> float | None:
     header = answer.headers.get("Retry-After", "")
     # Retry-After may be a date as well, which no service of this wire sends.
     return float(header) if header.isascii() and header.isdigit() else None
@@ -181,7 +179,7 @@ def _bidden_wait(answer: Answer) -> float | None:
 def _error_of(answer: Answer) -> HttpError:
     request_id = answer.headers.get("X-OpenStack-Request-Id", "")
     message = _message_in(answer.body) or answer.reason or "The service gave no reason."
-    wait = _bidden_wait(answer)
+    wait = _retry_after(answer)
     if answer.status in RATE_LIMITED and wait is not None:
         message += f" Nothing was done; try again in {wait:g} s."
     return HttpError(answer.status, message, request_id)
@@ -190,7 +188,7 @@ def _error_of(answer: Answer) -> HttpError:
 def _message_in(document: Any) -> str:
     """Trove says {name: {code, message}}, others {message} or {error: {message}}."""
     if isinstance(document, str):
-        # A proxy's page may be long, and what is wrong stands at its beginning.
+        # A page of a proxy may be long; the reason is at its beginning.
         return document.strip()[:300]
     if not isinstance(document, dict):
         return ""
@@ -204,13 +202,13 @@ def _message_in(document: Any) -> str:
 def _unreachable(url: str, error: Exception) -> Unreachable:
     reason = getattr(error, "reason", None) or error
     parts = urllib3.util.parse_url(url)
-    place = f"{parts.scheme}://{parts.netloc}"
-    return Unreachable(f"{place} does not answer: {_cause(reason)} {_advice(place, reason)}")
+    server = f"{parts.scheme}://{parts.netloc}"
+    return Unreachable(f"{server} does not answer: {_cause(reason)} {_advice(server, reason)}")
 
 
 def _cause(reason: object) -> str:
     words = str(reason)
-    # urllib3 has the reason in its words alone, no number.
+    # urllib3 gives the reason only as text.
     if "refused" in words:
         return "connection refused."
     if isinstance(reason, urllib3.exceptions.NameResolutionError):
@@ -220,13 +218,13 @@ def _cause(reason: object) -> str:
     return f"{words.rsplit(': ', 1)[-1].rstrip('.)')}."
 
 
-def _advice(place: str, reason: object) -> str:
+def _advice(server: str, reason: object) -> str:
     if isinstance(reason, urllib3.exceptions.SSLError):
         return (
-            "If its certificate comes from an authority of its own, "
+            "If its certificate comes from a private authority, "
             "name that with --os-cacert FILE (OS_CACERT)."
         )
     return (
-        f"Check that the service runs there (`curl {place}/`; trove-standalone or trove-api "
-        "starts it) and that OS_AUTH_URL or clouds.yaml names the right place."
+        f"Check that the service runs there (`curl {server}/`; trove-standalone or trove-api "
+        "starts it) and that OS_AUTH_URL or clouds.yaml has the right address."
     )

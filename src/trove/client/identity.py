@@ -12,14 +12,13 @@ from trove.client.cloud import Cloud
 from trove.client.errors import HttpError, Misconfigured
 from trove.client.http import Http
 
-# keystoneauth's names for them.
 NO_CATALOG = ("none", "noauth", "admin_token", "token_endpoint")
-"""The ways that ask no identity service."""
+"""Authentication types of keystoneauth that use no identity service."""
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """What lets a request in, and where to send it."""
+    """What authorises a request, and where to send it."""
 
     token: str
     endpoint: str
@@ -29,19 +28,19 @@ class Ticket:
     project_name: str = ""
 
 
-def asks_identity(cloud: Cloud) -> bool:
-    """Whether a token must be fetched before the service can be asked."""
+def uses_identity(cloud: Cloud) -> bool:
+    """Whether a token must be fetched before the first request."""
     if cloud.auth_type in NO_CATALOG or not cloud.auth_url:
         return False
-    # With both there is nothing to be asked: it saves scripts a request, and needs no catalog.
+    # With a token and an endpoint no catalog is needed, which saves scripts a request.
     return not (cloud.token and cloud.endpoint)
 
 
 def static_ticket(cloud: Cloud) -> Ticket:
-    """Ask nobody: the endpoint and, unless there is none, the token are given."""
+    """From the endpoint and the token that the user gave; raises Misconfigured."""
     if not cloud.endpoint:
         raise Misconfigured("A token without OS_AUTH_URL needs the endpoint too: --os-endpoint.")
-    # These two promise to send no token, even if one stands in the environment.
+    # These two send no token, even if the environment has one.
     token = "" if cloud.auth_type in ("none", "noauth") else cloud.token
     return Ticket(token, with_project(cloud.endpoint, cloud.project_id), cloud.project_id)
 
@@ -54,7 +53,7 @@ def sign_in(http: Http, cloud: Cloud) -> Ticket:
     except HttpError as error:
         raise HttpError(error.code, _refused(error, cloud), error.request_id) from None
     token = answer.body["token"]
-    # Missing in a token that is unscoped.
+    # Missing in an unscoped token.
     project = token.get("project") or {}
     project_id = project.get("id", "")
     return Ticket(
@@ -71,20 +70,20 @@ def _refused(error: HttpError, cloud: Cloud) -> str:
         return f"The identity service at {cloud.auth_url} says: {error.message}"
     who = cloud.username or cloud.user_id or cloud.application_credential_id or "the token"
     return (
-        f"The identity service at {cloud.auth_url} does not let {who} in: {error.message} "
+        f"The identity service at {cloud.auth_url} rejects {who}: {error.message} "
         "Check the user name, password, project and domains (OS_* variables or clouds.yaml)."
     )
 
 
 def identity_url(auth_url: str) -> str:
-    """The v3 root of an identity service, whichever root was given."""
+    """The v3 root of an identity service, from any of its roots."""
     url = auth_url.rstrip("/")
-    # Old rc files end in /v2.0, others in nothing: the root is the same.
+    # Old rc files have /v2.0 or no version: the root is the same.
     return url if url.endswith("/v3") else f"{url.removesuffix('/v2.0')}/v3"
 
 
 def with_project(endpoint: str, project_id: str) -> str:
-    """The endpoint of a project: most are given with it, some end at the version."""
+    """The endpoint of a project; some catalogs have it without the project."""
     url = endpoint.rstrip("/")
     if project_id and url.endswith("/v1.0"):
         return f"{url}/{project_id}"
@@ -93,12 +92,12 @@ def with_project(endpoint: str, project_id: str) -> str:
 
 def request_of(cloud: Cloud) -> dict[str, Any]:
     """The `auth` object; raises Misconfigured when something is missing."""
-    # keystoneauth calls it v3applicationcredential. Without a scope: Keystone refuses one beside a
-    # credential, which has a project of its own.
+    # keystoneauth calls it v3applicationcredential. Keystone refuses a scope beside a credential,
+    # which has its own project.
     if cloud.application_credential_secret or "applicationcredential" in cloud.auth_type:
         return {"identity": _application_credential(cloud)}
     scope = _scope(cloud)
-    # Scoped anew, so that the catalog is the one of the project that is meant.
+    # Scoped again, so that the catalog is that of the wanted project.
     if cloud.token:
         return {"identity": {"methods": ["token"], "token": {"id": cloud.token}}, **scope}
     if not cloud.password:
@@ -112,7 +111,7 @@ def _application_credential(cloud: Cloud) -> dict[str, Any]:
     if cloud.application_credential_id:
         credential["id"] = cloud.application_credential_id
     else:
-        # A name is one of its user's only, so Keystone must be told whose.
+        # A name is unique only per user, so Keystone needs the user.
         credential |= {"name": cloud.application_credential_name, "user": _user(cloud)}
     return {"methods": ["application_credential"], "application_credential": credential}
 
@@ -165,7 +164,7 @@ def _is_wanted(entry: dict[str, Any], cloud: Cloud) -> bool:
 def _nothing_found(token: dict[str, Any], cloud: Cloud, elsewhere: list[dict[str, Any]]) -> str:
     if not token.get("project"):
         return "The token is for no project: set OS_PROJECT_NAME or OS_PROJECT_ID."
-    # To tell where there is one helps more than that there is none here.
+    # The regions that have one are more useful than that this one has none.
     if elsewhere:
         regions = sorted({str(endpoint.get("region_id")) for endpoint in elsewhere})
         return (
@@ -174,7 +173,7 @@ def _nothing_found(token: dict[str, Any], cloud: Cloud, elsewhere: list[dict[str
         )
     return (
         f"The catalog has no {cloud.public} endpoint of the type '{cloud.service_type}'. "
-        "Ask the operator to register one, or give its address with --os-endpoint."
+        "An operator has to register one; or give its address with --os-endpoint."
     )
 
 

@@ -1,4 +1,4 @@
-"""Requests to the database service of one project: signed in, paged, never done twice.
+"""Requests to the database service of one project: signed in, paged, never carried out twice.
 
 Start here: a Session takes a `Cloud` (cloud.py) and signs in (identity.py) at the first request.
 """
@@ -15,10 +15,10 @@ from trove.client.errors import HttpError
 from trove.client.http import Answer, Http
 from trove.client.identity import (
     Ticket,
-    asks_identity,
     identity_url,
     sign_in,
     static_ticket,
+    uses_identity,
 )
 from trove.client.token_cache import TokenCache
 
@@ -38,14 +38,14 @@ class Session:
         self.cache = cache
         self.headers = dict(headers or {})
         self.request_id = ""
-        """That the service gave the last request."""
+        """The service's id of the last request."""
         self.has_changed = False
-        """Whether anything was sent that may have changed something."""
+        """Whether a request was sent that may have changed something."""
         self._ticket: Ticket | None = None
 
     @property
     def ticket(self) -> Ticket:
-        """Raises what signing in raises."""
+        """Raises as `sign_in` does."""
         if self._ticket is None:
             self._ticket = self._find_ticket()
         return self._ticket
@@ -54,7 +54,7 @@ class Session:
         self.http.close()
 
     def _find_ticket(self) -> Ticket:
-        if not asks_identity(self.cloud):
+        if not uses_identity(self.cloud):
             return static_ticket(self.cloud)
         return (self.cache and self.cache.find(self.cloud)) or self._fresh_ticket()
 
@@ -73,21 +73,20 @@ class Session:
     def send(
         self, method: str, path: str, body: Any = None, *, query: Mapping[str, Any] | None = None
     ) -> Answer:
-        """Raises HttpError, Unreachable. A token that has ended is replaced once."""
-        # Made once for all tries of this call, so that a creation whose answer was lost is not a
-        # second one.
+        """Raises HttpError, Unreachable. An expired token is replaced once."""
+        # One key for all attempts of this call: a creation whose answer was lost is not repeated.
         headers = {"Idempotency-Key": os.urandom(16).hex()} if method == "POST" else {}
-        asked = path + _query(query or {})
-        # Before it is sent: whoever is interrupted meanwhile can not know whether it arrived.
+        target = path + _query(query or {})
+        # Before it is sent: after an interruption it is unknown whether it arrived.
         self.has_changed |= method != "GET"
         answer = self._renewing(
-            lambda: self._send(method, f"{self.ticket.endpoint}{asked}", body, headers)
+            lambda: self._send(method, f"{self.ticket.endpoint}{target}", body, headers)
         )
         self.request_id = answer.headers.get("X-OpenStack-Request-Id", "")
         return answer
 
-    def ask_identity(self, path: str, **query: Any) -> Any:
-        """What the identity service itself says below its v3 root; raises as `send` does."""
+    def query_identity(self, path: str, **query: Any) -> Any:
+        """The body of a GET below the v3 root of the identity service; raises as `send` does."""
         url = f"{identity_url(self.cloud.auth_url)}{path}{_query(query)}"
         return self._renewing(lambda: self._send("GET", url)).body
 
@@ -95,12 +94,12 @@ class Session:
         try:
             return send()
         except HttpError as error:
-            # A token that was given, not fetched, can not be replaced by asking.
-            if error.code != 401 or not asks_identity(self.cloud):
+            # A token that the user gave cannot be replaced.
+            if error.code != 401 or not uses_identity(self.cloud):
                 raise
         if self.cache:
             self.cache.forget(self.cloud)
-        # Once only: a second 401 means that it is not the token's age.
+        # Only once: a second 401 has another cause than an expired token.
         self._ticket = self._fresh_ticket()
         return send()
 
@@ -108,18 +107,18 @@ class Session:
         self, method: str, url: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
         all_headers = {**self.headers, **(headers or {})}
-        # With `none` there is no token, and an empty header is not the same as none.
+        # With `none` there is no token; an empty header would be an invalid one.
         if self.ticket.token:
             all_headers["X-Auth-Token"] = self.ticket.token
         return self.http.request(method, url, body=body, headers=all_headers)
 
     def pages(self, path: str, key: str, **query: Any) -> Iterator[dict[str, Any]]:
-        """Every item of a collection, page after page as they are asked for."""
+        """Every item of a collection; pages are fetched when they are needed."""
         while True:
             body = self.get(path, **query)
             yield from body[key]
             marker = next_marker(body)
-            # A service that takes no notice of the marker would send this page for ever.
+            # A service that ignores the marker would send this page forever.
             if marker is None or marker == query.get("marker"):
                 return
             query["marker"] = marker
@@ -133,8 +132,8 @@ def _query(query: Mapping[str, Any]) -> str:
 def next_marker(body: Mapping[str, Any]) -> str | None:
     """Where the next page begins, from the link to it; None on the last page.
 
-    The service quotes a marker before it is encoded into the link, and unquotes what it gets
-    once more; so it is sent back as the link has it.
+    The service quotes a marker before it encodes it into the link, and unquotes what it receives
+    once more, so the marker is sent back as it is in the link.
     """
     for link in body.get("links") or ():
         if link.get("rel") == "next":
@@ -144,7 +143,7 @@ def next_marker(body: Mapping[str, Any]) -> str | None:
 
 
 def segment(name: str) -> str:
-    """One path segment; nothing in it is taken for a separator or a suffix."""
-    # urllib3 would resolve `.` and `..` itself, and some servers take what follows a dot for a
-    # format: python-troveclient writes %2e for the same reason.
+    """One path segment; nothing in it is read as a separator or a suffix."""
+    # urllib3 would resolve `.` and `..`, and some servers read what follows a dot as a format:
+    # python-troveclient writes %2e for the same reason.
     return quote(name, safe="").replace(".", "%2E")

@@ -1,7 +1,7 @@
-"""Remembers tokens between two commands, for a sign-in costs more than most requests.
+"""Keeps tokens between commands, because a sign-in costs more than most requests.
 
-Files of 0600 in a directory of 0700; their names are keyed hashes, so that neither name nor
-content tells a password.
+Files of mode 0600 in a directory of 0700; their names are keyed hashes, so that neither name nor
+content reveals a password.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from trove.client.identity import Ticket, as_dict
 from trove.files import write_private
 
 MARGIN = timedelta(seconds=60)
-"""A token that ends sooner is not used any more."""
+"""A token that expires sooner is not used."""
 
 
 def cache_directory(environ: Mapping[str, str]) -> Path:
-    """Where this user's files that can be made anew are."""
+    """The directory for files of this user that can be recreated."""
     home = Path(environ.get("HOME") or Path.home())
     return Path(environ.get("XDG_CACHE_HOME") or home / ".cache") / "trove"
 
 
 class TokenCache:
-    """The tokens of one user of this machine; does nothing where it can not write."""
+    """The tokens of one user of this machine; does nothing where it cannot write."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -40,13 +40,13 @@ class TokenCache:
         return cls(cache_directory(environ))
 
     def find(self, cloud: Cloud, now: datetime | None = None) -> Ticket | None:
-        """The ticket for this cloud and user, if one is good for a while yet."""
+        """The ticket for this cloud and user, unless it expires soon."""
         try:
             ticket = Ticket(**json.loads(self._file_of(cloud).read_text()))
             ends = datetime.fromisoformat(ticket.expires_at)
-            # Without a zone it is UTC, as Keystone's rules have it.
+            # A time without a zone is UTC in Keystone.
             ends = ends if ends.tzinfo else ends.replace(tzinfo=UTC)
-        # TypeError: a file of another release, whose tickets have other fields.
+        # TypeError: another release wrote the file, with other fields.
         except (OSError, ValueError, TypeError):
             return None
         return ticket if ends - MARGIN > (now or datetime.now(UTC)) else None
@@ -60,10 +60,9 @@ class TokenCache:
             self._file_of(cloud).unlink()
 
     def _file_of(self, cloud: Cloud) -> Path:
-        # All fields, the password too: who signs in with a wrong one must not be served by the
-        # right one's token.
+        # All fields, the password too: a wrong password must not find the token of the right one.
         identity = json.dumps([getattr(cloud, name) for name in FIELDS]).encode()
-        # Keyed, for a plain hash would let anybody who sees the name try passwords on it.
+        # Keyed: with a plain hash, the name alone would allow guessing the password.
         name = hmac.new(self._key(), identity, hashlib.sha256).hexdigest()
         return self.directory / f"token-{name}.json"
 
@@ -71,7 +70,7 @@ class TokenCache:
         place = self.directory / "key"
         if not place.exists():
             self._write(place, os.urandom(32))
-        # Read again: of two commands that make one at once, the later one's stays.
+        # Read again: when two commands write one at once, the later one stays.
         return place.read_bytes()
 
     def _write(self, path: Path, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Prints an HTTP exchange as curl lines that may be shown to others: nothing secret is in them."""
+"""Prints an HTTP exchange as curl lines that can be shared: they contain no secrets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-# As other OpenStack clients show them: two requests with the same token can be told.
+# Like other OpenStack clients: it shows whether two requests had the same token.
 HASHED = frozenset({"x-auth-token", "x-subject-token", "authorization"})
 SECRET = frozenset({"password", "secret", "new_password", "root_password", "adminpass"})
 MASK = "***"
@@ -20,7 +20,7 @@ class Trace:
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = stream
 
-    def asked(self, method: str, url: str, headers: Mapping[str, str], body: Any) -> None:
+    def request(self, method: str, url: str, headers: Mapping[str, str], body: Any) -> None:
         if self.stream is None:
             return
         words = ["curl", "-g", "-i", "-X", method, url]
@@ -30,7 +30,7 @@ class Trace:
             words += ["-d", json.dumps(masked(body))]
         print("REQ:", shlex.join(words), file=self.stream)
 
-    def answered(self, status: int, headers: Mapping[str, str], body: Any) -> None:
+    def answer(self, status: int, headers: Mapping[str, str], body: Any) -> None:
         if self.stream is None:
             return
         shown = ", ".join(f"{name}: {_shown(name, value)}" for name, value in headers.items())
@@ -51,7 +51,7 @@ def masked(body: Any) -> Any:
         return [masked(item) for item in body]
     if not isinstance(body, dict):
         return body
-    # The token of a sign-in stands under `id`, a name that can not be masked everywhere.
+    # The token of a sign-in stands under `id`, a name that cannot be masked everywhere.
     if body.get("methods") == ["token"]:
         body = {**body, "token": {"id": MASK}}
     return {

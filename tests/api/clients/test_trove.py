@@ -106,17 +106,17 @@ def test_quotas_of_a_project_by_its_name(trove, live, monkeypatch):
     assert trove("--json", "quota-show", "demo").json == (
         trove("--json", "quota-show", live.project_id).json
     )
-    assert "no project with the name or id 'nobody'" in trove("quota-show", "nobody").err
+    assert "no project with the name or id 'unknown'" in trove("quota-show", "unknown").err
     for name, value in live.with_password("root").items():
         monkeypatch.setenv(name, value)
     assert trove("--json", "quota-update", "demo", "instances", "12").json == {"instances": 12}
-    assert "(HTTP 404)" in trove("quota-update", "nobody", "instances", "12").err
+    assert "(HTTP 404)" in trove("quota-update", "unknown", "instances", "12").err
 
 
 @pytest.mark.parametrize(
     ("line", "code"),
     [
-        ("show nobody", 404),
+        ("show unknown", 404),
         ("create x 99 --size 1", 404),
         ("create x 2 --size 0", 400),
         ("create x 2 --size 1 --datastore nothing", 400),
@@ -124,7 +124,7 @@ def test_quotas_of_a_project_by_its_name(trove, live, monkeypatch):
         ("create x 2 --size 1 --replica_count 2", 501),
     ],
 )
-def test_errors_bear_the_code(trove, line, code):
+def test_errors_have_the_code(trove, line, code):
     done = trove(*line.split())
     assert done.code == 1
     assert done.err.startswith("ERROR: ")
@@ -138,7 +138,7 @@ def test_a_wrong_password(trove, live, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     done = trove("list")
     assert done.code == 1
-    assert "does not let alice in" in done.err
+    assert "rejects alice" in done.err
 
 
 def test_the_authority_is_handed_out(trove):

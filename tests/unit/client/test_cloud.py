@@ -41,7 +41,7 @@ def put(place: Path, text: str = FILE) -> None:
     place.write_text(text)
 
 
-def test_options_win_over_the_environment():
+def test_options_take_precedence_over_the_environment():
     environ = {"OS_AUTH_URL": "http://env", "OS_TENANT_NAME": "demo", "OS_USERNAME": "alice"}
     cloud = cloud_of({"auth_url": "http://option", "username": None}, environ)
     assert (cloud.auth_url, cloud.project_name, cloud.username) == (
@@ -104,37 +104,37 @@ def test_the_environment_names_cloud_and_file(environ, tmp_path):
     assert cloud_of({}, environ).auth_url == "http://own"
 
 
-def test_secrets_may_lie_in_a_file_of_their_own(environ):
+def test_secrets_may_be_in_a_separate_file(environ):
     put(Path("clouds.yaml"), "clouds: {a: {auth: {auth_url: 'http://a', username: u}}}")
     put(Path("secure.yaml"), "clouds: {a: {auth: {password: hidden}}}")
     cloud = cloud_of({"os_cloud": "a"}, environ)
     assert (cloud.username, cloud.password) == ("u", "hidden")
 
 
-def test_an_unknown_cloud_is_told_what_there_is(environ):
+def test_the_error_for_an_unknown_cloud_lists_the_known_ones(environ):
     put(Path("clouds.yaml"))
     with pytest.raises(Misconfigured, match=r"name 'x'; there are: trove, other\."):
         cloud_of({"os_cloud": "x"}, environ)
 
 
 def test_without_any_file_there_is_none(environ):
-    with pytest.raises(Misconfigured, match="there is none at all"):
+    with pytest.raises(Misconfigured, match="there are none"):
         cloud_of({"os_cloud": "x"}, environ)
 
 
-def test_a_spoilt_file_is_named(environ):
+def test_a_damaged_file_is_named(environ):
     put(Path("clouds.yaml"), "clouds: [")
     with pytest.raises(Misconfigured, match=r"clouds\.yaml is not valid YAML"):
         cloud_of({}, environ)
 
 
-def test_a_file_that_can_not_be_read_is_named(environ):
+def test_a_file_that_cannot_be_read_is_named(environ):
     Path("clouds.yaml").mkdir()
-    with pytest.raises(Misconfigured, match=r"clouds\.yaml can not be read"):
+    with pytest.raises(Misconfigured, match=r"clouds\.yaml cannot be read"):
         cloud_of({}, environ)
 
 
-def test_a_file_of_something_else_is_as_none(environ):
+def test_another_file_counts_as_none(environ):
     put(Path("clouds.yaml"), "[1, 2]")
-    with pytest.raises(Misconfigured, match="It is not said"):
+    with pytest.raises(Misconfigured, match="No cloud is configured"):
         cloud_of({}, environ)

@@ -10,19 +10,19 @@ from trove.client.find import find_id
 ID = "3f8e0c1a-6a3e-4d3c-9a53-0a2d8f6f2f10"
 
 
-def test_an_id_is_believed(service, session):
+def test_an_id_is_not_looked_up(service, session):
     assert find_id(session, "instances", ID) == ID
     assert find_id(session, "instances", ID.replace("-", "")) == ID.replace("-", "")
-    assert service.asked == []
+    assert service.received == []
 
 
 def test_a_name_is_looked_up(service, session):
     service.give("/instances", {"instances": [{"id": "1", "name": "a"}, {"id": "2", "name": "b"}]})
     assert find_id(session, "instances", "b") == "2"
-    assert service.asked[0].query == {"include_clustered": "True"}
+    assert service.received[0].query == {"include_clustered": "True"}
 
 
-def test_an_id_that_is_none_wins_over_a_name(service, session):
+def test_an_id_takes_precedence_over_a_name(service, session):
     flavors = [
         {"id": 1, "str_id": "1", "name": "2"},
         {"id": None, "str_id": "m1.tiny", "name": "tiny"},

@@ -9,12 +9,12 @@ from trove.client.cloud import Cloud
 from trove.client.errors import HttpError, Misconfigured
 from trove.client.http import Http
 from trove.client.identity import (
-    asks_identity,
     endpoint_in,
     identity_url,
     request_of,
     sign_in,
     static_ticket,
+    uses_identity,
     with_project,
 )
 
@@ -27,7 +27,7 @@ from trove.client.identity import (
         ("http://k/v2.0", "http://k/v3"),
     ],
 )
-def test_any_root_of_the_identity_service_will_do(given, used):
+def test_any_root_of_the_identity_service_is_accepted(given, used):
     assert identity_url(given) == used
 
 
@@ -36,7 +36,7 @@ def test_an_endpoint_without_the_project_gets_it():
     assert with_project("http://t/v1.0/p", "p") == "http://t/v1.0/p"
 
 
-def test_a_token_is_scoped_anew():
+def test_a_token_is_scoped_again():
     assert request_of(Cloud(token="t", project_id="p")) == {
         "identity": {"methods": ["token"], "token": {"id": "t"}},
         "scope": {"project": {"id": "p"}},
@@ -87,7 +87,7 @@ def test_what_is_missing_is_named(cloud, message):
 
 
 @pytest.mark.parametrize(
-    ("cloud", "asks"),
+    ("cloud", "uses"),
     [
         (Cloud(auth_url="k", token="t", endpoint="e"), False),
         (Cloud(auth_url="k", token="t"), True),
@@ -96,11 +96,11 @@ def test_what_is_missing_is_named(cloud, message):
         (Cloud(auth_url="k", password="p", endpoint="e"), True),
     ],
 )
-def test_when_the_identity_service_is_asked(cloud, asks):
-    assert asks_identity(cloud) is asks
+def test_when_the_identity_service_is_used(cloud, uses):
+    assert uses_identity(cloud) is uses
 
 
-def test_a_token_alone_leads_nowhere():
+def test_a_token_alone_is_not_enough():
     with pytest.raises(Misconfigured, match="--os-endpoint"):
         static_ticket(Cloud(token="t"))
 
@@ -126,7 +126,7 @@ class TestCatalog:
             ({"service_name": "other"}, "no public endpoint of the type 'database'"),
         ],
     )
-    def test_what_there_is_instead_is_said(self, service, fields, message):
+    def test_the_error_names_the_alternatives(self, service, fields, message):
         with pytest.raises(Misconfigured, match=message):
             endpoint_in(self.token(service), Cloud(**fields))
 
@@ -138,7 +138,7 @@ class TestCatalog:
 class TestSigningIn:
     """Against a real answer."""
 
-    def test_an_endpoint_that_is_given_wins_over_the_catalog(self, service):
+    def test_a_given_endpoint_takes_precedence_over_the_catalog(self, service):
         service.knows_identity("t")
         cloud = Cloud(auth_url=service.url, user_id="u", password="p", endpoint="http://e/v1.0")
         http = Http(cloud)
@@ -147,7 +147,7 @@ class TestSigningIn:
 
     @pytest.mark.parametrize(
         ("status", "message"),
-        [(401, "does not let alice in"), (500, "identity service at .* says: oops")],
+        [(401, "rejects alice"), (500, "identity service at .* says: oops")],
     )
     def test_refusals_are_explained(self, service, status, message):
         service.on("POST", "/v3/auth/tokens", Reply(status, {"error": {"message": "oops"}}))

@@ -1,4 +1,4 @@
-"""Following an operation: how it ends, and what happens when nobody answers meanwhile."""
+"""Following an operation: how it ends, and a service that does not answer meanwhile."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from trove.client.errors import HttpError, OperationFailed, TimedOut, Unreachabl
 from trove.client.operations import (
     QUICK,
     SLOW,
-    Sight,
+    Progress,
     Watcher,
-    look_at_newest,
-    look_at_operation,
-    look_at_status,
     newest_of,
+    poll_newest,
+    poll_operation,
+    poll_status,
 )
 
 
 class Time:
-    """Passes only when somebody sleeps."""
+    """Passes only during a sleep."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -47,7 +47,7 @@ def operation(**changes):
     return {"id": "o", "workflow": "instance.create", "state": "running", "progress": 0} | changes
 
 
-def test_it_is_watched_until_it_ends(service, session, watcher):
+def test_it_is_polled_until_it_ends(service, session, watcher):
     service.on(
         "GET",
         "/operations/o",
@@ -56,10 +56,10 @@ def test_it_is_watched_until_it_ends(service, session, watcher):
     )
     seen = []
     watcher.show = seen.append
-    watcher.watch(look_at_operation(session, "o"))
+    watcher.watch(poll_operation(session, "o"))
     assert seen == [
-        Sight("instance.create", "running", 40, "server.boot", "booting", id="o"),
-        Sight("instance.create", "succeeded", 100, id="o"),
+        Progress("instance.create", "running", 40, "server.boot", "booting", id="o"),
+        Progress("instance.create", "succeeded", 100, id="o"),
     ]
 
 
@@ -74,27 +74,27 @@ def test_it_is_watched_until_it_ends(service, session, watcher):
 def test_a_bad_end_is_an_error(service, session, watcher, changes, message):
     service.give("/operations/o", {"operation": operation(**changes)})
     with pytest.raises(OperationFailed, match=message):
-        watcher.watch(look_at_operation(session, "o"))
+        watcher.watch(poll_operation(session, "o"))
 
 
-def test_it_looks_often_at_first_and_seldom_later(service, session, watcher, time):
+def test_it_polls_fast_at_first_and_slowly_later(service, session, watcher, time):
     service.give("/operations/o", {"operation": operation()})
     with pytest.raises(TimedOut, match=r"after 10 s; it was not stopped.*operation-watch o"):
-        watcher.watch(look_at_operation(session, "o"))
+        watcher.watch(poll_operation(session, "o"))
     assert time.pauses[0] == QUICK
     assert time.pauses[-1] == SLOW
 
 
-def test_even_without_time_one_look_is_taken(service, session, watcher):
+def test_even_without_time_there_is_one_poll(service, session, watcher):
     watcher.timeout = 0
     service.give("/operations/o", {"operation": operation(state="succeeded")})
-    assert watcher.watch(look_at_operation(session, "o")).state == "succeeded"
+    assert watcher.watch(poll_operation(session, "o")).state == "succeeded"
 
 
 def test_a_service_that_restarts_is_waited_for(watcher):
-    answers = iter([Unreachable("gone"), HttpError(503, "away"), Sight("x", "succeeded")])
+    answers = iter([Unreachable("gone"), HttpError(503, "away"), Progress("x", "succeeded")])
 
-    def look():
+    def poll():
         answer = next(answers)
         if isinstance(answer, Exception):
             raise answer
@@ -102,8 +102,8 @@ def test_a_service_that_restarts_is_waited_for(watcher):
 
     seen = []
     watcher.show = seen.append
-    watcher.watch(look)
-    assert [sight.note for sight in seen] == [
+    watcher.watch(poll)
+    assert [each.note for each in seen] == [
         "waiting for the service: gone",
         "waiting for the service: away (HTTP 503)",
         "",
@@ -111,14 +111,14 @@ def test_a_service_that_restarts_is_waited_for(watcher):
 
 
 def test_a_refusal_is_not_waited_for(watcher):
-    def look():
+    def poll():
         raise HttpError(403, "no")
 
     with pytest.raises(HttpError):
-        watcher.watch(look)
+        watcher.watch(poll)
 
 
-def test_what_a_request_has_begun_is_found_while_it_is_watched(service, session, watcher):
+def test_the_operation_of_a_request_is_found_while_polling(service, session, watcher):
     service.on(
         "GET",
         "/operations",
@@ -129,14 +129,14 @@ def test_what_a_request_has_begun_is_found_while_it_is_watched(service, session,
     service.give("/operations/o", {"operation": operation(state="succeeded")})
     seen = []
     watcher.show = seen.append
-    watcher.watch(look_at_newest(session, "i", "a", lambda: Sight("other", "succeeded")))
+    watcher.watch(poll_newest(session, "i", "a", lambda: Progress("other", "succeeded")))
     assert "(HTTP 503)" in seen[0].note
     assert seen[-1].id == "o"
 
 
 def test_what_is_watched_without_operations(session, watcher):
-    look = look_at_newest(session, "i", "a", lambda: Sight("other", "succeeded"))
-    assert watcher.watch(look).workflow == "other"
+    poll = poll_newest(session, "i", "a", lambda: Progress("other", "succeeded"))
+    assert watcher.watch(poll).workflow == "other"
 
 
 class TestNewest:
@@ -151,13 +151,13 @@ class TestNewest:
         service.give("/operations", {"operations": found})
         assert newest_of(session, "i", "a")["id"] == "1"
         assert newest_of(session, "i")["id"] == "2"
-        assert newest_of(session, "nobody") is None
+        assert newest_of(session, "unknown") is None
 
     def test_a_service_without_operations(self, session):
         assert newest_of(session, "i") is None
 
     def test_other_refusals_stand(self, service, session):
-        service.on("GET", "/operations", Reply(403, {"forbidden": {"message": "no"}}))
+        service.on("GET", "/operations", Reply(403, {"forrefusal": {"message": "no"}}))
         with pytest.raises(HttpError):
             newest_of(session, "i")
 
@@ -168,7 +168,7 @@ class TestByStatus:
     def test_until_it_is_active(self, service, session, watcher):
         statuses = [Reply(200, {"instance": {"status": word}}) for word in ("BUILD", "ACTIVE")]
         service.on("GET", "/instances/i", *statuses)
-        assert watcher.watch(look_at_status(session, "/instances/i", "instance")).note == (
+        assert watcher.watch(poll_status(session, "/instances/i", "instance")).note == (
             "status ACTIVE"
         )
 
@@ -179,19 +179,15 @@ class TestByStatus:
     def test_an_error_is_one(self, service, session, watcher, more, message):
         service.give("/instances/i", {"instance": {"status": "ERROR", **more}})
         with pytest.raises(OperationFailed, match=message):
-            watcher.watch(look_at_status(session, "/instances/i", "instance"))
+            watcher.watch(poll_status(session, "/instances/i", "instance"))
 
     def test_until_it_is_gone(self, service, session, watcher):
         gone = Reply(404, {"itemNotFound": {"code": 404, "message": "gone"}})
-        there = Reply(200, {"cluster": {"task": {"name": "DELETING"}}})
-        service.on("GET", "/clusters/c", there, gone)
-        look = look_at_status(session, "/clusters/c", "cluster", deleting=True)
-        assert watcher.watch(look).state == "succeeded"
+        there = Reply(200, {"instance": {"status": "SHUTDOWN"}})
+        service.on("GET", "/instances/i", there, gone)
+        poll = poll_status(session, "/instances/i", "instance", deleting=True)
+        assert watcher.watch(poll).state == "succeeded"
 
-    def test_a_thing_that_vanishes_otherwise_is_an_error(self, session, watcher):
+    def test_an_instance_that_disappears_otherwise_is_an_error(self, session, watcher):
         with pytest.raises(HttpError):
-            watcher.watch(look_at_status(session, "/instances/i", "instance"))
-
-    def test_a_cluster_has_a_task(self, service, session, watcher):
-        service.give("/clusters/c", {"cluster": {"task": {"name": "NONE"}}})
-        assert watcher.watch(look_at_status(session, "/clusters/c", "cluster")).is_over
+            watcher.watch(poll_status(session, "/instances/i", "instance"))

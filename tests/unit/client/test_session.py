@@ -1,4 +1,4 @@
-"""Requests: signed in once, paged, retried where that is safe, never done twice."""
+"""Requests: signed in once, paged, retried where that is safe, never carried out twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_signs_in_with_a_password_and_finds_the_service(service, open_session):
 
     assert open_session().get("/instances") == {"instances": []}
 
-    sign_in, listed = service.asked
+    sign_in, listed = service.received
     assert sign_in.body == {
         "auth": {
             "identity": {
@@ -38,12 +38,12 @@ def test_signs_in_with_a_password_and_finds_the_service(service, open_session):
     assert listed.path == f"/v1.0/{PROJECT}/instances"
 
 
-def test_a_static_token_asks_no_identity_service(service, session):
+def test_a_static_token_uses_no_identity_service(service, session):
     service.give("/instances", {"instances": []})
     session.get("/instances", limit=3, marker=None)
-    (asked,) = service.asked
-    assert asked.headers["x-auth-token"] == "a-token"
-    assert asked.query == {"limit": "3"}
+    (request,) = service.received
+    assert request.headers["x-auth-token"] == "a-token"
+    assert request.query == {"limit": "3"}
 
 
 def test_without_authentication_no_token_is_sent(service, open_session):
@@ -51,7 +51,7 @@ def test_without_authentication_no_token_is_sent(service, open_session):
     open_session(endpoint=f"{service.url}/v1.0", auth_type="none", project_id=PROJECT).get(
         "/instances"
     )
-    assert "x-auth-token" not in service.asked[0].headers
+    assert "x-auth-token" not in service.received[0].headers
 
 
 def test_a_token_is_remembered_until_it_ends(service, open_session):
@@ -59,7 +59,7 @@ def test_a_token_is_remembered_until_it_ends(service, open_session):
     service.give("/instances", {"instances": []})
     for _ in range(2):
         open_session(cache=True).get("/instances")
-    assert [each.method for each in service.asked] == ["POST", "GET", "GET"]
+    assert [each.method for each in service.received] == ["POST", "GET", "GET"]
 
 
 def test_an_ended_token_is_replaced_once(service, open_session):
@@ -67,7 +67,7 @@ def test_an_ended_token_is_replaced_once(service, open_session):
     unauthorized = Reply(401, {"unauthorized": {"code": 401, "message": "no"}})
     service.on("GET", "/instances", unauthorized, Reply(200, {"instances": []}))
     open_session(cache=True).get("/instances")
-    assert [each.headers.get("x-auth-token") for each in service.asked] == [
+    assert [each.headers.get("x-auth-token") for each in service.received] == [
         None,
         "t-1",
         None,
@@ -86,7 +86,7 @@ def test_a_static_token_that_is_refused_is_not_replaced(service, session):
     service.on("GET", "/instances", Reply(401, {"unauthorized": {"code": 401, "message": "no"}}))
     with pytest.raises(HttpError):
         session.get("/instances")
-    assert len(service.asked) == 1
+    assert len(service.received) == 1
 
 
 def test_every_page_is_read(service, session):
@@ -96,14 +96,14 @@ def test_every_page_is_read(service, session):
     }
     service.on("GET", "/instances", Reply(200, first), Reply(200, {"instances": [{"id": "2"}]}))
     assert [each["id"] for each in session.pages("/instances", "instances")] == ["1", "2"]
-    assert service.asked[1].query["marker"] == "z0%40"
+    assert service.received[1].query["marker"] == "z0%40"
 
 
-def test_a_service_that_repeats_a_page_is_not_read_for_ever(service, session):
+def test_a_service_that_repeats_a_page_does_not_loop(service, session):
     page = {"instances": [], "links": [{"rel": "next", "href": "x?marker=7"}]}
     service.give("/instances", page)
     assert list(session.pages("/instances", "instances")) == []
-    assert len(service.asked) == 2
+    assert len(service.received) == 2
 
 
 def test_next_marker_of_a_link_without_one():
@@ -113,7 +113,7 @@ def test_next_marker_of_a_link_without_one():
 def test_a_broken_get_is_tried_again(service, session):
     service.on("GET", "/instances", Reply(cut=True), Reply(200, {"instances": []}))
     assert session.get("/instances") == {"instances": []}
-    assert len(service.asked) == 2
+    assert len(service.received) == 2
 
 
 def test_a_get_waits_out_a_gateway(service, session):
@@ -124,7 +124,7 @@ def test_a_get_waits_out_a_gateway(service, session):
 def test_a_broken_create_is_tried_again_under_the_same_key(service, session):
     service.on("POST", "/instances", Reply(cut=True), Reply(200, {"instance": {"id": "1"}}))
     assert session.post("/instances", {"instance": {}}) == {"instance": {"id": "1"}}
-    keys = [each.headers["idempotency-key"] for each in service.asked]
+    keys = [each.headers["idempotency-key"] for each in service.received]
     assert len(keys) == 2
     assert keys[0] == keys[1]
 
@@ -133,7 +133,7 @@ def test_two_creates_have_two_keys(service, session):
     service.on("POST", "/instances", Reply(202))
     session.post("/instances", {})
     session.post("/instances", {})
-    first, second = (each.headers["idempotency-key"] for each in service.asked)
+    first, second = (each.headers["idempotency-key"] for each in service.received)
     assert first != second
 
 
@@ -141,7 +141,7 @@ def test_a_broken_delete_is_not_repeated(service, session):
     service.on("DELETE", "/instances/1", Reply(cut=True))
     with pytest.raises(Unreachable):
         session.send("DELETE", "/instances/1")
-    assert len(service.asked) == 1
+    assert len(service.received) == 1
 
 
 def test_the_request_id_is_kept(service, session):
@@ -187,7 +187,7 @@ def test_tls_with_a_service_that_speaks_none_is_explained(service, open_session)
         open_session(retries=0, endpoint=endpoint, token="t").get("/instances")
 
 
-def test_an_address_that_is_none_is_refused(open_session):
+def test_an_invalid_address_is_rejected(open_session):
     with pytest.raises(Misconfigured, match="is not an address"):
         open_session(endpoint="http:///x", token="t").get("/instances")
 
@@ -208,7 +208,7 @@ def test_a_segment_is_one_segment():
 
 
 class TestTokenCache:
-    """What lies on the disk is for its owner alone, and tells no password."""
+    """Files are private to their owner, and reveal no password."""
 
     cloud = Cloud(auth_url="http://k", username="alice", password="secret")
     ticket = Ticket("t", "http://e", PROJECT, "2026-01-01T01:00:00+00:00")
@@ -217,9 +217,9 @@ class TestTokenCache:
         cache = TokenCache(tmp_path / "cache")
         cache.keep(self.cloud, self.ticket)
         assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
-        for place in (tmp_path / "cache").iterdir():
-            assert stat.S_IMODE(place.stat().st_mode) == 0o600
-            assert b"secret" not in place.read_bytes()
+        for path in (tmp_path / "cache").iterdir():
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            assert b"secret" not in path.read_bytes()
 
     @pytest.mark.parametrize(("minute", "found"), [(0, True), (58, True), (59, False)])
     def test_a_token_is_used_until_shortly_before_its_end(self, tmp_path, minute, found):
@@ -234,11 +234,11 @@ class TestTokenCache:
         other = Cloud(auth_url="http://k", username="alice", password="other")
         assert cache.find(other, datetime(2026, 1, 1, tzinfo=UTC)) is None
 
-    def test_a_spoilt_file_is_as_none(self, tmp_path):
+    def test_a_damaged_file_counts_as_none(self, tmp_path):
         cache = TokenCache(tmp_path)
         cache.keep(self.cloud, self.ticket)
-        for place in tmp_path.glob("token-*"):
-            place.write_text("{")
+        for path in tmp_path.glob("token-*"):
+            path.write_text("{")
         assert cache.find(self.cloud) is None
 
     def test_where_nothing_can_be_written_nothing_is_kept(self, tmp_path):
@@ -248,6 +248,6 @@ class TestTokenCache:
         cache.forget(self.cloud)
         assert cache.find(self.cloud) is None
 
-    def test_it_lies_in_the_cache_of_the_user(self, tmp_path):
+    def test_it_is_in_the_cache_directory_of_the_user(self, tmp_path):
         assert TokenCache.of_user({"XDG_CACHE_HOME": "/c"}).directory.as_posix() == "/c/trove"
         assert TokenCache.of_user({"HOME": "/h"}).directory.as_posix() == "/h/.cache/trove"

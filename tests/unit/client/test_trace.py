@@ -11,23 +11,23 @@ from trove.client.trace import Trace, masked
 def test_an_exchange_as_curl_lines():
     stream = io.StringIO()
     trace = Trace(stream)
-    trace.asked("POST", "http://t/x", {"X-Auth-Token": "tok"}, {"users": [{"password": "pw"}]})
-    trace.answered(200, {"X-Subject-Token": "tok"}, {"user": {"name": "root", "password": "pw"}})
-    trace.answered(202, {}, None)
-    asked, answered, body, last = stream.getvalue().splitlines()
+    trace.request("POST", "http://t/x", {"X-Auth-Token": "tok"}, {"users": [{"password": "pw"}]})
+    trace.answer(200, {"X-Subject-Token": "tok"}, {"user": {"name": "root", "password": "pw"}})
+    trace.answer(202, {}, None)
+    request, answer, body, last = stream.getvalue().splitlines()
     digest = hashlib.sha256(b"tok").hexdigest()
-    assert asked == (
+    assert request == (
         "REQ: curl -g -i -X POST http://t/x -H "
         f"""'X-Auth-Token: {{SHA256}}{digest}' -d '{{"users": [{{"password": "***"}}]}}'"""
     )
-    assert answered == f"RESP: [200] X-Subject-Token: {{SHA256}}{digest}"
+    assert answer == f"RESP: [200] X-Subject-Token: {{SHA256}}{digest}"
     assert body == 'RESP BODY: {"user": {"name": "root", "password": "***"}}'
     assert last == "RESP: [202] "
 
 
 def test_silence():
-    Trace().asked("GET", "u", {}, None)
-    Trace().answered(200, {}, None)
+    Trace().request("GET", "u", {}, None)
+    Trace().answer(200, {}, None)
 
 
 def test_a_token_in_a_body_is_masked():

@@ -1,6 +1,6 @@
-"""trove-manage: what operators do on the metadata database itself, without the API.
+"""trove-manage: what operators do in the metadata database, without the API.
 
-The subcommands stand in `database.py`, `datastores.py` and `identity.py`.
+The subcommands are in `database.py`, `datastores.py` and `identity.py`.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ COMMANDS: tuple[Command[Settings], ...] = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit 0, or 1 with what went wrong on stderr; 2 for wrong arguments."""
-    asked = parser().parse_args(argv)
-    command: Command[Settings] = asked.command
+    """The exit status: 0, 1 with an error on stderr, or 2 for wrong arguments."""
+    args = parser().parse_args(argv)
+    command: Command[Settings] = args.command
     try:
-        # quiet, for scripts read what is printed.
-        command.run(prepare_from(asked, quiet=True), asked)
+        # Quiet, because scripts read what is printed.
+        command.run(prepare_from(args, quiet=True), args)
     except TroveError as error:
         return _failed(error.message)
-    # Operators get a line that they can act on; the rest of it has statements with their values.
+    # The first line only: the rest has statements with their values.
     except SQLAlchemyError as error:
         return _failed(f"the metadata database: {first_line_of(error)}")
-    # Not at a question, where `asking` has it: MariaDB keeps what was done of a migration by then.
+    # At a prompt, `confirming` handles it. Some databases keep half of an interrupted migration.
     except KeyboardInterrupt:
         again = f"trove-manage {command.name}"
-        return _failed(f"interrupted, perhaps half-way: see what is there, and run `{again}` again")
+        return _failed(f"interrupted, perhaps halfway: check the result, and run `{again}` again")
     return 0
 
 

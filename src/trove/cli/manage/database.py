@@ -8,7 +8,7 @@ from sqlalchemy import MetaData
 
 from trove import migrations
 from trove.cli.command import Command, arg
-from trove.cli.manage.operator import asking
+from trove.cli.manage.operator import confirming
 from trove.db import Database
 from trove.errors import Invalid
 from trove.settings import Settings
@@ -20,16 +20,15 @@ def sync(settings: Settings, _: Namespace) -> None:
     print(f"at {after} already" if before == after else f"from {before} to {after}")
 
 
-def recreate(settings: Settings, asked: Namespace) -> None:
-    """Every table goes, those of other releases too: what is there is looked up."""
-    if not asked.yes:
+def recreate(settings: Settings, args: Namespace) -> None:
+    """Drop every table, those of other releases too."""
+    if not args.yes:
         _must_be_sure()
     database = Database(settings.url, pool_size=1)
     try:
         with database.engine.begin() as connection:
             found = MetaData()
-            # Our own models do not know the tables of a later release, whose keys would hinder the
-            # drop.
+            # Our models lack tables of later releases, whose foreign keys would block the drop.
             found.reflect(connection)
             found.drop_all(connection)
     finally:
@@ -38,10 +37,10 @@ def recreate(settings: Settings, asked: Namespace) -> None:
 
 
 def _must_be_sure() -> None:
-    print("This forgets every instance, user and project; servers that run are left behind.")
-    # A word, not y: it can not be typed out of habit.
-    with asking():
-        answer = input("Type `recreate` to go on: ")
+    print("This removes every instance, user and project; running servers are left behind.")
+    # A word instead of y, which is easily typed by habit.
+    with confirming():
+        answer = input("Type `recreate` to continue: ")
     if answer != "recreate":
         raise Invalid("not confirmed; nothing was changed")
 
@@ -57,9 +56,9 @@ COMMANDS = (
     Command("db_upgrade", "The same as db_sync.", "trove-manage db_upgrade", (), sync),
     Command(
         "db_recreate",
-        "Drop every table of the metadata database and make them anew.",
+        "Drop every table of the metadata database and create them again.",
         "trove-manage db_recreate --yes",
-        (arg("--yes", action="store_true", help="do not ask"),),
+        (arg("--yes", action="store_true", help="without confirmation"),),
         recreate,
     ),
 )

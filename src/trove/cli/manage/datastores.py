@@ -1,4 +1,4 @@
-"""Which engines tenants may order."""
+"""The datastores and versions that tenants may use."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from trove.services.installation import Installation
 from trove.settings import Settings
 
 
-def discover(settings: Settings, asked: Namespace) -> None:
+def discover(settings: Settings, args: Namespace) -> None:
     with opened(settings) as installation:
-        found = installed_engines(asked.path)
+        found = installed_engines(args.path)
         with installation.database.begin() as session:
             rows = [
                 (version.datastore.name, version.name, version.number, version.image)
@@ -34,45 +34,45 @@ def discover(settings: Settings, asked: Namespace) -> None:
     print_table(("Datastore", "Version", "Number", "Programs"), rows)
 
 
-def update(settings: Settings, asked: Namespace) -> None:
+def update(settings: Settings, args: Namespace) -> None:
     with opened(settings) as installation:
-        datastore = _ensure_datastore(installation.database, asked.datastore)
-        # Scripts pass '' where they only want the datastore to be there.
-        if asked.default_version:
+        datastore = _ensure_datastore(installation.database, args.datastore)
+        # Scripts pass '' to only create the datastore.
+        if args.default_version:
             version = datastores.version_of(
-                installation, OPERATOR, datastore.id, asked.default_version
+                installation, OPERATOR, datastore.id, args.default_version
             )
             _change(installation, version, VersionChange(default=True))
-    print(f"datastore {asked.datastore} updated, default {asked.default_version or 'unchanged'}")
+    print(f"datastore {args.datastore} updated, default {args.default_version or 'unchanged'}")
 
 
-def update_version(settings: Settings, asked: Namespace) -> None:
-    tags, packages = _words(asked.image_tags), _words(asked.packages)
+def update_version(settings: Settings, args: Namespace) -> None:
+    tags, packages = _words(args.image_tags), _words(args.packages)
     with opened(settings) as installation:
-        version = _version(installation.database, asked)
+        version = _version(installation.database, args)
         if version is not None:
             change = VersionChange(
-                manager=asked.manager,
-                image=asked.image_id or None,
-                # None leaves what is there; an empty list would take it away.
+                manager=args.manager,
+                image=args.image_id or None,
+                # None keeps the tags; an empty list would remove them.
                 image_tags=tags or None,
                 packages=packages,
-                active=asked.active == "1",
+                active=args.active == "1",
             )
             _change(installation, version, change)
         else:
             order = VersionOrder(
-                name=asked.version,
-                datastore_name=asked.datastore,
-                manager=asked.manager,
-                image=asked.image_id or None,
+                name=args.version,
+                datastore_name=args.datastore,
+                manager=args.manager,
+                image=args.image_id or None,
                 image_tags=tags,
                 packages=packages,
-                active=asked.active == "1",
-                number=asked.number,
+                active=args.active == "1",
+                number=args.number,
             )
             datastores.create_version(installation, OPERATOR, order)
-    print(f"datastore version {asked.datastore} {asked.version} {'changed' if version else 'made'}")
+    print(f"datastore version {args.datastore} {args.version} {'changed' if version else 'made'}")
 
 
 def _ensure_datastore(database: Database, name: str) -> Datastore:
@@ -85,16 +85,16 @@ def _ensure_datastore(database: Database, name: str) -> Datastore:
     return found
 
 
-def _version(database: Database, asked: Namespace) -> DatastoreVersion | None:
-    """The version that is meant; of several with one name, that with the number."""
+def _version(database: Database, args: Namespace) -> DatastoreVersion | None:
+    """By name; of several with one name, that with the number."""
     query = (
         select(DatastoreVersion)
         .join(Datastore)
-        .where(Datastore.name == asked.datastore, DatastoreVersion.name == asked.version)
+        .where(Datastore.name == args.datastore, DatastoreVersion.name == args.version)
     )
-    if asked.number:
-        # Several versions may share a name and differ in their number.
-        query = query.where(DatastoreVersion.number == asked.number)
+    if args.number:
+        # Versions with the same name differ in their number.
+        query = query.where(DatastoreVersion.number == args.number)
     with database.session() as session:
         return session.scalars(query).first()
 
@@ -128,27 +128,27 @@ COMMANDS = (
     ),
     Command(
         "datastore_update",
-        "Make a datastore, or choose its default version.",
+        "Create a datastore, or choose its default version.",
         "trove-manage datastore_update postgresql 15",
         (
             arg("datastore", metavar="datastore_name"),
-            arg("default_version", help="name, number or id; '' leaves it as it is"),
+            arg("default_version", help="name, number or id; '' keeps it"),
         ),
         update,
     ),
     Command(
         "datastore_version_update",
-        "Make or change a datastore version.",
+        "Create or change a datastore version.",
         "trove-manage datastore_version_update db 10.11 mariadb /usr/sbin '' 1 --version 10.11.19",
         (
             _DATASTORE,
             _VERSION,
             arg("manager", help="the folder in trove.datastores, as `postgresql`"),
-            arg("image_id", help="what servers are made from; locally a directory of programs"),
+            arg("image_id", help="the image of servers; locally a directory of programs"),
             arg("packages", help="separated by commas, or ''"),
             arg("active", choices=("0", "1")),
             arg("--image-tags", default="", metavar="TAGS", help="separated by commas"),
-            arg("--version", dest="number", metavar="NUMBER", help="as the engine says it"),
+            arg("--version", dest="number", metavar="NUMBER", help="as the engine reports it"),
         ),
         update_version,
     ),

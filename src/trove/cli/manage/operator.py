@@ -1,4 +1,4 @@
-"""What the subcommands of trove-manage share: the installation, and questions on a terminal."""
+"""What the subcommands of trove-manage share: the installation, and prompts on a terminal."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from trove.services.installation import Caller, Installation
 from trove.settings import Settings
 
 OPERATOR = Caller(project_id="", user_id="trove-manage", is_admin=True)
-"""In whose name an operator acts; there is no token."""
+"""The caller that services and events see; an operator has no token."""
 
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Installation]:
-    """The installation, whose metadata database is sure to be of this release."""
-    # To write with this release's rules into another's tables could spoil them.
+    """The installation; raises Failed unless its metadata database is of this release."""
+    # Writing into the tables of another release could damage them.
     check_schema(settings.url)
     installation = build_installation(settings)
     try:
@@ -30,20 +30,20 @@ def opened(settings: Settings) -> Iterator[Installation]:
 
 
 @contextmanager
-def asking() -> Iterator[None]:
-    """Around a question, before anything is done: raises Invalid when there is no answer."""
+def confirming() -> Iterator[None]:
+    """Around a prompt, before any change: raises Invalid when there is no answer."""
     try:
         yield
     except (KeyboardInterrupt, EOFError):
         raise Invalid("interrupted; nothing was changed") from None
 
 
-def secret_from_operator(what: str) -> str:
-    """Asked for twice on a terminal, otherwise the first line of standard input."""
-    # A script's password can be right the first time; who types sees nothing and may mistype.
+def read_secret(what: str) -> str:
+    """From two equal answers on a terminal, otherwise the first line of standard input."""
+    # Only a password that is typed, unseen, can be mistyped.
     if not sys.stdin.isatty():
         return sys.stdin.readline().rstrip("\n")
-    with asking():
+    with confirming():
         secret = getpass.getpass(f"{what}: ")
         again = getpass.getpass(f"{what} again: ")
     if again != secret:

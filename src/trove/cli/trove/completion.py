@@ -1,4 +1,4 @@
-"""Shell completion: scripts that know every subcommand and its options, and ask nobody."""
+"""Shell completion: scripts with every subcommand and its options, which send no requests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def script_for(shell: str) -> str:
-    """To be sourced by the shell; raises ClientError for one that is not known."""
+    """For the shell to source; raises ClientError for an unknown shell."""
     if shell not in SHELLS:
         raise ClientError(
             f"There is no completion for '{shell}'; there is for {', '.join(SHELLS)}."
         )
     if shell == "fish":
         return fish()
-    # zsh reads bash's completions with this module of its own.
+    # zsh reads completions of bash with this module.
     start = "autoload -U +X bashcompinit && bashcompinit\n" if shell == "zsh" else ""
     return start + bash()
 
@@ -55,7 +55,7 @@ def fish() -> str:
     names = " ".join(AREA_OF)
     lines = ["complete -c trove -f"]
     for command in every():
-        # It stands between single quotes in the script.
+        # It is between single quotes in the script.
         summary = command.summary.splitlines()[0].replace("'", "")
         lines.append(
             f"complete -c trove -n 'not __fish_seen_subcommand_from {names}' "
@@ -73,8 +73,8 @@ def every() -> list[Command[Context]]:
 
 
 def options_of(command: Command[Context]) -> list[str]:
-    """The long options, one spelling of each."""
-    # argparse tells its options nowhere in public.
+    """The long options, one spelling each."""
+    # argparse has no public list of its options.
     actions = parser_of(command)._actions
     flags = [action.option_strings for action in actions if action.help != SUPPRESS]
     return [next(flag for flag in each if flag.startswith("--")) for each in flags if each]

@@ -1,7 +1,6 @@
-"""How each engine's own client is called, and what a connection URL looks like.
+"""How each engine's own client is started, and what a connection URL looks like.
 
-Law: a password goes through the environment of the client or is asked for by it; never through
-its arguments.
+Law: the client reads the password from its environment or prompts for it; it is never an argument.
 """
 
 from __future__ import annotations

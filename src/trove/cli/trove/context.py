@@ -1,4 +1,4 @@
-"""What every command works with: the session, the output, the terminal and the waiting."""
+"""What every command uses: the session, the output, the terminal and the waiting."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trove.cli.trove.output import Columns, Item, Output
 from trove.cli.trove.progress import ProgressLine
 from trove.client.errors import ClientError, HttpError, OperationFailed
 from trove.client.find import find_id
-from trove.client.operations import Sight, Watcher, look_at_newest, look_at_status
+from trove.client.operations import Progress, Watcher, poll_newest, poll_status
 from trove.client.projects import find_project
 from trove.client.session import Session
 
@@ -32,7 +32,7 @@ class Subject:
 
 
 class Context:
-    """Built once in `main` and given to the command; the session opens when it is first used."""
+    """Built once in `main` and passed to the command; the session opens when it is first used."""
 
     def __init__(
         self, output: Output, arguments: Namespace, open_session: Callable[[], Session]
@@ -42,7 +42,7 @@ class Context:
         self._open_session = open_session
         self._opened: Session | None = None
         self.followed = ""
-        """The id of what the last operation is done to."""
+        """The id of the instance of the last operation."""
         self._watches = False
 
     @property
@@ -71,15 +71,15 @@ class Context:
         print(text, file=self.output.stream)
 
     def say(self, text: str) -> None:
-        """To the person, beside what the command prints for programs."""
-        # Where both go to one terminal, they must come in the order in which they were said.
+        """Inform the user, on standard error."""
+        # On one terminal, both streams must keep their order.
         self.output.stream.flush()
         print(text, file=sys.stderr)
 
     def secret(self, given: str | None, prompt: str) -> str:
         """A password: as given, or read without an echo when it is `-` or missing."""
-        # A password on the command line is read by everybody on the machine; it is there for
-        # scripts of the older command, and `-` is the way around.
+        # Every user of the machine can read a password on the command line; scripts of the older
+        # command have it there, and `-` avoids it.
         if given not in (None, "-"):
             return str(given)
         secret = read_secret(prompt, sys.stdin)
@@ -92,46 +92,45 @@ class Context:
         return bool(getattr(self.arguments, "wait", False))
 
     @property
-    def has_begun(self) -> bool:
-        """Whether something may go on that does not end with the command."""
+    def has_started(self) -> bool:
+        """Whether something may continue after the command."""
         return self._watches or (self._opened is not None and self._opened.has_changed)
 
     def follow(self, subject: Subject) -> None:
-        """After a request that starts an operation: wait if asked to, else say how to follow it."""
+        """After a request that starts an operation: wait, or print how to follow it."""
         self.followed = subject.id
         if not self.waits:
             self.say(f"Accepted; follow it with `trove operation-watch {subject.id}`.")
             return
-        # By the request's id: what somebody else has begun meanwhile is not what is waited for.
-        asked = self.session.request_id
-        by_status = look_at_status(
-            self.session, subject.path, "instance", deleting=subject.is_deleted
-        )
-        self.watch(look_at_newest(self.session, subject.id, asked, by_status), subject)
+        # By the id of the request: another request may have started an operation meanwhile.
+        request_id = self.session.request_id
+        by_status = poll_status(self.session, subject.path, "instance", deleting=subject.is_deleted)
+        self.watch(poll_newest(self.session, subject.id, request_id, by_status), subject)
 
-    def watch(self, look: Callable[[], Sight], subject: Subject, wanted: str = "succeeded") -> None:
-        """Show how an operation goes on until it ends; raises OperationFailed, TimedOut."""
+    def watch(
+        self, poll: Callable[[], Progress], subject: Subject, wanted: str = "succeeded"
+    ) -> None:
+        """Show the progress of an operation until it ends; raises OperationFailed, TimedOut."""
         self._watches = True
         line = ProgressLine(sys.stderr)
         try:
-            Watcher(self.session, line.show, timeout=self.arguments.timeout).watch(look, wanted)
+            Watcher(self.session, line.show, timeout=self.arguments.timeout).watch(poll, wanted)
         except OperationFailed as error:
-            # Said here, for only here it is known what was being done.
+            # The advice depends on what was being done, which is known here.
             raise OperationFailed(f"{error.message}\n{advice_of(subject)}") from None
         finally:
-            # After an error and an interruption too, or the message would begin in the middle of a
-            # line.
+            # After an error or an interruption too: a message must start on a new line.
             line.finish()
 
     def fetch(self, subject: Subject) -> dict[str, Any] | None:
-        """The thing as it is now; None when it is gone."""
+        """The instance as it is now; None when it is gone."""
         try:
-            thing: dict[str, Any] = self.session.get(subject.path)["instance"]
+            instance: dict[str, Any] = self.session.get(subject.path)["instance"]
         except HttpError as error:
             if error.code != 404:
                 raise
             return None
-        return thing
+        return instance
 
 
 def advice_of(subject: Subject) -> str:
@@ -146,7 +145,7 @@ def advice_of(subject: Subject) -> str:
 
 
 def read_secret(prompt: str, stream: TextIO) -> str:
-    """Ask on a terminal; otherwise the first line of the input."""
+    """From a prompt on a terminal; otherwise the first line of the input."""
     if stream.isatty():
         return getpass.getpass(f"{prompt}: ")
     return stream.readline().rstrip("\r\n")

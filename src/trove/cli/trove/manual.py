@@ -1,4 +1,4 @@
-"""The texts of `trove help`, and what was meant by a subcommand that there is not."""
+"""The texts of `trove help`, and suggestions for an unknown subcommand."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from trove.client.errors import WrongUsage
 OWN = {"help": "Show this text, or that of a subcommand.", "complete": "Print shell completion."}
 
 
-BEGINNING = """\
-Begin with:
+FIRST_STEPS = """\
+Start with:
   trove datastore-list; trove flavor-list
   trove create pg db.small --size 1 --datastore postgresql --databases app --users joe --wait
   trove connect pg --user joe"""
 
 
 def overview() -> str:
-    """Every subcommand on a line, by area, between how to begin and the options."""
+    """The first steps, every subcommand by area, and the options."""
     usage, _, options = parser().format_help().partition("\noptions:")
     own = "\n".join(_line(name, summary) for name, summary in OWN.items())
-    parts = [usage.rstrip(), BEGINNING, *map(_section, AREAS), f"this command\n{own}"]
+    parts = [usage.rstrip(), FIRST_STEPS, *map(_section, AREAS), f"this command\n{own}"]
     end = "`trove help SUBCOMMAND` shows its arguments and examples."
     return "\n\n".join([*parts, f"options before the subcommand:{options.rstrip()}", end])
 
@@ -48,7 +48,7 @@ def manual_of(name: str) -> str:
 
 
 def unknown(name: str) -> str:
-    """What to say of a subcommand that there is not."""
+    """The message for an unknown subcommand."""
     near = difflib.get_close_matches(name, [*AREA_OF, *OWN], n=3)
     if name in AREAS:
         near = AREAS[name].split()

@@ -1,4 +1,4 @@
-"""The options that stand before the subcommand, the same as of every OpenStack client."""
+"""The options before the subcommand, the same as of every OpenStack client."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "key": ("--os-key",),
     "insecure": ("--insecure",),
 }
-"""Field of a Cloud -> its options; those that are not here are `--os-` and the field's name."""
+"""Field of a Cloud -> its options; any other has `--os-` and the name of the field."""
 
 
 def parse(words: Sequence[str]) -> Namespace:
@@ -31,13 +31,13 @@ def parse(words: Sequence[str]) -> Namespace:
 
 def dashed(words: Sequence[str]) -> list[str]:
     """Long options may be written with underscores too: `--os_username`, `--replica_of`."""
-    # Behind it stand names, which may begin with hyphens.
+    # After it come names, which may begin with hyphens.
     end = words.index("--") if "--" in words else len(words)
     return [_dashed(word) for word in words[:end]] + list(words[end:])
 
 
 def _dashed(word: str) -> str:
-    # The older command took underscores, and scripts have both; a value keeps its own.
+    # The older command accepted both, and scripts use both; a value keeps its underscores.
     name, equals, value = word.partition("=")
     return f"{name.replace('_', '-')}{equals}{value}" if word.startswith("--") else word
 
@@ -47,7 +47,7 @@ def parser() -> ArgumentParser:
         prog="trove",
         description="Database servers on demand.",
         usage="trove [options] <subcommand> ...",
-        # argparse would print its own help and end, before a subcommand is looked for.
+        # argparse would print its own help and exit before it reads the subcommand.
         add_help=False,
         allow_abbrev=False,
     )
@@ -63,7 +63,7 @@ def parser() -> ArgumentParser:
     made.add_argument("--os-cloud", metavar="NAME", help="a cloud of clouds.yaml (OS_CLOUD)")
     _add_cloud(made)
     made.add_argument("command", nargs="?", help=SUPPRESS)
-    # Read by the subcommand's own parser: all of them at once would have to be imported.
+    # Left for the parser of the subcommand, so that only its module is imported.
     made.add_argument("rest", nargs=REMAINDER, help=SUPPRESS)
     return made
 

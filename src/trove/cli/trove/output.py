@@ -1,7 +1,7 @@
-"""Prints what a command has to show: table, json, yaml, csv or bare values.
+"""Prints the result of a command: table, json, yaml, csv or bare values.
 
 Tables and values are for people and shells, and show columns; json and yaml are for programs, and
-show the whole object as the service gave it, unless columns are chosen.
+show the whole object as returned by the service, unless columns are chosen.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Columns = Mapping[str, Getter]
 """Header -> where its value is."""
 
 NAMING = ("name", "address", "id")
-"""The keys of an object that tell people which it is, the best first."""
+"""The keys by which people identify an object, the best first."""
 
 FORMATS = ("table", "json", "yaml", "csv", "value")
 GREEN, YELLOW, RED = "\x1b[32m", "\x1b[33m", "\x1b[31m"
@@ -35,7 +35,7 @@ COLOUR_OF = {word: colour for colour, words in COLOURS.items() for word in words
 
 @dataclass(frozen=True)
 class Output:
-    """How the user wants it, and where to."""
+    """The format and the stream that the user chose."""
 
     stream: TextIO
     format: str = "table"
@@ -52,12 +52,11 @@ class Output:
         self._print_rows(list(picked), rows)
 
     def show_one(self, item: Item, flat: Item | None = None) -> None:
-        """`flat` is what a person wants to see of the item, one value a line."""
+        """`flat` is the item as people read it, one value per line."""
         lines = flattened(item) if flat is None else flat
         picked = self._pick({name: name for name in lines})
         if self.format in ("json", "yaml"):
-            # Columns that are asked for are the ones that the table shows, whatever the object
-            # looks like.
+            # Chosen columns are those of the table, whatever the structure of the object.
             self._dump({name: lines[name] for name in picked} if self.chosen else item)
         elif self.format == "table":
             rows = [[name, lines[name]] for name in picked]
@@ -71,7 +70,7 @@ class Output:
         known = {_plain(header): header for header in columns}
         missing = [wanted for wanted in self.chosen if _plain(wanted) not in known]
         if missing:
-            # Rather than a column of nothing, which a script would take for an answer.
+            # An empty column would look like a result to a script.
             raise ValueError(f"There is no column '{missing[0]}'; there are: {', '.join(columns)}.")
         return {known[_plain(wanted)]: columns[known[_plain(wanted)]] for wanted in self.chosen}
 
@@ -79,15 +78,15 @@ class Output:
         if self.format == "json":
             print(json.dumps(document, indent=2, ensure_ascii=False), file=self.stream)
             return
-        import yaml  # noqa: PLC0415 - slow to import, and seldom asked for
+        import yaml  # noqa: PLC0415 - slow to import, and rarely used
 
         yaml.safe_dump(document, self.stream, sort_keys=False, allow_unicode=True)
 
     def _print_rows(self, headers: list[str], rows: list[list[Any]]) -> None:
         if self.format == "csv":
-            import csv  # noqa: PLC0415 - seldom asked for
+            import csv  # noqa: PLC0415 - rarely used
 
-            # csv's own ends lines with a carriage return too, which `cut` and `grep` take for text.
+            # The default adds a carriage return, which `cut` and `grep` would see as text.
             writer = csv.writer(self.stream, lineterminator="\n")
             writer.writerow(headers)
             writer.writerows([text_of(value) for value in row] for row in rows)
@@ -98,7 +97,7 @@ class Output:
             self._print_table(headers, rows)
 
     def _print_table(self, headers: list[str], rows: list[list[Any]]) -> None:
-        # A cell that is empty to the eye is hard to tell from one that was forgotten.
+        # An empty cell would look like a missing value.
         cells = [[text_of(value) or "-" for value in row] for row in rows]
         colours = COLOUR_OF if self.coloured else {}
         print_table(headers, cells, stream=self.stream, colour_of=colours.get)
@@ -114,7 +113,7 @@ def value_at(item: Item, getter: Getter) -> Any:
 
 
 def text_of(value: Any) -> str:
-    """For people: what has a name is called by it, anything else is `key=value, ..`."""
+    """For people: an object is shown by its name, or else as `key=value, ..`."""
     if value is None:
         return ""
     if isinstance(value, Mapping):
@@ -132,7 +131,7 @@ def _text_of_mapping(value: Item) -> str:
 
 
 def pairs_of(value: Item) -> str:
-    """`a=1, b=(x, y)`; what is empty is left out."""
+    """`a=1, b=(x, y)`, without empty values."""
     filled = {key: part for key, part in value.items() if part not in (None, "", [], {})}
     return ", ".join(f"{key}={_inner_text(part)}" for key, part in filled.items())
 
@@ -143,7 +142,7 @@ def _inner_text(value: Any) -> str:
 
 
 def flattened(item: Item) -> dict[str, Any]:
-    """One value a line: links go, `{"id"}` becomes the id, other objects become `name_key`."""
+    """One value per line: no links, `{"id"}` as the id, other objects as `name_key`."""
     flat: dict[str, Any] = {}
     for name, value in item.items():
         if name == "links" or name.endswith("_links"):

@@ -1,7 +1,7 @@
-"""What users type after `trove`. Finds the subcommand, runs it, and says what went wrong.
+"""Finds the subcommand, runs it, and reports errors.
 
 Each area of subcommands is a module in `commands/`; only the one that is called is imported, so
-that a command answers at once.
+that a command starts fast.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from trove.cli.trove.progress import START_OF_LINE
 from trove.client.cloud import Cloud, cloud_of
 from trove.client.errors import ClientError, WrongUsage
 from trove.client.http import Http
-from trove.client.identity import asks_identity
+from trove.client.identity import uses_identity
 from trove.client.session import Session
 from trove.client.token_cache import TokenCache
 from trove.client.trace import Trace
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """The exit status: 0 when done, 1 when not, 2 for wrong usage.
+    """The exit status: 0 on success, 1 on failure, 2 for wrong usage.
 
-    Raises KeyboardInterrupt, with what goes on nevertheless.
+    Raises KeyboardInterrupt, with what continues nevertheless.
     """
     options = parse(sys.argv[1:] if words is None else words)
     try:
@@ -43,15 +43,15 @@ def main(words: Sequence[str] | None = None) -> int:
     except (ClientError, ValueError) as error:
         print(f"ERROR: {error}", file=sys.stderr)
     except EOFError:
-        print("\nERROR: The input ended where an answer was asked for.", file=sys.stderr)
+        print("\nERROR: The input ended at a prompt.", file=sys.stderr)
     except BrokenPipeError:
-        # As in `trove list | head`: Python flushes once more at its end, and would complain there.
+        # As in `trove list | head`: Python flushes once more at its end, and would print an error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 1
 
 
 def run(options: Namespace) -> int:
-    """Raises ClientError, and ValueError for a column that there is not."""
+    """Raises ClientError, and ValueError for an unknown column."""
     if options.version:
         print(f"trove {_version()}")
     elif options.help or options.command in (None, "help"):
@@ -83,28 +83,28 @@ def _run_command(command: Command[Context], options: Namespace) -> None:
         stream=sys.stdout,
         format=getattr(arguments, "format", None) or options.format or "table",
         chosen=tuple(options.column + getattr(arguments, "more", [])),
-        # NO_COLOR is understood by most programs (no-color.org).
+        # A convention of many programs (no-color.org).
         coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR"),
     )
     context = Context(output, arguments, lambda: open_session(options, debug))
     try:
         command.run(context, arguments)
-        # Here, where a broken pipe is still caught.
+        # A broken pipe is caught here, but not at the end of Python.
         sys.stdout.flush()
     except KeyboardInterrupt:
-        goes_on = "what was begun goes on (`trove operation-list`)"
-        raise KeyboardInterrupt(goes_on if context.has_begun else "") from None
+        continues = "what was started continues (`trove operation-list`)"
+        raise KeyboardInterrupt(continues if context.has_started else "") from None
     finally:
         context.close()
 
 
 def read_arguments(parser: ArgumentParser, words: Sequence[str]) -> Namespace:
-    """A subcommand's own words; ends the process when they are wrong."""
-    # Behind `--` stand names that begin with hyphens, which only the plain way leaves alone.
+    """The arguments of a subcommand; exits when they are wrong."""
+    # After `--` come names that begin with hyphens, which only parse_args leaves alone.
     if "--" in words:
         return parser.parse_args(words)
-    # Else options and positionals may be mixed: the plain way takes a positional that may be
-    # missing for missing when an option stands before it.
+    # Otherwise options and positionals may be mixed: parse_args would treat an optional positional
+    # as missing after an option.
     return parser.parse_intermixed_args(words)
 
 
@@ -117,22 +117,22 @@ def open_session(options: Namespace, debug: bool) -> Session:
 
 
 def _notice(text: str) -> None:
-    # A line of progress may stand there.
+    # It may have to replace a line of progress.
     start = START_OF_LINE if sys.stderr.isatty() else ""
     print(f"{start}{text}", file=sys.stderr, flush=True)
 
 
 def _with_password(cloud: Cloud) -> Cloud:
-    """Ask for a password that is missing, where somebody can answer."""
+    """Prompt for a missing password, on a terminal."""
     proved = cloud.password or cloud.token or cloud.application_credential_secret
-    # Never where nobody could answer: a script must fail, not hang.
-    if proved or not cloud.username or not asks_identity(cloud) or not sys.stdin.isatty():
+    # Only there: a script must fail, not hang.
+    if proved or not cloud.username or not uses_identity(cloud) or not sys.stdin.isatty():
         return cloud
     return replace(cloud, password=getpass.getpass(f"Password of {cloud.username}: "))
 
 
 def _profiling(key: str) -> dict[str, str]:
-    from trove.cli.trove.tracing import profiling_headers  # noqa: PLC0415 - seldom asked for
+    from trove.cli.trove.tracing import profiling_headers  # noqa: PLC0415 - rarely used
 
     return profiling_headers(key)
 

@@ -1,4 +1,4 @@
-"""Shows how far an operation has come: one line that changes, or a line for each change."""
+"""Shows the progress of an operation: one line that changes, or a line for each change."""
 
 from __future__ import annotations
 
@@ -7,27 +7,26 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from trove.client.operations import Sight
+from trove.client.operations import Progress
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 START_OF_LINE = "\r\x1b[2K"
 
 
 class ProgressLine:
-    """Give its `show` to a Watcher; `finish` when nothing more will come."""
+    """`show` is for a Watcher; call `finish` at the end."""
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self.stream = stream
         self.clock = clock
         self.begun = clock()
-        self.looks = 0
+        self.polls = 0
         self.last = ""
-        # In a file or a pipeline, a line for each change; the codes of a terminal would be rubbish
-        # there.
+        # Only a terminal understands the codes; a file gets a line for each change.
         self.rewrites = stream.isatty()
 
-    def show(self, sight: Sight) -> None:
-        line = line_of(sight)
+    def show(self, progress: Progress) -> None:
+        line = line_of(progress)
         if self.rewrites:
             self._rewrite(line)
         elif line != self.last:
@@ -35,31 +34,35 @@ class ProgressLine:
         self.last = line
 
     def _rewrite(self, line: str) -> None:
-        self.looks += 1
-        wheel = SPINNER[self.looks % len(SPINNER)]
+        self.polls += 1
+        wheel = SPINNER[self.polls % len(SPINNER)]
         passed = f"{self.clock() - self.begun:.0f} s"
-        # A line that is wrapped could not be rewritten: \r goes back to the last row alone.
-        room = _columns_of(self.stream) - len(passed) - 4
-        text = f"{START_OF_LINE}{wheel} {line[:room]} {passed}"
+        # A wrapped line could not be rewritten: \r only returns to the start of the last row.
+        space = _columns_of(self.stream) - len(passed) - 4
+        text = f"{START_OF_LINE}{wheel} {line[:space]} {passed}"
         print(text, end="", file=self.stream, flush=True)
 
     def finish(self) -> None:
-        """Leave the terminal's line free again."""
-        if self.rewrites and self.looks:
+        """Clear the line of the terminal."""
+        if self.rewrites and self.polls:
             print(START_OF_LINE, end="", file=self.stream, flush=True)
 
 
 def _columns_of(stream: TextIO) -> int:
     try:
         return os.get_terminal_size(stream.fileno()).columns
-    # No terminal after all, or a stream without a file below it, as in tests.
+    # Not a terminal, or a stream without a file, as in tests.
     except (OSError, ValueError):
         return 80
 
 
-def line_of(sight: Sight) -> str:
+def line_of(progress: Progress) -> str:
     """`instance.create  40 %  server.await_up: booting`"""
-    percent = "" if sight.percent is None else f"{sight.percent:>3} %"
-    doing = "" if sight.state == "running" else sight.state
-    at = "" if sight.is_over else ": ".join(part for part in (sight.step, sight.note) if part)
-    return "  ".join(part for part in (sight.workflow, percent, doing, at) if part)
+    percent = "" if progress.percent is None else f"{progress.percent:>3} %"
+    doing = "" if progress.state == "running" else progress.state
+    at = (
+        ""
+        if progress.is_over
+        else ": ".join(part for part in (progress.step, progress.note) if part)
+    )
+    return "  ".join(part for part in (progress.workflow, percent, doing, at) if part)

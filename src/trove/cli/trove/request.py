@@ -17,15 +17,16 @@ COLLECTIONS = {
     "flavor": "flavors",
     "project": "projects",
 }
-"""Placeholder in a path -> the collection in which its name is looked up; others go as typed."""
+"""Placeholder in a path -> the collection to look its name up in; others are sent as typed."""
 
 
 @dataclass(frozen=True)
 class Request:
     """A command that is one request: call it with a context and the parsed arguments.
 
-    `{placeholders}` in `path` are arguments. `body` is what is sent, or makes it of the context
-    and the arguments. The answer's `key` is shown: with `columns` as a list, else as one object.
+    `{placeholders}` in `path` are arguments. `body` is what is sent, or a function of the context
+    and the arguments. The `key` of the answer is shown: with `columns` as a list, else as one
+    object.
     """
 
     method: str
@@ -43,7 +44,7 @@ class Request:
         path = self.path_of(context, arguments)
         body = self.body(context, arguments) if callable(self.body) else self.body
         query = {name: getattr(arguments, name) for name in self.query}
-        # A list that ends after twenty looks like a whole one, so all pages are read.
+        # The first page alone would look like the whole list.
         if self.pages(arguments):
             items = list(context.session.pages(path, self.key, **query))
             context.show_list(items, self.columns or {})
@@ -55,7 +56,7 @@ class Request:
         self.show(context, answer.body, subject)
 
     def pages(self, arguments: Namespace) -> bool:
-        """A list is shown whole, unless a number of items or a beginning is asked for."""
+        """A list is shown whole, unless a limit or a marker is given."""
         chosen = getattr(arguments, "limit", None) or getattr(arguments, "marker", None)
         return self.columns is not None and self.method == "GET" and not chosen
 
@@ -64,14 +65,14 @@ class Request:
             name = match[1]
             wanted = str(getattr(arguments, name))
             if name in COLLECTIONS:
-                # The paths of these collections take ids alone; names are the client's to look up.
+                # These paths accept only ids; the client looks names up.
                 wanted = context.find(COLLECTIONS[name], wanted)
             return segment(wanted)
 
         return re.sub(r"\{(\w+)\}", fill, self.path)
 
     def subject_of(self, path: str, body: Any) -> Subject:
-        """What the path names, or what the answer says was made."""
+        """The instance in the path, or the created one in the answer."""
         _, *rest = path.strip("/").split("/")
         found = rest[0] if rest else body[self.key]["id"]
         return Subject(found, is_created=not rest, is_deleted=self.method == "DELETE")
@@ -83,7 +84,7 @@ class Request:
             context.show_list(body[self.key], self.columns)
             return
         thing = body[self.key]
-        # What was answered at the beginning is out of date after the wait.
+        # The first answer is out of date after the wait.
         if subject and context.waits:
             thing = context.fetch(subject) or thing
         context.show_one(thing, self.flat(thing) if self.flat else None)

@@ -141,7 +141,7 @@ LISTS = {command.name: command for feature in FEATURES for command in feature.li
 
 
 def refusal_of(name: str) -> NotServed | None:
-    """For a subcommand or the name of a feature; None for a word that is neither."""
+    """For a subcommand or the name of a feature; None for any other word."""
     by_name = {feature.name: feature for feature in FEATURES}
     feature = FEATURE_OF.get(name) or by_name.get(name)
     if feature is None:

@@ -1,4 +1,4 @@
-"""What a person wants to see of the service's objects, one value a line."""
+"""The objects of the service as people read them, one value per line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from trove.cli.trove.output import Item, flattened, pairs_of, value_at
 
 
 def instance_lines(instance: Item) -> dict[str, Any]:
-    """The properties that `trove show` has always had, and what is new beside them."""
+    """The properties that `trove show` has always had, then newer ones."""
     renamed = {
         "datastore": value_at(instance, "datastore.type"),
         "datastore_version": value_at(instance, "datastore.version"),
@@ -22,7 +22,7 @@ def instance_lines(instance: Item) -> dict[str, Any]:
     }
     rest = {name: value for name, value in instance.items() if name not in COMPOUND}
     lines = flattened(rest) | {name: value for name, value in renamed.items() if value}
-    # What people look for stands on top; the rest is easier to find by the alphabet.
+    # The most used properties first; the rest in alphabetical order.
     first = {name: lines[name] for name in ORDER if name in lines}
     return first | dict(sorted(lines.items()))
 
@@ -39,7 +39,7 @@ def _addresses(instance: Item) -> list[str]:
 
 
 def operation_lines(operation: Item) -> dict[str, Any]:
-    """One line for each step below the rest."""
+    """With one line for each step at the end."""
     lines = dict(flattened(operation))
     for number, step in enumerate(lines.pop("steps", None) or (), start=1):
         if isinstance(step, str):
@@ -63,7 +63,7 @@ def version_names(datastore: Item) -> list[str]:
 
 
 def default_version_of(datastore: Item) -> str | None:
-    """The name of the version that is meant when none is said."""
+    """The name of the version that is used when none is given."""
     default = datastore.get("default_version")
     names = {version.get("id"): version["name"] for version in datastore.get("versions") or ()}
     return names.get(default)

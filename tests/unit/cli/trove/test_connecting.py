@@ -58,22 +58,22 @@ def test_without_an_authority_the_systems_is_trusted(service, trove):
 
 
 def test_other_refusals_of_the_authority_stand(service, trove):
-    service.on("GET", "/certificate-authority", Reply(403, {"forbidden": {"message": "no"}}))
+    service.on("GET", "/certificate-authority", Reply(403, {"forrefusal": {"message": "no"}}))
     assert trove("url", "pg", "--user", "u", "--database", "d").err == "ERROR: no (HTTP 403)\n"
 
 
 def test_of_several_users_one_must_be_named(database, trove):
     database.give(f"{ONE}/users", {"users": [USER, {"name": "other", "databases": []}]})
     assert trove("url", "pg").err == (
-        "ERROR: As which user? Say --user NAME; the instance has: app_user, other.\n"
+        "ERROR: Choose a user with --user NAME; the instance has: app_user, other.\n"
     )
 
 
-def test_users_of_one_name_are_told_with_their_hosts(database, trove):
+def test_users_with_the_same_name_are_listed_with_their_hosts(database, trove):
     users = [{"name": "joe", "host": "%"}, {"name": "joe", "host": "10.0.0.1"}, USER]
     database.give(f"{ONE}/users", {"users": users})
     assert trove("url", "pg").err == (
-        "ERROR: As which user? Say --user NAME; the instance has: app_user, joe@%, joe@10.0.0.1.\n"
+        "ERROR: Choose a user with --user NAME; the instance has: app_user, joe@%, joe@10.0.0.1.\n"
     )
     assert (
         "//joe@127.75.9.1:5432/d?"
@@ -88,7 +88,7 @@ def test_a_name_that_looks_like_a_name_and_a_host(database, trove):
     assert "//joe%40h@127.75.9.1:5432/d?" in trove("url", "pg", "--user", "joe@h").out
 
 
-def test_a_user_is_led_to_a_database_of_its_own(database, trove):
+def test_a_user_gets_a_database_of_its_own(database, trove):
     assert "//app_user@127.75.9.1:5432/app?" in trove("url", "pg", "--user", "app_user").out
 
 
@@ -100,7 +100,7 @@ def test_the_first_of_those_that_were_granted(database, trove):
 
 
 @pytest.mark.parametrize("wanted", ["u", "u@10.0.0.%"])
-def test_a_user_at_a_host_is_asked_for_with_it(database, trove, wanted):
+def test_a_user_with_a_host_is_looked_up_with_it(database, trove, wanted):
     user = {"name": "u", "host": "10.0.0.%", "databases": [{"name": "d"}]}
     database.give(f"{ONE}/users", {"users": [USER, user]})
     database.give(f"{ONE}/users/u%4010%2E0%2E0%2E%25/databases", {"databases": [{"name": "d"}]})
@@ -113,7 +113,7 @@ def test_a_user_without_databases(database, trove):
     assert "/postgres?" in trove("url", "pg").out
 
 
-def test_a_superuser_is_led_to_the_default_and_it_is_said(database, trove):
+def test_a_superuser_gets_the_default_database_and_a_note(database, trove):
     result = trove("url", "pg", "--user", "root")
     assert "//root@127.75.9.1:5432/postgres?" in result.out
     assert result.err.startswith("The service knows no user 'root' there")

@@ -95,7 +95,7 @@ def test_it_sends_what_is_documented(service, trove, line, method, path, body):
     result = trove(*split(line))
 
     assert (result.code, result.err.startswith("ERROR")) == (0, False), result.err
-    last = service.asked[-1]
+    last = service.received[-1]
     assert (last.method, last.short, last.body) == (method, path, body)
 
 
@@ -127,30 +127,30 @@ def test_a_name_with_an_at_is_not_a_name_and_a_host(service, trove, command, wor
     service.on(method, at, Reply(200, {"user": {"name": "u@h"}, "databases": []}))
     result = trove(*line.format(words).split())
     assert result.code == 0, result.err
-    assert (service.asked[-1].method, service.asked[-1].short) == (method, at)
+    assert (service.received[-1].method, service.received[-1].short) == (method, at)
 
 
-def test_a_force_delete_gives_up_first_what_is_going_on(service, trove):
+def test_a_force_delete_aborts_the_operation_first(service, trove):
     service.on("POST", f"{ONE}/action", Reply(202))
     service.on("DELETE", ONE, Reply(202))
     trove("force-delete", PG)
-    assert service.asked[-2].body == {"reset_status": {"force_delete": True}}
+    assert service.received[-2].body == {"reset_status": {"force_delete": True}}
 
 
 def test_a_force_delete_needs_no_administrator_where_deleting_waits_for_nothing(service, trove):
-    service.on("POST", f"{ONE}/action", Reply(403, {"forbidden": {"message": "no"}}))
+    service.on("POST", f"{ONE}/action", Reply(403, {"forrefusal": {"message": "no"}}))
     service.on("DELETE", ONE, Reply(202))
     assert trove("force-delete", PG).code == 0
     service.on("POST", f"{ONE}/action", Reply(500, {"instanceFault": {"message": "no"}}))
     assert trove("force-delete", PG).err == "ERROR: no (HTTP 500)\n"
 
 
-def test_a_limit_asks_for_one_page(service, trove):
+def test_a_limit_requests_one_page(service, trove):
     page = {"instances": [], "links": [{"rel": "next", "href": "x?marker=7"}]}
     service.give("/instances", page)
     trove("list", "--limit", "3", "--marker", "m", "--include-clustered")
-    (asked,) = service.asked
-    assert asked.query == {"limit": "3", "marker": "m", "include_clustered": "True"}
+    (request,) = service.received
+    assert request.query == {"limit": "3", "marker": "m", "include_clustered": "True"}
 
 
 @pytest.mark.parametrize("line", ["update pg", "user-update-attributes pg u"])

@@ -67,7 +67,7 @@ class TestOutput:
         assert json.loads(trove("--json", "list", "-c", "Size").out) == [{"Size": 1}]
         assert json.loads(trove("--json", "show", "pg", "-c", "volume").out) == {"volume": 1}
 
-    def test_a_column_that_there_is_not(self, trove):
+    def test_an_unknown_column(self, trove):
         result = trove("list", "-c", "colour")
         assert result.code == 1
         assert result.err.startswith("ERROR: There is no column 'colour'; there are: ID, Name")
@@ -141,9 +141,9 @@ class TestPasswords:
     def test_it_is_read_when_it_is_not_given(self, service, trove, words):
         service.on("POST", f"{ONE}/users", Reply(202))
         assert trove("user-create", "pg", "u", *words, stdin="pw \n").code == 0
-        assert service.asked[-1].body["users"][0]["password"] == "pw "
+        assert service.received[-1].body["users"][0]["password"] == "pw "
 
-    def test_it_is_asked_for_on_a_terminal(self, service, trove, monkeypatch):
+    def test_a_terminal_gets_a_prompt(self, service, trove, monkeypatch):
         class Terminal(io.StringIO):
             def isatty(self) -> bool:
                 return True
@@ -154,7 +154,7 @@ class TestPasswords:
         service.on("POST", f"{ONE}/users", Reply(202))
         trove("user-create", "pg", "u")
         assert prompts == ["Password of u: "]
-        assert service.asked[-1].body["users"][0]["password"] == "pw"
+        assert service.received[-1].body["users"][0]["password"] == "pw"
 
     def test_nothing_is_no_password(self, trove):
         result = trove("user-create", "pg", "u")
@@ -163,19 +163,19 @@ class TestPasswords:
     def test_a_new_password_is_read(self, service, trove):
         service.on("PUT", f"{ONE}/users/u", Reply(202))
         trove("user-update-attributes", "pg", "u", "--new_password", "-", stdin="pw\n")
-        assert service.asked[-1].body == {"user": {"password": "pw"}}
+        assert service.received[-1].body == {"user": {"password": "pw"}}
 
     def test_a_root_password_that_was_made_is_shown(self, service, trove):
         answer = {"user": {"name": "root", "password": "made"}}
         service.on("POST", f"{ONE}/root", Reply(200, answer))
         assert "made" in trove("root-enable", "pg").out
-        assert service.asked[-1].body == {}
+        assert service.received[-1].body == {}
 
     def test_a_root_password_that_was_given_is_not(self, service, trove):
         answer = {"user": {"name": "root", "password": "mine"}}
         service.on("POST", f"{ONE}/root", Reply(200, answer))
         result = trove("root-enable", "pg", "--root_password", "-", stdin="mine\n")
-        assert service.asked[-1].body == {"password": "mine"}
+        assert service.received[-1].body == {"password": "mine"}
         assert "mine" not in result.out + result.err
 
     def test_debugging_shows_none(self, service, trove):
@@ -200,7 +200,7 @@ class TestCreating:
         )
         assert trove(*line.split(), stdin="read\n").code == 0
         databases = [{"name": "a"}, {"name": "b"}]
-        assert service.asked[-1].body == {
+        assert service.received[-1].body == {
             "instance": {
                 "name": "new",
                 "availability_zone": "z",
@@ -222,23 +222,23 @@ class TestCreating:
             }
         }
 
-    def test_what_is_said_in_several_goes_is_all_ordered(self, service, trove):
+    def test_repeated_options_add_up(self, service, trove):
         service.on("POST", "/instances", Reply(200, {"instance": INSTANCE}))
         line = "create new 2 --databases a --users u:p --databases b c --users v:p w:p"
         assert trove(*line.split()).code == 0
-        ordered = service.asked[-1].body["instance"]
+        ordered = service.received[-1].body["instance"]
         assert [each["name"] for each in ordered["databases"]] == ["a", "b", "c"]
         assert [each["name"] for each in ordered["users"]] == ["u", "v", "w"]
         assert [each["name"] for each in ordered["users"][0]["databases"]] == ["a", "b", "c"]
 
-    def test_a_replica_needs_little(self, service, trove):
+    def test_a_replica_needs_few_options(self, service, trove):
         service.on("POST", "/instances", Reply(200, {"instance": INSTANCE}))
         trove("create", "copy", "--replica_of", "pg", "--replica_count", "2")
-        assert service.asked[-1].body == {
+        assert service.received[-1].body == {
             "instance": {"name": "copy", "replica_of": PG, "replica_count": 2}
         }
 
-    def test_a_network_that_is_spoilt_is_refused(self, trove):
+    def test_a_malformed_network_is_rejected(self, trove):
         result = trove("create", "new", "2", "--nic", "net-id")
         assert result.code == 2
         assert "'net-id' should be key=value,key=value" in result.err
@@ -255,7 +255,9 @@ class TestErrors:
         assert result.err == "ERROR: Instance x could not be found. (HTTP 404)\n"
 
     @pytest.mark.parametrize("terminal", [False, True])
-    def test_a_wait_that_the_service_bids_is_told(self, service, trove, monkeypatch, terminal):
+    def test_a_wait_requested_by_the_service_is_reported(
+        self, service, trove, monkeypatch, terminal
+    ):
         limit = Reply(413, {"overLimit": {"message": "Only 5 a minute."}}, {"Retry-After": "0"})
         service.on("GET", "/instances", limit, Reply(200, {"instances": [INSTANCE]}))
         monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
@@ -269,16 +271,16 @@ class TestErrors:
             "ERROR: There is no instance with the name or id 'xyz'. (HTTP 404)\n"
         )
 
-    def test_nobody_answers(self, trove):
+    def test_no_answer(self, trove):
         result = trove("--os-endpoint", "http://127.75.0.1:1/v1.0/p", "list")
         assert result.code == 1
         assert result.err.startswith("ERROR: http://127.75.0.1:1 does not answer: connection refu")
 
-    def test_no_cloud_is_said(self, trove, monkeypatch, tmp_path):
+    def test_no_cloud_is_configured(self, trove, monkeypatch, tmp_path):
         monkeypatch.chdir(tmp_path)
         monkeypatch.delenv("OS_ENDPOINT")
         monkeypatch.delenv("OS_TOKEN")
-        assert trove("list").err.startswith("ERROR: It is not said which cloud to talk to.")
+        assert trove("list").err.startswith("ERROR: No cloud is configured.")
 
     def test_a_near_miss(self, trove):
         assert "Did you mean `list`?" in trove("lsit").err
@@ -306,11 +308,11 @@ class TestSigningIn:
         service.knows_identity()
         for _ in range(2):
             assert trove(*self.words(service), "--os-password", "pw", "list").code == 0
-        assert [each.method for each in service.asked] == ["POST", "GET", "GET"]
+        assert [each.method for each in service.received] == ["POST", "GET", "GET"]
 
-    def test_a_missing_password_is_asked_for(self, service, trove, monkeypatch):
+    def test_a_missing_password_is_prompted_for(self, service, trove, monkeypatch):
         service.knows_identity()
-        monkeypatch.setattr("getpass.getpass", lambda prompt: "asked")
+        monkeypatch.setattr("getpass.getpass", lambda prompt: "typed")
 
         class Terminal(io.StringIO):
             def isatty(self) -> bool:
@@ -318,10 +320,10 @@ class TestSigningIn:
 
         monkeypatch.setattr("io.StringIO", Terminal)
         assert trove(*self.words(service), "list").code == 0
-        user = service.asked[0].body["auth"]["identity"]["password"]["user"]
-        assert user["password"] == "asked"
+        user = service.received[0].body["auth"]["identity"]["password"]["user"]
+        assert user["password"] == "typed"
 
-    def test_without_anybody_to_ask_it_is_an_error(self, service, trove):
+    def test_a_missing_password_without_a_terminal_is_an_error(self, service, trove):
         assert "The password is missing" in trove(*self.words(service), "list").err
 
     def test_a_cloud_of_a_file(self, service, trove, tmp_path, monkeypatch):
@@ -330,15 +332,15 @@ class TestSigningIn:
         auth = {"auth_url": service.url, "token": "t", "project_name": "demo"}
         (tmp_path / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"c": {"auth": auth}}}))
         assert trove("--os-cloud", "c", "list").code == 0
-        assert service.asked[0].body["auth"]["identity"]["token"] == {"id": "t"}
+        assert service.received[0].body["auth"]["identity"]["token"] == {"id": "t"}
 
     def test_bypassing_the_catalog(self, service, trove):
         assert trove("--bypass-url", service.endpoint, "--os-auth-token", "t", "list").code == 0
-        assert service.asked[0].headers["x-auth-token"] == "t"
+        assert service.received[0].headers["x-auth-token"] == "t"
 
     def test_a_trace(self, service, trove):
         trove("--bypass-url", service.endpoint, "--profile", "key", "list")
-        headers = service.asked[0].headers
+        headers = service.received[0].headers
         info = headers["x-trace-info"]
         assert set(json.loads(base64.urlsafe_b64decode(info))) == {"base_id", "parent_id"}
         assert headers["x-trace-hmac"] == hmac.new(b"key", info.encode(), hashlib.sha1).hexdigest()
@@ -355,12 +357,12 @@ class TestHelp:
 
     def test_the_overview_says_how_to_begin_and_what_each_area_is_for(self, trove):
         out = trove("help").out
-        assert out.index("trove create pg") < out.index("instances: Database servers: make,")
+        assert out.index("trove create pg") < out.index("instances: Database servers: create,")
         assert out.index("\nlimits: ") < out.index("    limit-list") < out.index("--os-auth-url")
 
     def test_help_for_an_area(self, trove):
         lines = trove("help", "databases").out.splitlines()
-        assert lines[0] == "databases: The databases on an instance."
+        assert lines[0] == "databases: The databases of an instance."
         assert [line.split()[0] for line in lines[1:]] == [
             name for name, area in AREA_OF.items() if area == "databases"
         ]
@@ -446,7 +448,7 @@ class TestProcess:
         command = [sys.executable, "-m", "trove.cli.trove", *words]
         return subprocess.run(command, env=environ, text=True, timeout=30, check=False, **options)
 
-    def test_it_answers_at_once(self, service):
+    def test_it_starts_fast(self, service):
         """In time of the processor, which others' work on this machine disturbs less."""
         times = []
         for _ in range(5):
@@ -467,8 +469,8 @@ class TestProcess:
         assert done.returncode == 1
 
     def test_a_real_terminal_sees_one_line_that_changes(self, service):
-        sights = [{"step": "datastore.restart", "note": "x" * 300}, {"state": "succeeded"}]
-        answers = [Reply(200, {"operation": operation(**sight)}) for sight in sights]
+        polls = [{"step": "datastore.restart", "note": "x" * 300}, {"state": "succeeded"}]
+        answers = [Reply(200, {"operation": operation(**each)}) for each in polls]
         service.on("POST", f"{ONE}/action", Reply(202))
         service.give("/operations", {"operations": [operation()]})
         service.on("GET", f"/operations/{OPERATION}", *answers)

@@ -23,14 +23,14 @@ class TestWaiting:
 
     @pytest.fixture
     def goes(self, service):
-        def goes(*sights):
+        def goes(*polls):
             service.on(
                 "POST", "/instances", Reply(200, {"instance": INSTANCE | {"status": "BUILD"}})
             )
             service.on("POST", f"{ONE}/action", Reply(202))
             service.on("DELETE", ONE, Reply(202))
             service.give("/operations", {"operations": [operation()]})
-            answers = [Reply(200, {"operation": operation(**sight)}) for sight in sights]
+            answers = [Reply(200, {"operation": operation(**each)}) for each in polls]
             service.on("GET", f"/operations/{OPERATION}", *answers)
 
         return goes
@@ -60,7 +60,7 @@ class TestWaiting:
     @pytest.mark.parametrize(
         "instances", [[INSTANCE, INSTANCE | {"id": OPERATION}], [INSTANCE | {"name": "renamed"}]]
     )
-    def test_a_name_that_does_not_lead_there_is_not_told(self, goes, service, trove, instances):
+    def test_an_ambiguous_name_is_not_suggested(self, goes, service, trove, instances):
         goes({"progress": 100, "state": "succeeded"})
         service.give("/instances", {"instances": instances})
         result = trove("create", "pg", "2", "--users", "joe:pw", "--wait")
@@ -119,7 +119,7 @@ class TestWaiting:
         assert result.code == 1
         assert result.err.endswith(f"`trove delete {PG}` removes every trace.\n")
 
-    def test_patience_ends(self, goes, trove):
+    def test_the_timeout_ends_the_wait(self, goes, trove):
         goes({})
         result = trove("restart", "pg", "--wait", "--timeout", "0.01")
         assert result.code == 1
@@ -142,7 +142,7 @@ class TestWaiting:
 
     def test_other_refusals_at_the_end_stand(self, goes, service, trove):
         goes({"state": "succeeded"})
-        service.on("GET", ONE, Reply(403, {"forbidden": {"message": "no"}}))
+        service.on("GET", ONE, Reply(403, {"forrefusal": {"message": "no"}}))
         assert trove("create", "pg", "2", "--wait").err.endswith("ERROR: no (HTTP 403)\n")
 
     def test_a_service_without_operations_is_watched_by_status(self, service, trove):
@@ -168,9 +168,9 @@ class TestWaiting:
     def test_cancelling_the_newest_of_an_instance(self, service, trove):
         self.cancelling(service, "undoing")
         result = trove("operation-cancel", "pg")
-        assert service.asked[-1].body == {"cancel": {}}
+        assert service.received[-1].body == {"cancel": {}}
         assert result.err == (
-            f"It is being turned back; follow it with `trove operation-watch {OPERATION}`.\n"
+            f"The operation is being undone; follow it with `trove operation-watch {OPERATION}`.\n"
         )
 
     def test_cancelling_ends_well_when_it_is_turned_back(self, service, trove):
@@ -200,18 +200,18 @@ class TestWaiting:
 
     def test_nothing_to_watch(self, service, trove):
         service.give("/operations", {"operations": []})
-        assert "Nothing was ever done to 'pg'" in trove("operation-watch", "pg").err
+        assert "There is no operation on 'pg'" in trove("operation-watch", "pg").err
 
     @pytest.mark.parametrize(
-        ("wanted", "told"),
+        ("wanted", "message"),
         [
             ("xyz", "There is no operation with the id, and no instance with the name, 'xyz'."),
             (OPERATION, f"There is no operation, and no instance with one, '{OPERATION}'."),
         ],
     )
-    def test_what_is_not_known_may_be_either(self, service, trove, wanted, told):
+    def test_what_is_not_known_may_be_either(self, service, trove, wanted, message):
         service.give("/operations", {"operations": []})
-        assert trove("operation-show", wanted).err == f"ERROR: {told} (HTTP 404)\n"
+        assert trove("operation-show", wanted).err == f"ERROR: {message} (HTTP 404)\n"
 
     def test_a_refusal_to_list_instances_stands(self, service, trove):
         service.on("GET", "/instances", Reply(403, {"f": {"message": "no"}}))
@@ -233,4 +233,6 @@ class TestWaiting:
         monkeypatch.setattr(f"trove.client.{where[line]}", interrupt)
         result = trove(line, PG)
         assert result.code == 130
-        assert result.err == ("\nInterrupted; what was begun goes on (`trove operation-list`).\n")
+        assert result.err == (
+            "\nInterrupted; what was started continues (`trove operation-list`).\n"
+        )

@@ -1,4 +1,4 @@
-"""What is typed, in every order, and what is said when it can not be done."""
+"""Arguments in every order, and the messages for wrong ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ONE = f"/instances/{PG}"
 
 
 class Terminal(io.StringIO):
-    """An input at which somebody sits."""
+    """An input that is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -33,7 +33,7 @@ class Terminal(io.StringIO):
 def test_options_may_stand_between_the_names(service, trove, line):
     service.on("POST", "/instances", Reply(200, {"instance": INSTANCE}))
     assert trove(*line.split()).code == 0
-    assert service.asked[-1].body["instance"] == {
+    assert service.received[-1].body["instance"] == {
         "name": "new",
         "flavorRef": "2",
         "volume": {"size": 1},
@@ -45,7 +45,7 @@ def test_a_password_behind_an_option_is_one(service, trove):
     service.on("POST", f"{ONE}/users", Reply(202))
     result = trove("user-create", "pg", "joe", "--host", "10.%", "secret")
     assert (result.code, result.err) == (0, "")
-    assert service.asked[-1].body["users"] == [
+    assert service.received[-1].body["users"] == [
         {"name": "joe", "password": "secret", "databases": [], "host": "10.%"}
     ]
 
@@ -53,14 +53,14 @@ def test_a_password_behind_an_option_is_one(service, trove):
 def test_names_that_begin_with_hyphens_stand_behind_two(service, trove):
     service.on("POST", f"{ONE}/users", Reply(202))
     assert trove("user-create", "pg", "--", "-joe", "--pw").code == 0
-    assert service.asked[-1].body["users"][0] == {
+    assert service.received[-1].body["users"][0] == {
         "name": "-joe",
         "password": "--pw",
         "databases": [],
     }
 
 
-def test_words_too_many_or_too_few_are_wrong_usage(trove):
+def test_too_many_or_too_few_arguments_are_wrong_usage(trove):
     assert "unrecognized arguments: more" in trove("show", "pg", "--json", "more").err
     result = trove("create", "--size", "1")
     assert result.code == 2
@@ -68,7 +68,7 @@ def test_words_too_many_or_too_few_are_wrong_usage(trove):
     assert result.err.startswith("usage: trove create ")
 
 
-def test_ctrl_d_where_a_password_is_asked_for(trove, monkeypatch):
+def test_ctrl_d_at_a_password_prompt(trove, monkeypatch):
     def end(prompt: str) -> str:
         raise EOFError
 
@@ -76,19 +76,19 @@ def test_ctrl_d_where_a_password_is_asked_for(trove, monkeypatch):
     monkeypatch.setattr("getpass.getpass", end)
     result = trove("user-create", "pg", "u")
     assert result.code == 1
-    assert result.err == "\nERROR: The input ended where an answer was asked for.\n"
+    assert result.err == "\nERROR: The input ended at a prompt.\n"
 
 
 def interrupt(*_, **__):
     raise KeyboardInterrupt
 
 
-def test_ctrl_c_where_a_password_is_asked_for(service, trove, monkeypatch):
+def test_ctrl_c_at_a_password_prompt(service, trove, monkeypatch):
     monkeypatch.setattr("io.StringIO", Terminal)
     monkeypatch.setattr("getpass.getpass", interrupt)
     result = trove("user-create", "pg", "u")
     assert (result.code, result.err) == (130, "\nInterrupted; nothing was changed.\n")
-    assert [each.method for each in service.asked] == ["GET"]
+    assert [each.method for each in service.received] == ["GET"]
 
 
 def test_ctrl_c_before_there_is_a_session(trove, monkeypatch):
@@ -112,14 +112,14 @@ def test_ctrl_c_while_the_command_is_imported(trove, monkeypatch, module):
 
 
 @pytest.mark.parametrize("words", [("lst",), ("help", "lst")])
-def test_a_subcommand_that_there_is_not_is_wrong_usage(trove, words):
+def test_an_unknown_subcommand_is_wrong_usage(trove, words):
     result = trove(*words)
     assert (result.code, result.out) == (2, "")
     assert result.err.startswith("ERROR: There is no subcommand 'lst'. Did you mean `list`?")
 
 
 @pytest.mark.parametrize("url", ["nonsense", "localhost:5000/v3", "ftp://x"])
-def test_an_address_that_is_none(trove, monkeypatch, url):
+def test_an_invalid_address(trove, monkeypatch, url):
     monkeypatch.delenv("OS_ENDPOINT")
     monkeypatch.setenv("OS_AUTH_URL", url)
     result = trove("list")
@@ -131,13 +131,13 @@ def test_an_address_that_is_none(trove, monkeypatch, url):
 def test_a_name_that_is_empty_is_the_services_to_refuse(service, trove):
     service.on("POST", f"{ONE}/databases", Reply(400, {"badRequest": {"message": "too short"}}))
     assert trove("database-create", "pg", "").err == "ERROR: too short (HTTP 400)\n"
-    assert service.asked[-1].body == {"databases": [{"name": ""}]}
+    assert service.received[-1].body == {"databases": [{"name": ""}]}
 
 
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
-        (["15"], " A version that is named, not given by its id, needs --datastore NAME too."),
+        (["15"], " A version given by its name needs --datastore NAME too."),
         (["15", "--datastore", "postgresql"], ""),
     ],
 )
@@ -155,7 +155,7 @@ def test_flavors_of_half_a_choice_are_refused(service, trove, option):
     result = trove("flavor-list", option, "mariadb")
     assert result.code == 1
     assert "--datastore-type and --datastore-version-id go together" in result.err
-    assert service.asked == []
+    assert service.received == []
 
 
 def test_other_refusals_of_a_version_stand(service, trove):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from trove.cli.command import Command
 from trove.cli.trove.context import Context
 
-# Here and not only in the modules, or every command would import all of them to find itself.
+# A table, because without it every command would have to import all modules.
 AREAS: dict[str, str] = {
     "instances": "list show create delete restart update resize-instance resize-volume "
     "reset-status force-delete configuration-default",
@@ -21,7 +21,7 @@ AREAS: dict[str, str] = {
     "flavors": "flavor-list flavor-show volume-type-list volume-type-show",
     "limits": "limit-list quota-show quota-update",
 }
-"""Module -> its subcommands; a test holds this to what the modules define."""
+"""Module -> its subcommands; a test compares it with the modules."""
 
 AREA_OF = {name: area for area, names in AREAS.items() for name in names.split()}
 
@@ -38,7 +38,7 @@ def of_area(area: str) -> tuple[Command[Context], ...]:
 
 
 def about(area: str) -> str:
-    """What the area is for, in one line."""
+    """The purpose of an area, in one line."""
     module = importlib.import_module(f"trove.cli.trove.commands.{area}")
     return (module.__doc__ or "").partition("\n")[0]
 

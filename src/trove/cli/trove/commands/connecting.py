@@ -1,4 +1,4 @@
-"""Reaching a database: its address, its certificate, and the engine's own client."""
+"""Connections to a database: URL, certificates, and the engine's own client."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def show_authority(context: Context, arguments: Namespace) -> None:
     if context.output.format in ("json", "yaml"):
         context.show_one(context.session.get("/certificate-authority")["certificate_authority"])
         return
-    # Bare, so that it can be sent into a file.
+    # Without a table, so that it can be redirected into a file.
     context.print(authority(context).rstrip("\n"))
 
 
@@ -63,8 +63,8 @@ def _address_in(instance: dict[str, Any]) -> str:
 def _who_and_what(context: Context, instance_id: str, arguments: Namespace) -> tuple[str, str]:
     """The user and the database; no database where the user was granted none."""
     wanted = arguments.user
-    # Nothing has to be asked; and a superuser, who is in no list, can be named in this way. Not
-    # with an @, behind which a host may stand.
+    # No request is needed; and a superuser, who is not in the list, can be given in this way. Not
+    # with an @, which may separate a host.
     if wanted and arguments.database and "@" not in wanted:
         return wanted, arguments.database
     path = f"/instances/{instance_id}/users"
@@ -72,7 +72,7 @@ def _who_and_what(context: Context, instance_id: str, arguments: Namespace) -> t
     user = _named(users, wanted) if wanted else _only(users)
     if arguments.database:
         return user["name"], arguments.database
-    # `_named` has made it up.
+    # Not in the list: `_named` built it.
     if user not in users:
         context.say(f"The service knows no user '{wanted}' there; superusers are not listed.")
         return wanted, ""
@@ -82,7 +82,7 @@ def _who_and_what(context: Context, instance_id: str, arguments: Namespace) -> t
 
 def _named(users: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
     """By name, or by name and host as in `joe@10.0.0.%`."""
-    # Names first: one may look like another's name and host.
+    # Names first: a name may look like the name and host of another user.
     found = [user for user in users if user["name"] == wanted]
     found += [user for user in users if _label_of(user) == wanted]
     return found[0] if found else {"name": wanted}
@@ -92,12 +92,12 @@ def _only(users: list[dict[str, Any]]) -> dict[str, Any]:
     if len(users) == 1:
         return users[0]
     names = [user["name"] for user in users]
-    # With the host where the name does not tell them apart.
-    told = sorted(
+    # With the host where the name is not unique.
+    labels = sorted(
         _label_of(user) if names.count(user["name"]) > 1 else user["name"] for user in users
     )
-    listed = ", ".join(told) or "none"
-    raise ClientError(f"As which user? Say --user NAME; the instance has: {listed}.")
+    listed = ", ".join(labels) or "none"
+    raise ClientError(f"Choose a user with --user NAME; the instance has: {listed}.")
 
 
 def _label_of(user: dict[str, Any]) -> str:
@@ -111,7 +111,7 @@ def _kept_authority(context: Context, arguments: Namespace) -> str:
     try:
         return str(keep_authority(authority(context)))
     except HttpError as error:
-        # Other installations' services have no such route: then the system's authorities must do.
+        # Other services have no such route: the authorities of the system are used.
         if error.code not in (404, 501):
             raise
         return ""
@@ -139,23 +139,23 @@ def show_ssl(context: Context, arguments: Namespace) -> None:
 
 HOW = (
     INSTANCE,
-    arg("--user", metavar="NAME", help="the only user unless given"),
-    arg("--database", metavar="NAME", help="the first that the user was granted unless given"),
-    arg("--ca", metavar="FILE", help="certificate authority; the installation's unless given"),
+    arg("--user", metavar="NAME", help="default: the only user"),
+    arg("--database", metavar="NAME", help="default: the first that the user was granted"),
+    arg("--ca", metavar="FILE", help="certificate authority; default: that of the installation"),
 )
 
 COMMANDS = (
     Command(
         "connect",
         "Open the engine's own client (psql, mariadb, redis-cli) on an instance.\n"
-        "The client asks for the password; TROVE_DATABASE_PASSWORD answers in your stead.",
+        "The client prompts for the password, unless TROVE_DATABASE_PASSWORD has it.",
         "trove connect pg --user app_user --database app",
         HOW,
         connect,
     ),
     Command(
         "url",
-        "Print the URL by which a program connects, without the password.",
+        "Print the URL for a program to connect to, without the password.",
         "trove url pg --user app_user",
         HOW,
         show_url,

@@ -1,4 +1,4 @@
-"""How an instance is ordered: the arguments of `trove create` and the body that they make."""
+"""The arguments of `trove create` and the body of its request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trove.cli.trove.views import instance_lines
 from trove.client.errors import ClientError
 
 NIC_KEYS = ("net-id", "network_id", "subnet_id", "ip_address", "v4-fixed-ip", "v6-fixed-ip")
-# Users write hyphens as in net-id; the wire has underscores in these two.
+# Users write hyphens as in net-id; the API has underscores in these two.
 SPELLINGS = {"subnet-id": "subnet_id", "ip-address": "ip_address"}
 
 
@@ -23,7 +23,7 @@ def pairs(text: str) -> dict[str, str]:
     parts = [part.partition("=") for part in text.split(",")]
     if not all(name and equals and value for name, equals, value in parts):
         raise ArgumentTypeError(f"'{text}' should be key=value,key=value")
-    # Other keys go as they are: the service knows which there are, and names one that is wrong.
+    # Other keys are sent unchanged: the service rejects those that it does not know.
     return {SPELLINGS.get(name, name): value for name, _, value in parts}
 
 
@@ -32,7 +32,7 @@ def create(context: Context, arguments: Namespace) -> None:
     Request("POST", "/instances", body, "instance", flat=instance_lines, follows=True)(
         context, arguments
     )
-    # Only when it is there: before, nobody could connect.
+    # Only after the wait: before, a connection would fail.
     if context.waits and arguments.users:
         user = arguments.users[0].partition(":")[0]
         words = ["trove", "connect", _shortest(context, arguments.name), "--user", user]
@@ -40,17 +40,17 @@ def create(context: Context, arguments: Namespace) -> None:
 
 
 def _shortest(context: Context, name: str) -> str:
-    """The name of what was made, where it leads there; otherwise its id."""
+    """The name of the new instance where it is unique; otherwise its id."""
     try:
         meant = context.find("instances", name)
-    # Others may bear the name; and what was ordered is there, whatever is wrong now.
+    # Several may have the name; and an error must not hide that the instance exists.
     except ClientError:
         meant = ""
     return name if meant == context.followed else context.followed
 
 
 def instance_of(context: Context, arguments: Namespace) -> dict[str, Any]:
-    """The body's instance: what was not said is not in it."""
+    """The instance in the body, without what was not given."""
     wanted = {
         "name": arguments.name,
         **_placed(arguments),
@@ -61,7 +61,7 @@ def instance_of(context: Context, arguments: Namespace) -> dict[str, Any]:
         "users": [_user(context, text, arguments.databases) for text in arguments.users],
         "access": _access(arguments),
     }
-    # Not null: older servers refuse null where they expect an object.
+    # Absent instead of null: older servers reject null for an object.
     return {name: value for name, value in wanted.items() if value not in (None, [], {})}
 
 
@@ -76,7 +76,7 @@ def _placed(arguments: Namespace) -> dict[str, Any]:
 
 
 def _found(context: Context, arguments: Namespace) -> dict[str, Any]:
-    """What is given by name or id."""
+    """References by name or id, as ids."""
 
     def found(collection: str, wanted: str | None) -> str | None:
         return context.find(collection, wanted) if wanted else None
@@ -104,9 +104,9 @@ def _datastore(arguments: Namespace) -> dict[str, str]:
 
 
 def _user(context: Context, text: str, databases: list[str]) -> dict[str, Any]:
-    """`name:password`; without a password, or with `-`, it is asked for."""
+    """`name:password`; without a password, or with `-`, it is read from a prompt or the input."""
     name, _, password = text.partition(":")
-    # With a colon it stands on the command line, as scripts of the older command have it.
+    # Scripts of the older command have the password on the command line.
     secret = context.secret(password or None, f"Password of {name}")
     return {"name": name, "password": secret, "databases": [{"name": name} for name in databases]}
 
@@ -117,16 +117,16 @@ def _access(arguments: Namespace) -> dict[str, Any]:
 
 
 CREATE_EXAMPLES = """\
-# PostgreSQL: a database, and a user of it whose password is asked for
+# PostgreSQL: a database, and a user of it whose password is read from a prompt
 trove create pg db.small --size 1 --datastore postgresql --databases app --users joe --wait
 trove connect pg --user joe
 
-# MariaDB of a chosen version: two databases, two users, the password of each a line of a file
+# MariaDB of a chosen version: two databases, two users, each password a line of a file
 trove create shop db.medium --size 5 --datastore mariadb --datastore-version 10.11 \\
     --databases orders stock --users clerk reader --wait < passwords
 trove url shop --user clerk
 
-# what there is to choose from
+# the choices
 trove datastore-list
 trove flavor-list"""
 
@@ -143,17 +143,21 @@ CREATE_ARGUMENTS: tuple[Argument, ...] = (
         "--databases",
         **SEVERAL,
         metavar="DB",
-        help="databases to begin with; all users may use all of them (repeatable)",
+        help="initial databases; all users may use all of them (repeatable)",
     ),
     arg(
         "--users",
         **SEVERAL,
         metavar="USER[:PASSWORD]",
-        help="users to begin with; a password that is missing or `-` is asked for (repeatable)",
+        help="initial users; a missing password or `-` is read from a prompt or input (repeatable)",
     ),
-    arg("--availability_zone", metavar="ZONE", help="where to place it"),
+    arg("--availability_zone", metavar="ZONE", help="the zone to create it in"),
     arg("--datastore", help="name or id of the engine, see `trove datastore-list`"),
-    arg("--datastore_version", metavar="VERSION", help="of the engine; its default unless given"),
+    arg(
+        "--datastore_version",
+        metavar="VERSION",
+        help="version of the engine; its default unless given",
+    ),
     arg(
         "--nic",
         action="append",
@@ -163,8 +167,13 @@ CREATE_ARGUMENTS: tuple[Argument, ...] = (
         help=f"a network to join: {', '.join(NIC_KEYS)}, port-id (repeatable)",
     ),
     arg("--region", help="the region to create it in"),
-    arg("--is-public", action="store_true", help="let it be reached from outside"),
-    arg("--allowed-cidr", action="append", metavar="CIDR", help="who may reach it (repeatable)"),
+    arg("--is-public", action="store_true", help="allow connections from outside"),
+    arg(
+        "--allowed-cidr",
+        action="append",
+        metavar="CIDR",
+        help="networks that may connect (repeatable)",
+    ),
     unserved("--backup"),
     unserved("--configuration"),
     unserved("--replica_of"),

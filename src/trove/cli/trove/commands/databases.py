@@ -1,4 +1,4 @@
-"""The databases on an instance."""
+"""The databases of an instance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DATABASE = arg("database", help="name of the database")
 def new_database(context: Context, arguments: Namespace) -> Any:
     wanted = {"character_set": arguments.character_set, "collate": arguments.collate}
     given = {name: value for name, value in wanted.items() if value}
-    # Also an empty name: the service says what is wrong with it.
+    # An empty name is sent too: the service reports what is wrong with it.
     return {"databases": [{"name": arguments.database, **given}]}
 
 

@@ -1,4 +1,4 @@
-"""The engines that there are, and their versions."""
+"""Database engines and their versions."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def show_version(context: Context, arguments: Namespace) -> None:
     try:
         Request("GET", path, key="version")(context, arguments)
     except HttpError as error:
-        # The older wire has 400 for a version that there is not.
+        # Older services return 400 for an unknown version.
         if error.code not in (400, 404) or arguments.datastore:
             raise
-        more = "A version that is named, not given by its id, needs --datastore NAME too."
+        more = "A version given by its name needs --datastore NAME too."
         raise HttpError(error.code, f"{error.message} {more}", error.request_id) from None
 
 
 COMMANDS = (
     Command(
         "datastore-list",
-        "List the database engines that can be ordered.",
+        "List the database engines.",
         "trove datastore-list",
         (),
         Request("GET", "/datastores", key="datastores", columns=COLUMNS),

@@ -1,4 +1,4 @@
-"""The sizes of servers, and the kinds of volumes."""
+"""Flavors of servers, and types of volumes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trove.client.errors import ClientError
 from trove.client.find import id_of
 
 COLUMNS: Columns = {
-    # The id is null where it is no number; then str_id has it.
+    # An id that is not a number is in str_id, and id is null.
     "ID": id_of,
     "Name": "name",
     "RAM": "ram",
@@ -25,7 +25,7 @@ COLUMNS: Columns = {
 def list_flavors(context: Context, arguments: Namespace) -> None:
     path = "/flavors"
     chosen = [arguments.datastore_type, arguments.datastore_version_id]
-    # The wire has flavors for a version of a datastore, not for a datastore alone.
+    # The API has flavors for a version of a datastore, not for a datastore.
     if any(chosen) and not all(chosen):
         raise ClientError(
             "--datastore-type and --datastore-version-id go together; see "
@@ -39,7 +39,7 @@ def list_flavors(context: Context, arguments: Namespace) -> None:
 COMMANDS = (
     Command(
         "flavor-list",
-        "List the sizes that an instance may have.",
+        "List the flavors that an instance may have.",
         "trove flavor-list",
         (
             arg("--datastore_type", metavar="DATASTORE", help="only those for this engine,"),
@@ -49,14 +49,14 @@ COMMANDS = (
     ),
     Command(
         "flavor-show",
-        "Show a size.",
+        "Show a flavor.",
         "trove flavor-show 2",
         (arg("flavor", help="name or id of the flavor"),),
         Request("GET", "/flavors/{flavor}", key="flavor"),
     ),
     Command(
         "volume-type-list",
-        "List the kinds of volumes.",
+        "List the volume types.",
         "trove volume-type-list",
         (),
         Request(
@@ -73,7 +73,7 @@ COMMANDS = (
     ),
     Command(
         "volume-type-show",
-        "Show a kind of volume.",
+        "Show a volume type.",
         "trove volume-type-show 1",
         (arg("volume_type", help="id of the volume type"),),
         Request("GET", "/volume-types/{volume_type}", key="volume_type"),

@@ -1,4 +1,4 @@
-"""Database servers: make, look at, change, remove."""
+"""Database servers: create, show, change, delete."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COLUMNS: Columns = {
 
 
 def list_instances(context: Context, arguments: Namespace) -> None:
-    # "True" and "False", as python-troveclient writes them.
+    # "True" and "False", like python-troveclient.
     clustered = str(arguments.include_clustered)
     request = Request("GET", "/instances", key="instances", columns=COLUMNS, query=QUERY)
     request(context, Namespace(**{**vars(arguments), "include_clustered": clustered}))
@@ -57,7 +57,7 @@ def update(context: Context, arguments: Namespace) -> None:
         raise ClientError("There is nothing to change: give at least one option.")
     instance_id = context.find("instances", arguments.instance)
     context.session.send("PUT", f"/instances/{instance_id}", {"instance": changes})
-    # A name alone is changed at once and starts no operation.
+    # A change of only the name starts no operation.
     if set(changes) != {"name"}:
         context.follow(Subject(instance_id))
 
@@ -79,9 +79,9 @@ def delete(context: Context, arguments: Namespace) -> None:
 
 
 def force_delete(context: Context, arguments: Namespace) -> None:
-    """Whatever is going on is given up; then it is deleted like any other.
+    """Abort the running operation, then delete.
 
-    A service whose deletion waits for nothing may keep the first to administrators.
+    Only administrators may abort; a deletion that supersedes any operation does not need it.
     """
     instance_id = context.find("instances", arguments.instance)
     path = f"/instances/{instance_id}"
@@ -112,9 +112,14 @@ FLAVOR = arg("flavor", help="name or id of the flavor")
 UPDATE_ARGUMENTS = (
     INSTANCE,
     arg("--name", help="the new name"),
-    arg("--is-public", action="store_true", help="let it be reached from outside"),
-    arg("--is-private", action="store_true", help="let it be reached from inside alone"),
-    arg("--allowed-cidr", action="append", metavar="CIDR", help="who may reach it (repeatable)"),
+    arg("--is-public", action="store_true", help="allow connections from outside"),
+    arg("--is-private", action="store_true", help="allow connections only from inside"),
+    arg(
+        "--allowed-cidr",
+        action="append",
+        metavar="CIDR",
+        help="networks that may connect (repeatable)",
+    ),
     unserved("--configuration"),
     unserved("--remove_configuration", action="store_true"),
     unserved("--detach-replica-source", action="store_true"),
@@ -128,7 +133,7 @@ COMMANDS = (
         (
             LIMIT,
             MARKER,
-            arg("--include-clustered", action="store_true", help="and those that are in clusters"),
+            arg("--include-clustered", action="store_true", help="also members of clusters"),
         ),
         list_instances,
     ),
@@ -150,7 +155,11 @@ COMMANDS = (
         "delete",
         "Delete an instance and all its data.",
         "trove delete pg --wait",
-        (INSTANCE, arg("--force", action="store_true", help="whatever is going on"), *WAITING),
+        (
+            INSTANCE,
+            arg("--force", action="store_true", help="abort a running operation first"),
+            *WAITING,
+        ),
         delete,
     ),
     Command(
@@ -162,14 +171,14 @@ COMMANDS = (
     ),
     Command(
         "update",
-        "Change the name or the access.",
+        "Change the name or the access of an instance.",
         "trove update pg --name orders",
         (*UPDATE_ARGUMENTS, *WAITING),
         update,
     ),
     Command(
         "resize-instance",
-        "Give an instance another flavor.",
+        "Change the flavor of an instance.",
         "trove resize-instance pg 3 --wait",
         (INSTANCE, FLAVOR, *WAITING),
         action(resize_flavor),
@@ -183,21 +192,21 @@ COMMANDS = (
     ),
     Command(
         "reset-status",
-        "Give up whatever is going on and derive the status anew (administrators).",
+        "Abort the running operation and derive the status again (administrators).",
         "trove reset-status pg",
         (INSTANCE,),
         Request("POST", ACTION, body={"reset_status": {}}),
     ),
     Command(
         "force-delete",
-        "Give up whatever is going on and delete the instance.",
+        "Abort the running operation and delete the instance.",
         "trove force-delete pg --wait",
         (INSTANCE, *WAITING),
         force_delete,
     ),
     Command(
         "configuration-default",
-        "Show the configuration that an instance has from its engine and flavor.",
+        "Show the configuration that follows from the engine and the flavor.",
         "trove configuration-default pg",
         (INSTANCE,),
         show_configuration,

@@ -1,4 +1,4 @@
-"""What a project may have, and how often it may ask."""
+"""Quotas of projects, and rate limits."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ PROJECT = arg("project", help="name or id of the project")
 
 def list_limits(context: Context, arguments: Namespace) -> None:
     limits = context.session.get("/limits")["limits"]
-    # Programs get what the service said; the rows are made for people.
+    # Programs get the answer of the service; the rows are for people.
     as_given = context.output.format in ("json", "yaml") and not context.output.chosen
     context.show_list(limits if as_given else _rows(limits), COLUMNS)
 
 
 def _rows(limits: list[Item]) -> list[Item]:
-    """The absolute limits come all in one row; they are shown one a line."""
+    """One row for each absolute limit, which the service returns in one object."""
     rows: list[Item] = []
     for limit in limits:
         if limit.get("verb") == "ABSOLUTE":
@@ -45,14 +45,14 @@ def new_quota(context: Context, arguments: Namespace) -> Any:
 COMMANDS = (
     Command(
         "limit-list",
-        "List what the project may have and how often it may ask.",
+        "List the quotas and rate limits of the project.",
         "trove limit-list",
         (),
         list_limits,
     ),
     Command(
         "quota-show",
-        "Show what a project has and what it may have.",
+        "Show the quotas of a project and their use.",
         "trove quota-show shop",
         (PROJECT,),
         Request(
@@ -69,7 +69,7 @@ COMMANDS = (
     ),
     Command(
         "quota-update",
-        "Change what a project may have; -1 is no limit (administrators).",
+        "Change a quota of a project; -1 is no limit (administrators).",
         "trove quota-update shop instances 20",
         (
             PROJECT,

@@ -1,4 +1,4 @@
-"""What is going on, what went wrong, and what has happened."""
+"""Operations, running and ended, and the events of the project."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trove.cli.trove.request import Request
 from trove.cli.trove.views import details_of, operation_lines
 from trove.client.errors import ClientError, HttpError
 from trove.client.find import UUID, find_id
-from trove.client.operations import look_at_operation, newest_of
+from trove.client.operations import newest_of, poll_operation
 
 COLUMNS: Columns = {
     "ID": "id",
@@ -40,7 +40,7 @@ QUERY = ("limit", "marker", "instance_id")
 
 
 def of_subject(request: Request) -> Callable[[Context, Namespace], None]:
-    """Run a request that takes a subject, given as an instance."""
+    """A request with the id of an instance, which is given by name or id."""
 
     def run(context: Context, arguments: Namespace) -> None:
         wanted = arguments.instance
@@ -52,7 +52,7 @@ def of_subject(request: Request) -> Callable[[Context, Namespace], None]:
 
 def watch(context: Context, arguments: Namespace) -> None:
     operation = find_operation(context, arguments.operation)
-    context.watch(look_at_operation(context.session, operation["id"]), subject_of(operation))
+    context.watch(poll_operation(context.session, operation["id"]), subject_of(operation))
     show(context, operation["id"])
 
 
@@ -66,15 +66,15 @@ def show(context: Context, operation_id: str) -> None:
 
 
 def find_operation(context: Context, wanted: str) -> Item:
-    """An operation itself, or the newest of the instance that is meant."""
-    # An instance's id looks the same; what it is, the service knows.
+    """An operation by its id, or the newest of an instance."""
+    # The id of an instance has the same form; only the service can decide.
     is_id = UUID.fullmatch(wanted) is not None
     found = _operation(context, wanted) if is_id else None
     found = found or newest_of(context.session, _instance(context, wanted))
     if found is None and is_id:
         raise HttpError(404, f"There is no operation, and no instance with one, '{wanted}'.")
     if found is None:
-        raise ClientError(f"Nothing was ever done to '{wanted}' that could be watched.")
+        raise ClientError(f"There is no operation on '{wanted}' to watch.")
     return found
 
 
@@ -84,8 +84,8 @@ def _instance(context: Context, wanted: str) -> str:
     except HttpError as error:
         if error.code != 404:
             raise
-        told = f"There is no operation with the id, and no instance with the name, '{wanted}'."
-        raise HttpError(404, told, error.request_id) from None
+        message = f"There is no operation with the id, and no instance with the name, '{wanted}'."
+        raise HttpError(404, message, error.request_id) from None
 
 
 def _operation(context: Context, operation_id: str) -> Item | None:
@@ -109,13 +109,13 @@ def cancel(context: Context, arguments: Namespace) -> None:
     context.session.post(f"{path}/action", {"cancel": {}})
     if not context.waits:
         follow = f"trove operation-watch {operation['id']}"
-        context.say(f"It is being turned back; follow it with `{follow}`.")
+        context.say(f"The operation is being undone; follow it with `{follow}`.")
         return
-    look = look_at_operation(context.session, operation["id"])
+    poll = poll_operation(context.session, operation["id"])
     subject = subject_of(operation)
-    context.watch(look, subject, wanted="cancelled")
+    context.watch(poll, subject, wanted="cancelled")
     show(context, operation["id"])
-    # Turned back, a creation leaves an instance in error, which somebody has to delete.
+    # A cancelled creation leaves an instance in error, which the user has to delete.
     if subject.is_created:
         context.say(advice_of(subject))
 
@@ -123,11 +123,13 @@ def cancel(context: Context, arguments: Namespace) -> None:
 COMMANDS = (
     Command(
         "operation-list",
-        "List what is going on and what has ended, the newest first.",
+        "List running and ended operations, the newest first.",
         "trove operation-list --instance pg --state active",
         (
             OF_INSTANCE,
-            arg("--state", help="running, succeeded, failed ...; active for all that goes on"),
+            arg(
+                "--state", help="running, succeeded, failed ...; active for all that have not ended"
+            ),
             arg("--workflow", metavar="NAME", help="only this kind, such as instance.create"),
             LIMIT,
             MARKER,
@@ -158,20 +160,20 @@ COMMANDS = (
     ),
     Command(
         "operation-cancel",
-        "Turn an operation back.",
+        "Cancel an operation and undo its steps.",
         "trove operation-cancel pg --wait",
         (OPERATION, *WAITING),
         cancel,
     ),
     Command(
         "event-list",
-        "List what has happened, the newest first.",
+        "List the events of the project, the newest first.",
         "trove event-list --instance pg --limit 20",
         (
             OF_INSTANCE,
             arg("--operation_id", metavar="ID", help="only of this operation"),
-            arg("--kind", help="only these, such as user.create or user"),
-            arg("--since", metavar="TIME", help="only what is newer, such as 2026-01-31T12:00:00"),
+            arg("--kind", help="only of this kind, such as user.create or user"),
+            arg("--since", metavar="TIME", help="only newer ones, such as 2026-01-31T12:00:00"),
             LIMIT,
             MARKER,
         ),

@@ -1,4 +1,4 @@
-"""The users on an instance, what they may use, and the superuser."""
+"""The users of an instance, their databases, and the superuser."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ USERS = "/instances/{instance}/users"
 USER = USERS + "/{account}"
 ROOT = "/instances/{instance}/root"
 NAME = arg("name", help="name of the user")
-# Doubled, for argparse fills in %-words in a help text.
-HOST = arg("--host", help="from where the user may come, such as 10.0.0.%% (MariaDB, MySQL)")
+# %% because argparse expands % in a help text.
+HOST = arg(
+    "--host", help="the hosts that the user may connect from, such as 10.0.0.%% (MariaDB, MySQL)"
+)
 COLUMNS: Columns = {"Name": "name", "Host": "host", "Databases": "databases"}
 
 
 def on_account(request: Request) -> Any:
-    """Run a request whose path names `{account}`: a user, at a host if one is given."""
+    """A request with `{account}` in its path: a user, with a host if one is given."""
 
     def run(context: Context, arguments: Namespace) -> None:
         account = account_of({"name": arguments.name, "host": arguments.host})
@@ -32,10 +34,10 @@ def on_account(request: Request) -> Any:
 
 
 def account_of(user: Item) -> str:
-    """How a path names a user: with the host, unless that is any."""
+    """A user as in a path: with the host, unless that is any."""
     name, host = str(user["name"]), user.get("host") or "%"
-    # % is what a path without a host means; but what follows the last @ would be taken for one, and
-    # so for another user.
+    # Without a host it is %. But the part after the last @ of a name would be read as a host, which
+    # would be another user.
     return name if host == "%" and "@" not in name else f"{name}@{host}"
 
 
@@ -69,12 +71,12 @@ def new_attributes(context: Context, arguments: Namespace) -> Any:
 
 
 def enable_root(context: Context, arguments: Namespace) -> None:
-    """A password that the user has chosen is not shown again; one that was made must be."""
+    """A generated password is shown; one that the user chose is not."""
     instance_id = context.find("instances", arguments.instance)
     given = arguments.root_password
     body = {} if given is None else {"password": context.secret(given, "Password of root")}
     user = context.session.post(f"/instances/{instance_id}/root", body)["user"]
-    # A password that was typed must not end in a terminal's history.
+    # A password from the user must not stay on the terminal.
     shown = user if given is None else {"name": user["name"]}
     context.show_one(shown)
 
@@ -93,9 +95,18 @@ COMMANDS = (
         (
             INSTANCE,
             NAME,
-            arg("password", nargs="?", help="`-` or none at all: it is asked for, or read"),
+            arg(
+                "password",
+                nargs="?",
+                help="without it or with `-`, it is read from a prompt or the input",
+            ),
             HOST,
-            arg("--databases", **SEVERAL, metavar="DB", help="what the user may use (repeatable)"),
+            arg(
+                "--databases",
+                **SEVERAL,
+                metavar="DB",
+                help="databases that the user may use (repeatable)",
+            ),
         ),
         Request("POST", USERS, new_user),
     ),
@@ -129,14 +140,14 @@ COMMANDS = (
     ),
     Command(
         "user-grant-access",
-        "Let a user use databases.",
+        "Grant a user access to databases.",
         "trove user-grant-access pg app_user app reports",
         (INSTANCE, NAME, arg("databases", nargs="+", metavar="database"), HOST),
         on_account(Request("PUT", USER + "/databases", granted)),
     ),
     Command(
         "user-revoke-access",
-        "Keep a user from using a database.",
+        "Revoke the access of a user to a database.",
         "trove user-revoke-access pg app_user reports",
         (INSTANCE, NAME, arg("database"), HOST),
         on_account(Request("DELETE", USER + "/databases/{database}")),
@@ -150,7 +161,9 @@ COMMANDS = (
             NAME,
             HOST,
             arg("--new_name", metavar="NAME"),
-            arg("--new_password", metavar="PASSWORD", help="`-`: it is asked for, or read"),
+            arg(
+                "--new_password", metavar="PASSWORD", help="`-` reads it from a prompt or the input"
+            ),
             arg("--new_host", metavar="HOST"),
         ),
         on_account(Request("PUT", USER, new_attributes)),
@@ -164,7 +177,7 @@ COMMANDS = (
             arg(
                 "--root_password",
                 metavar="PASSWORD",
-                help="`-`: it is asked for, or read; one is made and shown unless given",
+                help="`-` reads it from a prompt or the input; generated and shown unless given",
             ),
         ),
         enable_root,

@@ -1,4 +1,4 @@
-"""What a service that can not now is answered with: waiting, or an error that says how long."""
+"""A service that cannot answer now: the client waits, or reports when to try again."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def limited(seconds: object = 12, status: int = 413) -> Reply:
 
 
 class Pauses:
-    """Remembers what was said and waited, and waits not."""
+    """Records notices and pauses, without waiting."""
 
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.notices: list[str] = []
         self.slept: list[float] = []
 
     @property
     def hooks(self):
-        return {"notice": self.told.append, "sleep": self.slept.append}
+        return {"notice": self.notices.append, "sleep": self.slept.append}
 
 
 @pytest.fixture
@@ -39,21 +39,21 @@ def patient(service, open_session, pauses):
 
 
 @pytest.mark.parametrize("status", [413, 429])
-def test_a_get_waits_as_long_as_it_is_bidden(service, patient, pauses, status):
+def test_a_get_waits_as_long_as_requested(service, patient, pauses, status):
     service.on("GET", "/instances", limited(12, status), limited(3, status), GOOD)
     assert patient.get("/instances") == {"instances": []}
     assert pauses.slept == [12, 3]
-    assert pauses.told[0] == f"{TEXT} Trying again in 12 s."
+    assert pauses.notices[0] == f"{TEXT} Trying again in 12 s."
 
 
-def test_patience_ends_with_an_error(service, patient, pauses):
+def test_after_the_last_attempt_it_is_an_error(service, patient, pauses):
     service.on("GET", "/instances", limited())
     with pytest.raises(HttpError, match=r"try again in 12 s. \(HTTP 413\)"):
         patient.get("/instances")
     assert pauses.slept == [12, 12]
 
 
-def test_who_is_to_wait_too_long_is_told_at_once(service, patient, pauses):
+def test_a_long_wait_is_an_error_at_once(service, patient, pauses):
     service.on("GET", "/instances", limited(61))
     with pytest.raises(HttpError, match=r"Nothing was done; try again in 61 s\."):
         patient.get("/instances")
@@ -64,7 +64,7 @@ def test_anything_but_a_get_is_not_repeated(service, patient, pauses):
     service.on("POST", "/instances", limited())
     with pytest.raises(HttpError, match=r"every minute. Nothing was done; try again in 12 s\."):
         patient.post("/instances", {})
-    assert (len(service.asked), pauses.slept) == (1, [])
+    assert (len(service.received), pauses.slept) == (1, [])
 
 
 @pytest.mark.parametrize("header", [{}, {"Retry-After": "soon"}])
@@ -75,13 +75,13 @@ def test_a_quota_is_no_rate(service, patient, pauses, header):
     assert pauses.slept == []
 
 
-def test_a_busy_service_is_asked_again(service, patient, pauses):
+def test_a_busy_service_is_tried_again(service, patient, pauses):
     busy = {"serviceUnavailable": {"message": "The metadata database does not answer."}}
-    bidden = Reply(503, busy, {"Retry-After": "5"})
-    service.on("GET", "/instances", bidden, Reply(503), GOOD)
+    refusal = Reply(503, busy, {"Retry-After": "5"})
+    service.on("GET", "/instances", refusal, Reply(503), GOOD)
     patient.get("/instances")
     assert pauses.slept == [5, 0.4]
-    assert pauses.told == [
+    assert pauses.notices == [
         "The metadata database does not answer. Trying again in 5 s.",
         "Trying again in 0.4 s.",
     ]
