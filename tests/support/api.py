@@ -30,7 +30,7 @@ from trove.protocol import (
     EngineState,
     Report,
     SyncRequest,
-    TaskOrder,
+    TaskRequest,
     TaskResult,
 )
 from trove.providers.fake import FakeWorld, provider_of
@@ -75,7 +75,7 @@ class AgentDouble:
         self.state = EngineState.RUNNING
         self.refusals: dict[str, tuple[str, str]] = {}
         """Kind of task -> (error, kind of error)."""
-        self.asked: list[TaskOrder] = []
+        self.asked: list[TaskRequest] = []
         self.alone = threading.Lock()
 
     def answer(self) -> None:
@@ -89,7 +89,7 @@ class AgentDouble:
         """One call of one agent; one after the other, as a real one does."""
         inst = self.installation
         with self.alone, inst.database.begin() as session:
-            orders = agents.orders_of(session, inst.vault, instance_id, inst.clock)
+            orders = agents.pending_tasks_of(session, inst.vault, instance_id, inst.clock)
             results = [self._do(instance_id, order) for order in orders]
             report = Report(
                 engine=self.state, volume_used=0.25, accounts=self._accounts(instance_id)
@@ -100,7 +100,7 @@ class AgentDouble:
     def _accounts(self, instance_id: str) -> Accounts:
         return self.accounts.setdefault(instance_id, Accounts())
 
-    def _do(self, instance_id: str, order: TaskOrder) -> TaskResult:
+    def _do(self, instance_id: str, order: TaskRequest) -> TaskResult:
         self.asked.append(order)
         if order.kind in self.refusals:
             error, kind = self.refusals[order.kind]
@@ -155,7 +155,9 @@ class AgentDouble:
         return {"hwinfo": {"num_cpus": 2, "mem_total": 512}, "diagnostics": {"version": "1"}}
 
     def _user(self, accounts: Accounts, args: dict[str, Any]) -> Account:
-        return next(u for u in accounts.users if (u.name, u.host) == (args["name"], args["host"]))
+        return next(
+            u for u in accounts.users if (u.name, u.host) == (args["name"], args.get("host"))
+        )
 
 
 class Client:

@@ -30,7 +30,7 @@ from trove.protocol import (
     EnrolRequest,
     SyncAnswer,
     SyncRequest,
-    TaskOrder,
+    TaskRequest,
 )
 from trove.services.installation import Installation
 
@@ -146,10 +146,10 @@ class Door:
         self._metrics.calls.labels(request.url.path.rpartition("/")[2], status).inc()
         return Response(msgspec.json.encode(message), status, media_type="application/json")
 
-    async def _hold(self, instance_id: str, message: SyncRequest, seen: int) -> list[TaskOrder]:
+    async def _hold(self, instance_id: str, message: SyncRequest, seen: int) -> list[TaskRequest]:
         """A task may be withdrawn just when its agent is to be told: then the wait goes on."""
         until = time.monotonic() + min(message.hold, LONGEST_HOLD)
-        orders: list[TaskOrder] = []
+        orders: list[TaskRequest] = []
         while not orders and (left := until - time.monotonic()) > 0:
             if not await self.waiting.until_pending(instance_id, message.busy, left, seen):
                 break

@@ -15,7 +15,7 @@ from trove.protocol import (
     EnrolAnswer,
     EnrolRequest,
     SyncRequest,
-    TaskOrder,
+    TaskRequest,
 )
 from trove.services import agents
 from trove.services.authority import RENEW_AFTER, Authority, load_authority
@@ -44,22 +44,24 @@ class Desk:
         signed = authority.sign(request.csr, instance_id, address, now=now)
         return CertificateAnswer(signed, authority.pem, RENEW_AFTER.total_seconds())
 
-    def receive(self, credential: str, request: SyncRequest) -> tuple[str, list[TaskOrder]]:
+    def receive(self, credential: str, request: SyncRequest) -> tuple[str, list[TaskRequest]]:
         """Keep what the agent tells; the id of its instance, and what it is to do."""
         around = self.installation
         with around.database.begin() as session:
             instance_id = agents.identify(session, credential)
             agents.receive(session, instance_id, request, around.clock)
-            orders = agents.orders_of(
+            orders = agents.pending_tasks_of(
                 session, around.vault, instance_id, around.clock, busy=request.busy
             )
         return instance_id, orders
 
-    def orders(self, instance_id: str, busy: Collection[str]) -> list[TaskOrder]:
+    def orders(self, instance_id: str, busy: Collection[str]) -> list[TaskRequest]:
         """What one agent is to do by now."""
         around = self.installation
         with around.database.begin() as session:
-            return agents.orders_of(session, around.vault, instance_id, around.clock, busy=busy)
+            return agents.pending_tasks_of(
+                session, around.vault, instance_id, around.clock, busy=busy
+            )
 
     def open_tasks(self) -> Sequence[tuple[str, str]]:
         """(instance id, task id) of everything that is to be done."""

@@ -6,117 +6,128 @@ there before the first attempt is in the journal; all else follows from what is 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-import msgspec
 
 from trove.datastores.base import RepairsDatabases
 from trove.datastores.parts import Parts
 from trove.errors import AlreadyExists, NotFound
 from trove.guestagent.attempt import Attempt
-from trove.protocol import Account, DatabaseAccount, TaskKind
+from trove.guestagent.guest import Guest
+from trove.guestagent.handlers import handles
+from trove.protocol import Account, DatabaseAccount
+from trove.protocol.tasks import (
+    AccountsNow,
+    ChangePasswords,
+    CreateDatabases,
+    CreateUsers,
+    DeleteDatabase,
+    DeleteUser,
+    DisableRoot,
+    EnableRoot,
+    Grant,
+    Revoke,
+    RootEnabled,
+    UpdateUser,
+)
 
 ANY_HOST = "%"
 
 
-def create_databases(parts: Parts, attempt: Attempt) -> None:
-    wanted = attempt.part("databases", list[DatabaseAccount])
-    if not attempt.is_repeated:
-        parts.databases.create(wanted)
-        return
-    _refuse(attempt.existed)
-    ensure_databases(parts, wanted)
+def existing_databases(guest: Guest, task: CreateDatabases) -> list[str]:
+    known = {database.name for database in guest.parts.accounts().databases}
+    return [database.name for database in task.databases if database.name in known]
 
 
-def create_users(parts: Parts, attempt: Attempt) -> None:
-    wanted = attempt.part("users", list[Account])
-    if not attempt.is_repeated:
-        parts.users.create(wanted)
-        return
-    _refuse(attempt.existed)
-    ensure_users(parts, wanted)
+@handles(CreateDatabases, existing=existing_databases)
+def create_databases(guest: Guest, task: CreateDatabases, attempt: Attempt) -> AccountsNow:
+    if attempt.is_repeated:
+        _refuse(attempt.existed)
+        ensure_databases(guest.parts, task.databases)
+    else:
+        guest.parts.databases.create(task.databases)
+    return AccountsNow(guest.accounts_now())
 
 
-def delete_database(parts: Parts, attempt: Attempt) -> None:
-    with _gone_before(attempt):
-        parts.databases.delete(attempt.part("name", str))
+def existing_users(guest: Guest, task: CreateUsers) -> list[str]:
+    known = {key_of(user) for user in guest.parts.accounts().users}
+    return [user.name for user in task.users if key_of(user) in known]
 
 
-def delete_user(parts: Parts, attempt: Attempt) -> None:
-    with _gone_before(attempt):
-        parts.users.delete(_user_in(attempt))
+@handles(CreateUsers, existing=existing_users)
+def create_users(guest: Guest, task: CreateUsers, attempt: Attempt) -> AccountsNow:
+    if attempt.is_repeated:
+        _refuse(attempt.existed)
+        ensure_users(guest.parts, task.users)
+    else:
+        guest.parts.users.create(task.users)
+    return AccountsNow(guest.accounts_now())
 
 
-def update_user(parts: Parts, attempt: Attempt) -> None:
+@handles(DeleteDatabase)
+def delete_database(guest: Guest, task: DeleteDatabase, attempt: Attempt) -> AccountsNow:
+    with _already_absent(attempt):
+        guest.parts.databases.delete(task.name)
+    return AccountsNow(guest.accounts_now())
+
+
+@handles(DeleteUser)
+def delete_user(guest: Guest, task: DeleteUser, attempt: Attempt) -> AccountsNow:
+    with _already_absent(attempt):
+        guest.parts.users.delete(Account(task.name, task.host))
+    return AccountsNow(guest.accounts_now())
+
+
+@handles(UpdateUser)
+def update_user(guest: Guest, task: UpdateUser, attempt: Attempt) -> AccountsNow:
     """A rename that has been done leaves the rest to be done under the new name."""
-    user = _user_in(attempt)
-    renamed = Account(
-        name=attempt.args.get("new_name") or user.name,
-        host=attempt.args.get("new_host") or user.host,
-    )
-    known = {key_of(account) for account in parts.accounts().users}
+    user = Account(task.name, task.host)
+    renamed = Account(task.new_name or user.name, task.new_host or user.host)
+    known = {key_of(account) for account in guest.parts.accounts().users}
     if attempt.is_repeated and key_of(user) not in known and key_of(renamed) in known:
         user = renamed
-    parts.users.update(
+    guest.parts.users.update(
         user,
         new_name=_unless_same(renamed.name, user.name),
-        new_password=attempt.args.get("new_password"),
+        new_password=task.new_password,
         new_host=_unless_same(renamed.host, user.host),
     )
+    return AccountsNow(guest.accounts_now())
 
 
-def change_passwords(parts: Parts, attempt: Attempt) -> None:
-    parts.users.change_passwords(attempt.part("users", list[Account]))
+@handles(ChangePasswords)
+def change_passwords(guest: Guest, task: ChangePasswords, attempt: Attempt) -> AccountsNow:
+    guest.parts.users.change_passwords(task.users)
+    return AccountsNow(guest.accounts_now())
 
 
-def grant(parts: Parts, attempt: Attempt) -> None:
-    parts.users.grant(_user_in(attempt), attempt.part("databases", list[str]))
+@handles(Grant)
+def grant(guest: Guest, task: Grant, attempt: Attempt) -> AccountsNow:
+    guest.parts.users.grant(Account(task.name, task.host), task.databases)
+    return AccountsNow(guest.accounts_now())
 
 
-def revoke(parts: Parts, attempt: Attempt) -> None:
-    with _gone_before(attempt):
-        parts.users.revoke(_user_in(attempt), attempt.part("database", str))
+@handles(Revoke)
+def revoke(guest: Guest, task: Revoke, attempt: Attempt) -> AccountsNow:
+    with _already_absent(attempt):
+        guest.parts.users.revoke(Account(task.name, task.host), task.database)
+    return AccountsNow(guest.accounts_now())
 
 
-def enable_root(parts: Parts, attempt: Attempt) -> dict[str, Any]:
-    return {"name": parts.root.enable(attempt.part("password", str))}
+@handles(EnableRoot)
+def enable_root(guest: Guest, task: EnableRoot, attempt: Attempt) -> RootEnabled:
+    name = guest.parts.root.enable(task.password)
+    return RootEnabled(guest.accounts_now(), name)
 
 
-def disable_root(parts: Parts, attempt: Attempt) -> None:
-    parts.root.disable()
-
-
-ACCOUNT_TASKS: dict[str, Callable[[Parts, Attempt], dict[str, Any] | None]] = {
-    TaskKind.CREATE_DATABASES: create_databases,
-    TaskKind.DELETE_DATABASE: delete_database,
-    TaskKind.CREATE_USERS: create_users,
-    TaskKind.UPDATE_USER: update_user,
-    TaskKind.CHANGE_PASSWORDS: change_passwords,
-    TaskKind.DELETE_USER: delete_user,
-    TaskKind.GRANT: grant,
-    TaskKind.REVOKE: revoke,
-    TaskKind.ENABLE_ROOT: enable_root,
-    TaskKind.DISABLE_ROOT: disable_root,
-}
-
-
-def existing(parts: Parts, attempt: Attempt) -> list[str]:
-    """Which of the names that a task is to create are there already."""
-    kind = attempt.order.kind
-    if kind == TaskKind.CREATE_DATABASES:
-        databases = {d.name for d in parts.accounts().databases}
-        wanted = attempt.part("databases", list[DatabaseAccount])
-        return [d.name for d in wanted if d.name in databases]
-    if kind == TaskKind.CREATE_USERS:
-        users = {key_of(user) for user in parts.accounts().users}
-        return [u.name for u in attempt.part("users", list[Account]) if key_of(u) in users]
-    return []
+@handles(DisableRoot)
+def disable_root(guest: Guest, task: DisableRoot, attempt: Attempt) -> AccountsNow:
+    guest.parts.root.disable()
+    return AccountsNow(guest.accounts_now())
 
 
 def ensure_databases(parts: Parts, wanted: Sequence[DatabaseAccount]) -> None:
-    """Make those that are not there; the others may be half made."""
+    """Create those that are not there; the others may be half made."""
     known = {database.name for database in parts.accounts().databases}
     missing = [database for database in wanted if database.name not in known]
     present = [database.name for database in wanted if database.name in known]
@@ -127,7 +138,7 @@ def ensure_databases(parts: Parts, wanted: Sequence[DatabaseAccount]) -> None:
 
 
 def ensure_users(parts: Parts, wanted: Sequence[Account]) -> None:
-    """Make those that are not there; the others get their password and their databases."""
+    """Create those that are not there; the others get their password and their databases."""
     known = {key_of(user) for user in parts.accounts().users}
     missing = [user for user in wanted if key_of(user) not in known]
     present = [user for user in wanted if key_of(user) in known]
@@ -153,19 +164,13 @@ def _refuse(existed: Iterable[str]) -> None:
 
 
 @contextmanager
-def _gone_before(attempt: Attempt) -> Iterator[None]:
+def _already_absent(attempt: Attempt) -> Iterator[None]:
     """What an earlier attempt may have removed need not be there."""
     try:
         yield
     except NotFound:
         if not attempt.is_repeated:
             raise
-
-
-def _user_in(attempt: Attempt) -> Account:
-    return msgspec.convert(
-        {"name": attempt.args.get("name"), "host": attempt.args.get("host")}, Account
-    )
 
 
 def _unless_same(new: str | None, old: str | None) -> str | None:

@@ -26,11 +26,11 @@ from trove.datastores.process import trim
 from trove.datastores.server import LONGEST_LOG
 from trove.errors import NotFound, NotSupported, TroveError, Unauthenticated
 from trove.guestagent.engine import Engine
+from trove.guestagent.guest import Guest
 from trove.guestagent.journal import Journal
 from trove.guestagent.link import Link, pause_after
 from trove.guestagent.outbox import Outbox, Reporter
 from trove.guestagent.state import Credential, Home
-from trove.guestagent.tasks import Tasks, is_due
 from trove.guestagent.worker import Worker
 from trove.protocol import CertificateAnswer, SyncAnswer, SyncRequest
 
@@ -57,9 +57,9 @@ class Agent:
         self.home = Home(directory)
         self.outbox = Outbox()
         self.engine = Engine(self.home, self.outbox.news.set, datastore=datastore)
-        self.tasks = Tasks(self.home, self.engine, self._certify, self.outbox.set_accounts)
+        self.guest = Guest(self.home, self.engine, self._certify, self.outbox.set_accounts)
         self._closing = threading.Event()
-        self.worker = Worker(Journal(self.home.journal), self.outbox, self.tasks, self._closing)
+        self.worker = Worker(Journal(self.home.journal), self.outbox, self.guest, self._closing)
         self._reporter = Reporter(self.home, self.engine)
         self._enrolled = threading.Event()
         self._report_seconds = 0.0
@@ -127,10 +127,10 @@ class Agent:
         now = time.monotonic()
         if self.engine.is_up and now - self._looked_at > LOOK_AT_ACCOUNTS_EVERY:
             self._looked_at = now
-            self.tasks.look_at_accounts()
+            self.guest.accounts_now()
         if self._should_renew() and now - self._renewed_at > TRY_TO_RENEW_EVERY:
             self._renewed_at = now
-            self.tasks.renew_certificate()
+            self.guest.renew_certificate()
             log.info("the server has a new certificate")
 
     def _should_renew(self) -> bool:
@@ -212,3 +212,8 @@ class Agent:
     def _link(self) -> Link:
         start = self.home.start
         return Link(start.conductor_url, start.authority, only_authority=start.only_authority)
+
+
+def is_due(renew_at: float | None) -> bool:
+    """Whether it is time for another certificate."""
+    return renew_at is not None and time.time() >= renew_at

@@ -17,7 +17,7 @@ import msgspec
 
 from trove.errors import Failed, Invalid
 from trove.guestagent.files import read_json, write_json
-from trove.protocol import TaskOrder, TaskResult
+from trove.protocol import TaskRequest, TaskResult
 
 log = logging.getLogger(__name__)
 
@@ -74,11 +74,11 @@ class Journal:
         waiting = [e for e in self._entries.values() if e.has_ended and not e.acknowledged]
         return sorted(waiting, key=lambda entry: entry.at)
 
-    def take(self, order: TaskOrder) -> Entry:
+    def take(self, request: TaskRequest) -> Entry:
         """Write down that there is this task, unless it is known."""
-        entry = self._entries.get(order.id)
+        entry = self._entries.get(request.id)
         if entry is None:
-            entry = Entry(_checked(order.id), order.kind)
+            entry = Entry(_checked(request.id), request.kind)
             self._write(entry, durable=False)
         return entry
 

@@ -1,4 +1,4 @@
-"""Does tasks one after the other, each once, and tells what came of them."""
+"""Does tasks one after the other, each once, and reports their results."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
+import msgspec
+
+import trove.guestagent.tasks  # noqa: F401 - registers the handlers, those of accounts too
 from trove.datastores.process import message_of
 from trove.errors import (
     AlreadyExists,
@@ -19,16 +23,15 @@ from trove.errors import (
     Unavailable,
 )
 from trove.guestagent.attempt import Attempt
+from trove.guestagent.guest import Guest
+from trove.guestagent.handlers import Handler, handler_of, typed
 from trove.guestagent.journal import Entry, Journal, TaskState
 from trove.guestagent.outbox import Batch, Outbox
-from trove.guestagent.tasks import Tasks
-from trove.protocol import ErrorKind, TaskKind, TaskOrder, TaskProgress, TaskResult
+from trove.protocol import ErrorKind, TaskProgress, TaskRequest, TaskResult
+from trove.protocol.tasks import AgentTask
 
 log = logging.getLogger(__name__)
 
-PATIENCE: dict[str, float] = {TaskKind.PREPARE: 600.0}
-"""Seconds for which a task is tried again while something that it needs does not answer."""
-USUAL_PATIENCE = 8.0
 PAUSE = 0.25
 
 KINDS: tuple[tuple[type[TroveError], ErrorKind], ...] = (
@@ -47,33 +50,33 @@ class Worker:
         self,
         journal: Journal,
         outbox: Outbox,
-        tasks: Tasks,
+        guest: Guest,
         closing: threading.Event,
         pause: Callable[[float], object] | None = None,
     ) -> None:
         self._journal = journal
         self._outbox = outbox
-        self._tasks = tasks
+        self._guest = guest
         self._closing = closing
         self._pause = pause or closing.wait
         self._lock = threading.Lock()
         self._at_hand: set[str] = set()
-        self._queue: queue.SimpleQueue[TaskOrder] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[TaskRequest] = queue.SimpleQueue()
         for entry in journal.unacknowledged():
             self._at_hand.add(entry.id)
             outbox.add_result(entry.as_result())
 
     def busy(self) -> list[str]:
-        """What need not be given again."""
+        """Ids of what need not be sent again."""
         with self._lock:
             return sorted(self._at_hand)
 
-    def take(self, orders: Sequence[TaskOrder]) -> None:
-        """Do these, unless they are done or being done: then the answer is told again."""
+    def take(self, requests: Sequence[TaskRequest]) -> None:
+        """Do these, unless they are done or being done: then the result is reported again."""
         with self._lock:
-            for order in orders:
-                if order.id not in self._at_hand:
-                    self._take_one(order)
+            for request in requests:
+                if request.id not in self._at_hand:
+                    self._take_one(request)
 
     def acknowledge(self, batch: Batch) -> None:
         """The conductor has these results."""
@@ -92,12 +95,12 @@ class Worker:
         while not self._queue.empty():
             self.do(self._queue.get())
 
-    def do(self, order: TaskOrder) -> None:
-        """Do one task, unless the agent is stopping: then it is given again afterwards."""
-        entry = self._journal.take(order)
-        log.info("task %s %s begins (%s)", entry.id, entry.kind, order.request_id or "no request")
+    def do(self, request: TaskRequest) -> None:
+        """Do one task, unless the agent is stopping: then it is sent again afterwards."""
+        entry = self._journal.take(request)
+        log.info("task %s %s begins (%s)", entry.id, entry.kind, request.request_id or "no request")
         try:
-            result = self._try_for_long(entry, order)
+            result = self._try_for_long(entry, request)
         except TroveError as error:
             self._fail(entry, str(error), _kind_of(error))
         except Exception as error:
@@ -107,37 +110,43 @@ class Worker:
             log.info("task %s %s succeeded", entry.id, entry.kind)
             self._settle(entry, partial(self._journal.succeed, entry, result))
 
-    def _take_one(self, order: TaskOrder) -> None:
+    def _take_one(self, request: TaskRequest) -> None:
         try:
-            entry = self._journal.take(order)
+            entry = self._journal.take(request)
         except Invalid as error:
             log.warning("refusing a task: %s", error)
-            self._outbox.add_result(TaskResult(order.id, None, str(error), ErrorKind.INVALID))
+            self._outbox.add_result(TaskResult(request.id, None, str(error), ErrorKind.INVALID))
             return
-        self._at_hand.add(order.id)
+        self._at_hand.add(request.id)
         if entry.has_ended:
             self._outbox.add_result(entry.as_result())
         else:
-            self._queue.put(order)
+            self._queue.put(request)
 
-    def _try_for_long(self, entry: Entry, order: TaskOrder) -> dict[str, object]:
-        deadline = time.monotonic() + PATIENCE.get(order.kind, USUAL_PATIENCE)
+    def _try_for_long(self, entry: Entry, request: TaskRequest) -> dict[str, Any]:
+        handler = handler_of(request.kind)
+        task = typed(handler, request.args)
+        deadline = time.monotonic() + task.patience
         while True:
             try:
-                return self._tasks.do(self._attempt(entry, order))
+                attempt = self._attempt(entry, handler, task)
+                return dict(msgspec.to_builtins(handler.do(self._guest, task, attempt)))
             except Unavailable as error:
                 if time.monotonic() > deadline or self._closing.is_set():
                     raise
                 log.debug("task %s %s waits: %s", entry.id, entry.kind, error)
                 self._pause(PAUSE)
 
-    def _attempt(self, entry: Entry, order: TaskOrder) -> Attempt:
+    def _attempt(self, entry: Entry, handler: Handler, task: AgentTask[Any]) -> Attempt:
         repeated = entry.state is TaskState.IN_PROGRESS
         if not repeated:
-            self._journal.begin(entry, self._tasks.existing(Attempt(order)))
-        return Attempt(order, repeated, entry.existed or (), self._teller(order.id))
+            # Before the journal says that it began: what the first attempt makes must never be
+            # taken for what was there before.
+            found = handler.existing(self._guest, task) if handler.existing else []
+            self._journal.begin(entry, found)
+        return Attempt(repeated, entry.existed or (), self._reporter_of(entry.id))
 
-    def _teller(self, task_id: str) -> Callable[[float, str], None]:
+    def _reporter_of(self, task_id: str) -> Callable[[float, str], None]:
         return lambda progress, note: self._outbox.set_progress(
             TaskProgress(task_id, progress, note)
         )
@@ -149,11 +158,11 @@ class Worker:
         self._settle(entry, partial(self._journal.fail, entry, error, kind))
 
     def _settle(self, entry: Entry, write: Callable[[], None]) -> None:
-        """A full disk is no reason to keep the answer from whoever waits for it."""
+        """A full disk must not keep the result back."""
         try:
             write()
         except OSError:
-            log.exception("the journal can not be written")
+            log.exception("cannot write the journal")
         self._outbox.add_result(entry.as_result())
 
 

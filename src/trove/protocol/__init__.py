@@ -1,13 +1,11 @@
-"""Every message between conductor and agent. Read `messages.py`; it is all there is."""
+"""Every message between conductor and agent: `messages.py`, and the tasks in `tasks.py`."""
 
+from trove.protocol.accounts import Account, Accounts, DatabaseAccount
 from trove.protocol.messages import (
     OLDEST_PROTOCOL,
     PROTOCOL,
-    Account,
-    Accounts,
     CertificateAnswer,
     CertificateRequest,
-    DatabaseAccount,
     EngineState,
     EnrolAnswer,
     EnrolRequest,
@@ -15,9 +13,8 @@ from trove.protocol.messages import (
     Report,
     SyncAnswer,
     SyncRequest,
-    TaskKind,
-    TaskOrder,
     TaskProgress,
+    TaskRequest,
     TaskResult,
 )
 
@@ -36,8 +33,7 @@ __all__ = [
     "Report",
     "SyncAnswer",
     "SyncRequest",
-    "TaskKind",
-    "TaskOrder",
     "TaskProgress",
+    "TaskRequest",
     "TaskResult",
 ]

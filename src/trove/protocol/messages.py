@@ -11,7 +11,8 @@ agent one release older, or newer, than the conductor works. A field is never gi
 
 `sync` is held open by the conductor for up to `SyncRequest.hold` seconds while it has no task to
 give; results are acknowledged by the answer. 401 means: enrol again. 410 means: the instance was
-deleted, stop for good. 426 means: this protocol is not spoken any more.
+deleted, stop for good. 426 means: this protocol is not supported any more. The arguments and
+results of tasks are in `tasks.py`.
 """
 
 from __future__ import annotations
@@ -21,16 +22,18 @@ from typing import Annotated, Any
 
 import msgspec
 
+from trove.protocol.accounts import Accounts
+
 PROTOCOL = 1
 OLDEST_PROTOCOL = 1
 
-# What a column holds: a guest that is taken over must not make the conductor stumble.
+# What a column holds: a guest that is taken over must not make the conductor's statements fail.
 Protocol = Annotated[int, msgspec.Meta(ge=0, le=10**9)]
 Gigabytes = Annotated[float, msgspec.Meta(ge=0, le=1e9)]
 
 
 class EngineState(enum.StrEnum):
-    """What an agent sees of its engine."""
+    """The state of an engine, as its agent sees it."""
 
     NEW = "new"
     """Nothing is installed yet."""
@@ -57,74 +60,8 @@ class ErrorKind(enum.StrEnum):
     FAILED = "failed"
 
 
-class TaskKind(enum.StrEnum):
-    """What an agent may be asked for; in brackets the arguments -> the result."""
-
-    PREPARE = "prepare"
-    """Make and start the engine. {datastore, version, binaries, address, port, memory (MiB), vcpus,
-    databases: [DatabaseAccount], users: [Account with password], root_password?} -> {accounts}"""
-    RESTART = "restart"
-    """Stop and start the engine. {} -> {}"""
-    STOP = "stop"
-    """Stop the engine and keep it stopped. {} -> {}"""
-    # No workflow of this release orders it, for a restart starts as well; but agents of protocol 1
-    # know the word, and those that are older than the next conductor will be asked with it.
-    START = "start"
-    """Start the engine. {} -> {}"""
-    RESIZE = "resize"
-    """Compute the configuration anew and restart. {memory (MiB), vcpus} -> {}"""
-    CREATE_DATABASES = "create_databases"
-    """{databases: [DatabaseAccount]} -> {accounts}"""
-    DELETE_DATABASE = "delete_database"
-    """{name} -> {accounts}"""
-    CREATE_USERS = "create_users"
-    """{users: [Account with password]} -> {accounts}"""
-    UPDATE_USER = "update_user"
-    """{name, host, new_name?, new_password?, new_host?} -> {accounts}"""
-    CHANGE_PASSWORDS = "change_passwords"
-    """{users: [Account with password]} -> {accounts}"""
-    DELETE_USER = "delete_user"
-    """{name, host} -> {accounts}"""
-    GRANT = "grant"
-    """{name, host, databases: [str]} -> {accounts}"""
-    REVOKE = "revoke"
-    """{name, host, database} -> {accounts}"""
-    ENABLE_ROOT = "enable_root"
-    """{password} -> {name, accounts}"""
-    DISABLE_ROOT = "disable_root"
-    """{} -> {accounts}"""
-    DIAGNOSE = "diagnose"
-    """{} -> {hwinfo: {..}, diagnostics: {..}}"""
-
-
-class DatabaseAccount(msgspec.Struct, omit_defaults=True):
-    """A database in an engine."""
-
-    name: str
-    character_set: str | None = None
-    collate: str | None = None
-
-
-class Account(msgspec.Struct, omit_defaults=True):
-    """A user in an engine; the password travels to the agent only, never back."""
-
-    name: str
-    host: str | None = None
-    # msgspec gives each struct a list of its own.
-    databases: list[str] = []
-    password: str | None = None
-
-
-class Accounts(msgspec.Struct):
-    """Every database and user that tenants may see."""
-
-    databases: list[DatabaseAccount] = []
-    users: list[Account] = []
-    root_enabled: bool = False
-
-
 class Report(msgspec.Struct, omit_defaults=True):
-    """What is: sent with every sync, at least every ten seconds."""
+    """The current state: sent with every sync, at least every ten seconds."""
 
     # Not EngineState: a state that an older conductor does not know must not hide all else.
     engine: str = EngineState.NEW
@@ -139,11 +76,12 @@ class Report(msgspec.Struct, omit_defaults=True):
     details: dict[str, Any] = {}
 
 
-class TaskOrder(msgspec.Struct, omit_defaults=True):
-    """A task that is to be done; an agent that has done it already answers from its journal."""
+class TaskRequest(msgspec.Struct, omit_defaults=True):
+    """A task to do; an agent that has done it already answers from its journal."""
 
     id: str
-    # Not TaskKind: an order that an older agent does not know must fail alone, not with all others.
+    # Neither the kind nor the arguments are typed here: a task that an older agent does not know
+    # must fail alone, not with the whole answer. `tasks.py` has the types.
     kind: str
     args: dict[str, Any] = {}
     request_id: str | None = None
@@ -174,8 +112,9 @@ class EnrolRequest(msgspec.Struct, omit_defaults=True):
     protocol: Protocol = PROTOCOL
     agent_version: str | None = None
     credential: str | None = None
-    """What the agent made up and wrote down before it asked, so that a lost answer costs nothing:
-    the same request is answered again. At least 32 characters; None asks the conductor for one."""
+    """What the agent chose and wrote down before the call, so that a lost answer costs nothing: the
+    same request is answered again. At least 32 characters; None leaves the choice to the
+    conductor."""
 
 
 class EnrolAnswer(msgspec.Struct, omit_defaults=True):
@@ -187,7 +126,7 @@ class EnrolAnswer(msgspec.Struct, omit_defaults=True):
 
 
 class CertificateRequest(msgspec.Struct):
-    """Ask for a server certificate; the private key stays where it was made."""
+    """Request a server certificate; the private key stays where it was made."""
 
     csr: str
     """PEM. The conductor takes the public key only; names and addresses are the instance's."""
@@ -199,11 +138,11 @@ class CertificateAnswer(msgspec.Struct):
     certificate: str
     authority: str
     renew_seconds: float = 30 * 86400.0
-    """After how long the agent asks for the next one."""
+    """After how long the agent requests the next one."""
 
 
 class SyncRequest(msgspec.Struct, omit_defaults=True):
-    """Here is what is, and what was done: what is to be done?"""
+    """The current state, and what was done since."""
 
     report: Report
     protocol: Protocol = PROTOCOL
@@ -211,13 +150,13 @@ class SyncRequest(msgspec.Struct, omit_defaults=True):
     results: list[TaskResult] = []
     progress: list[TaskProgress] = []
     busy: list[str] = []
-    """Ids of tasks that the agent has and works on: they need not be given again."""
+    """Ids of tasks that the agent has and works on: they need not be sent again."""
     hold: float = 10.0
-    """How many seconds the answer may take; 0 asks for an answer at once."""
+    """How many seconds the answer may take; 0 for an answer at once."""
 
 
 class SyncAnswer(msgspec.Struct, omit_defaults=True):
-    """What is to be done. Having it means that the results of the request are kept."""
+    """What to do. Its arrival means that the results of the request are stored."""
 
-    tasks: list[TaskOrder] = []
+    tasks: list[TaskRequest] = []
     report_seconds: float = 10.0

@@ -1,21 +1,30 @@
 """Databases, users and grants of an instance: checked here, done by its agent.
 
-Law: a change is ordered as a task and told as an event in one transaction. No password is ever
-written but sealed.
+Law: a change is dispatched as a task and recorded as an event in one transaction. No password is
+ever written but sealed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 
 from trove.datastores.parts import Part
 from trove.errors import AlreadyExists, Invalid, NotFound
-from trove.protocol import Account, DatabaseAccount, TaskKind
+from trove.protocol import Account, DatabaseAccount
+from trove.protocol.tasks import (
+    ChangePasswords,
+    CreateDatabases,
+    CreateUsers,
+    DeleteDatabase,
+    DeleteUser,
+    Grant,
+    Revoke,
+    UpdateUser,
+)
 from trove.services.account_rules import (
     ANY_HOST,
     check_databases,
@@ -25,15 +34,14 @@ from trove.services.account_rules import (
     check_password,
     check_users,
 )
-from trove.services.changes import note
 from trove.services.installation import Caller, Installation
 from trove.services.paging import Page, page_of
 from trove.services.running_engine import (
     RunningEngine,
-    answer_of,
+    dispatch_task,
     label_of,
-    order_task,
     parse_user,
+    result_from,
     running_engine,
 )
 
@@ -52,7 +60,7 @@ def list_databases(
 ) -> Page[DatabaseAccount]:
     """By name; `marker` is the name of the last one of the page before.
 
-    Links bear it quoted twice: who follows one as it stands sends it quoted.
+    Links have it quoted twice: a client that follows one as it stands sends it quoted.
     """
     with inst.database.session() as session:
         engine = running_engine(inst, session, caller, instance_id, Part.DATABASES)
@@ -73,11 +81,10 @@ def create_databases(
         for database in databases:
             if database.name in known:
                 raise AlreadyExists(f"databases.name: {database.name!r} exists already")
-        args = {"databases": msgspec.to_builtins(list(databases))}
+        task = CreateDatabases(list(databases))
         names = [database.name for database in databases]
-        task_id = order_task(inst, caller, engine, TaskKind.CREATE_DATABASES, args)
-        note(caller, session, engine.row, "database.create", databases=names)
-    answer_of(inst, task_id, "databases")
+        dispatched = dispatch_task(inst, caller, engine, task, databases=names)
+    result_from(inst, dispatched, "databases")
 
 
 def delete_database(inst: Installation, caller: Caller, instance_id: str, name: str) -> None:
@@ -86,9 +93,8 @@ def delete_database(inst: Installation, caller: Caller, instance_id: str, name: 
         engine = running_engine(inst, session, caller, instance_id, Part.DATABASES)
         check_name(engine.manifest.database_names, name, "database")
         engine.require_database(name)
-        task_id = order_task(inst, caller, engine, TaskKind.DELETE_DATABASE, {"name": name})
-        note(caller, session, engine.row, "database.delete", databases=[name])
-    answer_of(inst, task_id)
+        dispatched = dispatch_task(inst, caller, engine, DeleteDatabase(name), databases=[name])
+    result_from(inst, dispatched)
 
 
 def list_users(
@@ -120,10 +126,10 @@ def create_users(
             if engine.find_user(user) is not None:
                 raise AlreadyExists(f"users.name: {label_of(user)!r} exists already")
             _must_have(engine, user.databases, "users.databases")
-        args = {"users": _on_the_wire(engine, users)}
-        task_id = order_task(inst, caller, engine, TaskKind.CREATE_USERS, args)
-        note(caller, session, engine.row, "user.create", users=[label_of(u) for u in users])
-    answer_of(inst, task_id, "users")
+        task = CreateUsers(_on_the_wire(engine, users))
+        labels = [label_of(user) for user in users]
+        dispatched = dispatch_task(inst, caller, engine, task, users=labels)
+    result_from(inst, dispatched, "users")
 
 
 def change_passwords(
@@ -135,11 +141,10 @@ def change_passwords(
         check_users(engine.manifest, users, valid_ip=inst.settings.api.hostname_require_valid_ip)
         for user in users:
             engine.user(label_of(user))
-        args = {"users": _on_the_wire(engine, users)}
-        task_id = order_task(inst, caller, engine, TaskKind.CHANGE_PASSWORDS, args)
+        task = ChangePasswords(_on_the_wire(engine, users))
         labels = [label_of(user) for user in users]
-        note(caller, session, engine.row, "user.change_password", users=labels)
-    answer_of(inst, task_id, "users")
+        dispatched = dispatch_task(inst, caller, engine, task, users=labels)
+    result_from(inst, dispatched, "users")
 
 
 def update_user(
@@ -150,15 +155,15 @@ def update_user(
         engine = running_engine(inst, session, caller, instance_id, Part.USERS)
         was = engine.user(user)
         _check_change(inst, engine, was, change)
-        args = {"name": was.name, "host": was.host} | {
+        new = {
             f"new_{field}": value
             for field, value in vars(change).items()
             if value is not None and not (field == "host" and not engine.manifest.user_hosts)
         }
-        task_id = order_task(inst, caller, engine, TaskKind.UPDATE_USER, args)
-        changed = sorted(set(args) - {"name", "host"})
-        note(caller, session, engine.row, "user.update", users=[label_of(was)], changed=changed)
-    answer_of(inst, task_id, "user")
+        task = UpdateUser(was.name, was.host, **new)
+        labels, changed = [label_of(was)], sorted(new)
+        dispatched = dispatch_task(inst, caller, engine, task, users=labels, changed=changed)
+    result_from(inst, dispatched, "user")
 
 
 def delete_user(inst: Installation, caller: Caller, instance_id: str, user: str) -> None:
@@ -166,27 +171,25 @@ def delete_user(inst: Installation, caller: Caller, instance_id: str, user: str)
     with inst.database.begin() as session:
         engine = running_engine(inst, session, caller, instance_id, Part.USERS)
         was = engine.user(user)
-        args = {"name": was.name, "host": was.host}
-        task_id = order_task(inst, caller, engine, TaskKind.DELETE_USER, args)
-        note(caller, session, engine.row, "user.delete", users=[label_of(was)])
-    answer_of(inst, task_id)
+        task = DeleteUser(was.name, was.host)
+        dispatched = dispatch_task(inst, caller, engine, task, users=[label_of(was)])
+    result_from(inst, dispatched)
 
 
 def grant(
     inst: Installation, caller: Caller, instance_id: str, user: str, databases: Sequence[str]
 ) -> None:
-    """Let a user into databases; raises NotFound, Invalid, NotReady."""
+    """Give a user access to databases; raises NotFound, Invalid, NotReady."""
     with inst.database.begin() as session:
         engine = running_engine(inst, session, caller, instance_id, Part.USERS)
         was = engine.user(user)
         for name in databases:
             check_name(engine.manifest.database_names, name, "databases.name")
             engine.require_database(name)
-        args = {"name": was.name, "host": was.host, "databases": list(databases)}
-        task_id = order_task(inst, caller, engine, TaskKind.GRANT, args)
-        names = list(databases)
-        note(caller, session, engine.row, "user.grant", users=[label_of(was)], databases=names)
-    answer_of(inst, task_id)
+        task = Grant(was.name, list(databases), was.host)
+        labels, names = [label_of(was)], list(databases)
+        dispatched = dispatch_task(inst, caller, engine, task, users=labels, databases=names)
+    result_from(inst, dispatched)
 
 
 def revoke(inst: Installation, caller: Caller, instance_id: str, user: str, database: str) -> None:
@@ -196,20 +199,19 @@ def revoke(inst: Installation, caller: Caller, instance_id: str, user: str, data
         was = engine.user(user)
         if database not in was.databases:
             raise NotFound(f"User {user!r} has no access to a database {database!r}.")
-        args = {"name": was.name, "host": was.host, "database": database}
-        task_id = order_task(inst, caller, engine, TaskKind.REVOKE, args)
-        note(
-            caller, session, engine.row, "user.revoke", users=[label_of(was)], databases=[database]
-        )
-    answer_of(inst, task_id)
+        task = Revoke(was.name, database, was.host)
+        labels = [label_of(was)]
+        dispatched = dispatch_task(inst, caller, engine, task, users=labels, databases=[database])
+    result_from(inst, dispatched)
 
 
-def _on_the_wire(engine: RunningEngine, users: Sequence[Account]) -> Any:
-    """Users as their agent takes them: without a host where the engine knows none."""
-    told = msgspec.to_builtins(list(users))
-    for user in told:
-        user["host"] = (user.get("host") or ANY_HOST) if engine.manifest.user_hosts else None
-    return told
+def _on_the_wire(engine: RunningEngine, users: Sequence[Account]) -> list[Account]:
+    """Users as their agent expects them: without a host where the engine knows none."""
+    has_hosts = engine.manifest.user_hosts
+    return [
+        msgspec.structs.replace(user, host=(user.host or ANY_HOST) if has_hosts else None)
+        for user in users
+    ]
 
 
 def _must_have(engine: RunningEngine, databases: Sequence[str], field: str) -> None:

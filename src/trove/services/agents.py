@@ -24,6 +24,7 @@ from trove.errors import (
     Failed,
     Invalid,
     NotFound,
+    NotSupported,
     TroveError,
     Unauthenticated,
     Unavailable,
@@ -39,11 +40,11 @@ from trove.protocol import (
     ErrorKind,
     Report,
     SyncRequest,
-    TaskKind,
-    TaskOrder,
     TaskProgress,
+    TaskRequest,
     TaskResult,
 )
+from trove.protocol.tasks import task_of
 from trove.vault import Vault
 from trove.workflows import REMOVING
 
@@ -60,27 +61,13 @@ ERRORS: dict[str, type[TroveError]] = {
     ErrorKind.FAILED: Failed,
 }
 
-EVENTS: dict[str, str] = {
-    TaskKind.CREATE_DATABASES: "database.create",
-    TaskKind.DELETE_DATABASE: "database.delete",
-    TaskKind.CREATE_USERS: "user.create",
-    TaskKind.UPDATE_USER: "user.update",
-    TaskKind.CHANGE_PASSWORDS: "user.change_password",
-    TaskKind.DELETE_USER: "user.delete",
-    TaskKind.GRANT: "user.grant",
-    TaskKind.REVOKE: "user.revoke",
-    TaskKind.ENABLE_ROOT: "root.enable",
-    TaskKind.DISABLE_ROOT: "root.disable",
-}
-"""What was told of when a request ordered a task of this kind."""
-
 __all__ = [
     "Enrolled",
     "await_answer",
     "enrol",
     "identify",
     "open_tasks",
-    "orders_of",
+    "pending_tasks_of",
     "raise_for",
     "receive",
 ]
@@ -161,16 +148,16 @@ def open_tasks(session: Session) -> Sequence[tuple[str, str]]:
     return [(row.instance_id, row.id) for row in session.execute(_open(Task.instance_id, Task.id))]
 
 
-def orders_of(
+def pending_tasks_of(
     session: Session, vault: Vault, instance_id: str, clock: Clock, *, busy: Collection[str] = ()
-) -> list[TaskOrder]:
+) -> list[TaskRequest]:
     """What one agent is to do, the oldest first, save what it is at already.
 
     A task that was sealed with another key fails here and now: its agent would never hear of it.
     """
     wanted = _open(Task).where(Task.instance_id == instance_id)
     tasks = session.scalars(wanted.order_by(Task.created_at, Task.id)).all()
-    orders = []
+    requests = []
     for task in (task for task in tasks if task.id not in busy):
         try:
             secret = vault.open(task.sealed_args) if task.sealed_args else {}
@@ -179,8 +166,8 @@ def orders_of(
             result = TaskResult(task.id, error=error.message, error_kind=ErrorKind.FAILED)
             _keep_result(session, instance_id, result, clock)
         else:
-            orders.append(TaskOrder(task.id, task.kind, args, request_id=task.request_id))
-    return orders
+            requests.append(TaskRequest(task.id, task.kind, args, request_id=task.request_id))
+    return requests
 
 
 def await_answer(database: Database, task_id: str, timeout: float) -> Task:
@@ -302,20 +289,29 @@ def _keep_result(session: Session, instance_id: str, result: TaskResult, clock: 
         return
     notify(session, _answer_topic(task.id))
     if result.error is not None:
-        _tell_of_failure(session, task, result.error)
+        _record_failure(session, task, result.error)
 
 
-def _tell_of_failure(session: Session, task: Task, error: str) -> None:
-    """What a request asked for has been told of when it was ordered: now, that it was not done."""
-    if task.kind in EVENTS:
+def _record_failure(session: Session, task: Task, error: str) -> None:
+    """The request recorded an event when it dispatched the task: this one says that it failed."""
+    event = _event_of(task.kind)
+    if event is not None:
         record_event(
             session,
-            f"{EVENTS[task.kind]}.error",
+            f"{event}.error",
             project_id=session.get_one(Instance, task.instance_id).project_id,
             subject_id=task.instance_id,
             request_id=task.request_id,
             payload={"error": error},
         )
+
+
+def _event_of(kind: str) -> str | None:
+    """None for a task of another release, too."""
+    try:
+        return task_of(kind).event
+    except NotSupported:
+        return None
 
 
 def _pending(instance_id: str) -> Select[str]:
@@ -353,7 +349,7 @@ def _withdraw(database: Database, task_id: str, timeout: float) -> Task:
             )
         )
         if withdrawn.rowcount:  # type: ignore[attr-defined]
-            _tell_of_failure(session, task, error)
+            _record_failure(session, task, error)
         session.refresh(task)
     return task
 

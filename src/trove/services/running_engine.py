@@ -1,13 +1,13 @@
-"""The running engine of an instance, and what its agent last told of it.
+"""The running engine of an instance, and what its agent last reported of it.
 
-Law: nothing here asks an engine; a change is ordered as a task in the caller's transaction, and
-its answer is awaited for no longer than `agent_call_low_timeout`.
+Law: nothing here queries an engine; a change is dispatched as a task in the caller's transaction,
+and its result is awaited for no longer than `agent_call_low_timeout`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from sqlalchemy.orm import Session
@@ -20,12 +20,15 @@ from trove.errors import Invalid, NotFound, NotReady, NotSupported
 from trove.models.datastore import DatastoreVersion
 from trove.models.instance import Instance
 from trove.models.task import dispatch
-from trove.protocol import Account, Accounts, EngineState, TaskKind
+from trove.protocol import Account, Accounts, EngineState
+from trove.protocol.tasks import AgentTask, arguments_of, result_of
 from trove.services import agents
 from trove.services.account_rules import ANY_HOST, check_name, rules_of, visible
-from trove.services.changes import find, must_answer
+from trove.services.changes import find, must_answer, note
 from trove.services.installation import Caller, Installation
 from trove.workflows import are_blocked
+
+R = TypeVar("R")
 
 RUNNING = frozenset({EngineState.RUNNING, EngineState.RESTART_REQUIRED})
 
@@ -80,30 +83,42 @@ def running_engine(
     return RunningEngine(session, row, manifest, accounts)
 
 
-def order_task(
-    inst: Installation, caller: Caller, engine: RunningEngine, kind: TaskKind, args: dict[str, Any]
-) -> str:
-    sealed = inst.vault.seal(args)
-    task = dispatch(
-        engine.session, engine.row.id, kind, sealed=sealed, request_id=caller.request_id
+@dataclass(frozen=True)
+class Dispatched(Generic[R]):
+    """A task that was dispatched for a request."""
+
+    task: AgentTask[R]
+    id: str
+
+
+def dispatch_task(
+    inst: Installation, caller: Caller, engine: RunningEngine, task: AgentTask[R], **payload: Any
+) -> Dispatched[R]:
+    """Send the task to the engine's agent, and record its event with this payload."""
+    # Sealed as a whole: a request's arguments are read by its agent alone.
+    sealed = inst.vault.seal(arguments_of(task))
+    row = dispatch(
+        engine.session, engine.row.id, task.kind, sealed=sealed, request_id=caller.request_id
     )
-    return task.id
+    if task.event is not None:
+        note(caller, engine.session, engine.row, task.event, **payload)
+    return Dispatched(task, row.id)
 
 
-def answer_of(inst: Installation, task_id: str, field: str | None = None) -> dict[str, Any]:
-    """What the agent answered.
+def result_from(inst: Installation, dispatched: Dispatched[R], field: str | None = None) -> R:
+    """What the agent returned.
 
-    Raises what the engine refused it with: when that is Invalid, naming `field`.
+    Raises what the agent refused it with: when that is Invalid, naming `field`.
     """
     timeout = inst.settings.timing.agent_call_low_timeout
-    task = agents.await_answer(inst.database, task_id, timeout)
+    row = agents.await_answer(inst.database, dispatched.id, timeout)
     try:
-        agents.raise_for(task)
+        agents.raise_for(row)
     except Invalid as error:
         raise type(error)(error.message, field=field) from None
-    # The accounts in the answer are let be: a report told of them no later, in the agent's order.
+    # The accounts in the result are not stored: a report had them no later, in the agent's order.
     # If they were written from here, the slower of two readers would bring older ones back.
-    return task.result or {}
+    return result_of(dispatched.task, row.result)
 
 
 def parse_user(manifest: Manifest, text: str) -> Account:

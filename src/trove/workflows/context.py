@@ -19,12 +19,13 @@ from trove.errors import Failed, Unavailable
 from trove.models.agent import Agent, enrolment_token_of
 from trove.models.datastore import DatastoreVersion
 from trove.models.instance import Instance
-from trove.models.task import Task, dispatch
-from trove.protocol import TaskKind
+from trove.models.task import FORGOTTEN, Task, dispatch
+from trove.protocol.tasks import AgentTask, arguments_of, result_of
 from trove.providers.base import Flavor, Provider, ServerSpec, ServerState
 from trove.settings import Settings
 from trove.vault import Vault
 
+R = TypeVar("R")
 S = TypeVar("S")
 A = TypeVar("A", bound=msgspec.Struct)
 
@@ -91,32 +92,31 @@ class Context(Generic[S]):
     def request(
         self,
         instance: Instance,
-        kind: TaskKind,
+        task: AgentTask[R],
         *,
         key: str | None = None,
         sealed: str | None = None,
-        **args: Any,
-    ) -> Wait | dict[str, Any]:
-        """What the agent of this instance answers to this task; Wait while it has not.
+    ) -> Wait | R:
+        """The result of this task from the agent of this instance; Wait while it has not answered.
 
         `sealed` are further arguments, as the vault sealed them. A second task of the same kind in
         one operation needs a `key` of its own. Raises Failed when the task failed.
         """
-        task = dispatch(
+        row = dispatch(
             self.session,
             instance.id,
-            kind,
-            args,
-            sealed=sealed or "",
+            task.kind,
+            arguments_of(task),
+            sealed=sealed or FORGOTTEN,
             operation_id=self.operation.id,
             key=key,
             request_id=self.operation.request_id,
         )
-        if not task.answered:
-            return self._awaited(instance, task)
-        if task.error is not None:
-            raise Failed(task.error)
-        return task.result or {}
+        if not row.answered:
+            return self._awaited(instance, row)
+        if row.error is not None:
+            raise Failed(row.error)
+        return result_of(task, row.result)
 
     def _awaited(self, instance: Instance, task: Task) -> Wait:
         """Keep waiting while the server is up; one that went down is started again."""

@@ -6,16 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from pkgutil import iter_modules
-from types import ModuleType
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from tests.support.engines import Engine, Refused, module_of
 from tests.support.tenants import database, databases_of, listed, other_tables, user
-from trove.guestagent.accounts import ACCOUNT_TASKS
+from trove.guestagent import tasks  # noqa: F401 - registers the handlers
 from trove.guestagent.attempt import Attempt
-from trove.protocol import TaskKind, TaskOrder
+from trove.guestagent.guest import Guest
+from trove.guestagent.handlers import handler_of
+from trove.protocol import Accounts
+from trove.protocol.tasks import AgentTask, CreateDatabases, DeleteDatabase, DeleteUser
 
 pytestmark = pytest.mark.engine
 
@@ -50,22 +53,27 @@ def modules_of(manager: str) -> list[ModuleType]:
     return [module_of(manager, info.name) for info in iter_modules([str(folder)])]
 
 
+def guest_with(engine: Engine) -> Guest:
+    """All that a task on accounts uses."""
+    return cast("Guest", SimpleNamespace(parts=engine.parts, accounts_now=Accounts))
+
+
 def killed_and_repeated(
     engine: Engine,
-    kind: TaskKind,
-    args_of: Callable[[str], dict[str, Any]],
+    task_of: Callable[[str], AgentTask[Any]],
     make_ready: Callable[[str], None] = lambda name: None,
 ) -> Iterator[str]:
     """A name for each statement of a task before which it was killed, and then done again."""
     for statements in range(50):
-        name = f"{kind}_{statements}"
+        task = task_of("k")
+        name = f"{task.kind}_{statements}"
+        task, do, guest = task_of(name), handler_of(task.kind).do, guest_with(engine)
         make_ready(name)
-        order = TaskOrder("t", kind, args_of(name))
         try:
             with killed_after(engine, statements):
-                ACCOUNT_TASKS[kind](engine.parts, Attempt(order))
+                do(guest, task, Attempt())
         except Killed:
-            ACCOUNT_TASKS[kind](engine.parts, Attempt(order, is_repeated=True))
+            do(guest, task, Attempt(is_repeated=True))
             yield name
         else:
             assert statements > 0
@@ -74,9 +82,7 @@ def killed_and_repeated(
 
 def test_a_database_is_never_left_open(shared: Engine) -> None:
     shared.parts.users.create([user("outsider")])
-    for name in killed_and_repeated(
-        shared, TaskKind.CREATE_DATABASES, lambda name: {"databases": [{"name": name}]}
-    ):
+    for name in killed_and_repeated(shared, lambda name: CreateDatabases([database(name)])):
         assert name in databases_of(shared)
         with pytest.raises(Refused):
             shared.query("SELECT 1", user="outsider", password="secret", database=name)
@@ -96,9 +102,7 @@ def test_a_database_goes_with_its_grants(shared: Engine) -> None:
         shared.parts.databases.create([database(name)])
         shared.parts.users.create([user(f"of_{name}", name)])
 
-    for name in killed_and_repeated(
-        shared, TaskKind.DELETE_DATABASE, lambda name: {"name": name}, make_ready
-    ):
+    for name in killed_and_repeated(shared, DeleteDatabase, make_ready):
         assert name not in databases_of(shared)
         shared.parts.databases.create([database(name)])
         assert listed(shared)[f"of_{name}"] == []
@@ -114,9 +118,7 @@ def test_a_user_goes_for_good_and_may_come_again(shared: Engine) -> None:
         text = f"CREATE TABLE of_{name} (x int)"
         shared.query(text, user=name, password="secret", database="left")
 
-    for name in killed_and_repeated(
-        shared, TaskKind.DELETE_USER, lambda name: {"name": name}, make_ready
-    ):
+    for name in killed_and_repeated(shared, DeleteUser, make_ready):
         assert name not in listed(shared)
         shared.parts.users.create([user(name)])
         assert listed(shared)[name] == []

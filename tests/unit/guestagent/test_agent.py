@@ -279,10 +279,10 @@ def test_a_renewal_that_was_killed_is_done_again(
     link = agent._link()
     agent._enrol(link)
     link.close()
-    agent.tasks.renew_certificate()
+    agent.guest.renew_certificate()
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(tls, "write_private", kill_before_certificate)
-        agent.tasks.renew_certificate()
+        agent.guest.renew_certificate()
     assert not is_pair(spec)
     agent.home.remember(desired="running", renew_at=1.0)
     with running(Agent(directory, memory_datastore(driver, accounts))):

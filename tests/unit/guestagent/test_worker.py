@@ -19,12 +19,14 @@ from trove.db import new_id
 from trove.errors import Unavailable
 from trove.guestagent import worker
 from trove.guestagent.engine import Engine
+from trove.guestagent.guest import Guest
+from trove.guestagent.handlers import handler_of, typed
 from trove.guestagent.journal import Journal
 from trove.guestagent.outbox import Batch, Outbox
 from trove.guestagent.state import Home
-from trove.guestagent.tasks import Tasks
 from trove.guestagent.worker import Worker
-from trove.protocol import CertificateAnswer, TaskOrder, TaskResult
+from trove.protocol import CertificateAnswer, TaskRequest, TaskResult
+from trove.protocol.tasks import USUAL_PATIENCE, DisableRoot
 from trove.settings import TimingSettings
 
 
@@ -51,16 +53,16 @@ class Life:
             self.outbox.news.set,
             datastore=datastore or memory_datastore(driver, accounts),
         )
-        self.tasks = Tasks(self.home, self.engine, self.certify, self.outbox.set_accounts)
+        self.guest = Guest(self.home, self.engine, self.certify, self.outbox.set_accounts)
         self.worker = Worker(
-            Journal(self.home.journal), self.outbox, self.tasks, self.closing, lambda s: None
+            Journal(self.home.journal), self.outbox, self.guest, self.closing, lambda s: None
         )
 
     def certify(self, csr: str) -> CertificateAnswer:
         self.certified.append(csr)
         return CertificateAnswer("certificate", "authority", 1000.0)
 
-    def do(self, *orders: TaskOrder) -> list[TaskResult]:
+    def do(self, *orders: TaskRequest) -> list[TaskResult]:
         """What is to be told after these."""
         self.worker.take(orders)
         self.worker.do_all()
@@ -72,8 +74,8 @@ def live(directory: Path, driver: MemoryDriver, accounts: MemoryAccounts) -> Cal
     return lambda: Life(directory, driver, accounts)
 
 
-def order(kind: str, **args: Any) -> TaskOrder:
-    return TaskOrder(new_id(), kind, args)
+def order(kind: str, **args: Any) -> TaskRequest:
+    return TaskRequest(new_id(), kind, args)
 
 
 def test_a_task_given_twice_is_done_once(
@@ -158,7 +160,8 @@ def test_what_was_there_before_is_never_taken_for_ones_own(
     task = order(kind, **args)
     life = live()
     entry = life.worker._journal.take(task)
-    life.worker._attempt(entry, task)
+    handler = handler_of(kind)
+    life.worker._attempt(entry, handler, typed(handler, args))
     (answer,) = live().do(task)
     assert answer.error_kind == "exists"
     assert accounts.users["bob"].password == "b"
@@ -217,14 +220,14 @@ def test_engine_tasks(live: Callable[[], Life], driver: MemoryDriver, home: Home
 @pytest.mark.parametrize(
     "task",
     [
-        TaskOrder(new_id(), "make_coffee"),
-        TaskOrder(new_id(), "resize", {"memory": "much"}),
-        TaskOrder(new_id(), "create_users", {"users": 1}),
-        TaskOrder("../x", "stop"),
+        TaskRequest(new_id(), "make_coffee"),
+        TaskRequest(new_id(), "resize", {"memory": "much"}),
+        TaskRequest(new_id(), "create_users", {"users": 1}),
+        TaskRequest("../x", "stop"),
     ],
     ids=["unknown", "malformed", "not a list", "no id"],
 )
-def test_nonsense_is_answered(live: Callable[[], Life], task: TaskOrder) -> None:
+def test_nonsense_is_answered(live: Callable[[], Life], task: TaskRequest) -> None:
     (answer,) = live().do(task)
     assert answer.error_kind == "invalid"
     assert answer.id == task.id
@@ -244,7 +247,7 @@ def test_whatever_else_goes_wrong_is_answered_too(
 def test_patience_ends(
     live: Callable[[], Life], accounts: MemoryAccounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trove.guestagent.worker.USUAL_PATIENCE", -1.0)
+    monkeypatch.setattr(DisableRoot, "patience", -1.0)
     accounts.errors = [Unavailable("down")]
     (answer,) = live().do(order("disable_root"))
     assert answer.error_kind == "unavailable"
@@ -277,7 +280,7 @@ def test_a_full_disk_keeps_no_answer_back(
 
 def test_an_id_that_was_refused_can_be_acknowledged(live: Callable[[], Life]) -> None:
     life = live()
-    refused = life.do(TaskOrder("../x", "stop"))
+    refused = life.do(TaskRequest("../x", "stop"))
     life.worker.acknowledge(Batch(refused, [], None))
     assert life.worker.busy() == []
 
@@ -294,7 +297,7 @@ def test_a_certificate_is_renewed(live: Callable[[], Life], driver: MemoryDriver
     life = live()
     life.engine.bring_up()
     driver.calls.clear()
-    life.tasks.renew_certificate()
+    life.guest.renew_certificate()
     assert driver.calls == ["reload"]
     assert life.home.state.renew_at is not None
 
@@ -315,5 +318,5 @@ def test_an_engine_without_accounts_or_tls_is_prepared(
 @pytest.mark.parametrize("session", [postgresql, mariadb])
 def test_the_api_hears_of_a_lock_before_it_gives_up(session: ModuleType) -> None:
     """The last try may begin when patience is all but at its end."""
-    longest = worker.USUAL_PATIENCE + worker.PAUSE + session.LOCK_SECONDS
+    longest = USUAL_PATIENCE + worker.PAUSE + session.LOCK_SECONDS
     assert longest < TimingSettings().agent_call_low_timeout - 1

@@ -73,7 +73,7 @@ def receive(around: Installation, instance_id: str, **fields: object) -> None:
 
 def orders(around: Installation, instance_id: str, **options: object) -> list[str]:
     with around.database.session() as session:
-        told = agents.orders_of(session, around.vault, instance_id, around.clock, **options)
+        told = agents.pending_tasks_of(session, around.vault, instance_id, around.clock, **options)
         return [order.id for order in told]
 
 
@@ -258,7 +258,7 @@ def test_orders_are_opened_in_their_order(around: Installation, instance: str) -
     assert orders(around, instance) == [first, second]
     assert orders(around, instance, busy=[first]) == [second]
     with around.database.session() as session:
-        handed = agents.orders_of(session, around.vault, instance, around.clock)[0]
+        handed = agents.pending_tasks_of(session, around.vault, instance, around.clock)[0]
         assert len(agents.open_tasks(session)) == 3
         assert (instance, first) in agents.open_tasks(session)
     assert (handed.kind, handed.args) == ("grant", {"name": "bob"})
@@ -275,7 +275,7 @@ def test_a_task_that_was_sealed_with_another_key_fails_and_the_others_are_told(
         lost = dispatch(session, instance, "prepare", sealed=sealed, operation_id=operation_id).id
     kept = ask(around, instance, "stop")
     with around.database.begin() as session:
-        told = agents.orders_of(session, around.vault, instance, around.clock)
+        told = agents.pending_tasks_of(session, around.vault, instance, around.clock)
     assert [task.id for task in told] == [kept]
     task = task_row(around, lost)
     assert task.answered

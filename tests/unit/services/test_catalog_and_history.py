@@ -15,7 +15,7 @@ from trove.datastores import datastore_of
 from trove.engine import Operation, State, supersede
 from trove.errors import Conflict, Invalid, NotSupported
 from trove.models import DatastoreVersion
-from trove.protocol import TaskKind
+from trove.protocol.tasks import DeleteDatabase
 from trove.services import accounts, datastores, instances, operations, quotas, running_engine
 
 RED, ADMIN = PEOPLE["red"], PEOPLE["admin"]
@@ -132,7 +132,7 @@ def test_an_answer_without_accounts_leaves_the_last_report(
     instance_id = world.built(databases=[{"name": "app"}])
     monkeypatch.setattr(world.agent, "_do", lambda i, order: _plain(order.id))
     accounts.delete_database(world.installation, RED, instance_id, "app")
-    assert TaskKind.DELETE_DATABASE not in {order.kind for order in world.agent.asked}
+    assert DeleteDatabase.kind not in {order.kind for order in world.agent.asked}
 
 
 def _plain(task_id: str) -> object:

@@ -78,21 +78,21 @@ def root_history(call: Reader, instance_id: str) -> Response:
 @router.get("/{instance_id}/hwinfo", response_model=Shown)
 async def hwinfo(call: Reader, instance_id: str) -> Response:
     """The agent's answer."""
-    found = await call.ask_agent(instance_id, diagnosis.ask)
-    return shown({"hwinfo": found["hwinfo"]})
+    found = await call.ask_agent(instance_id, diagnosis.diagnose)
+    return shown({"hwinfo": found.hwinfo})
 
 
 @router.get("/{instance_id}/diagnostics", response_model=Shown)
 async def diagnostics(call: Reader, instance_id: str) -> Response:
     """The agent's answer."""
-    found = await call.ask_agent(instance_id, diagnosis.ask)
-    return shown({"diagnostics": found["diagnostics"]})
+    found = await call.ask_agent(instance_id, diagnosis.diagnose)
+    return shown({"diagnostics": found.diagnostics})
 
 
 @router.get("/{instance_id}/rpc_ping", status_code=204, response_class=Response)
 async def ping(call: Reader, instance_id: str) -> Response:
     """204 when the agent answers."""
-    await call.ask_agent(instance_id, diagnosis.ask)
+    await call.ask_agent(instance_id, diagnosis.diagnose)
     return Response(status_code=204, media_type=JSON_TYPE)
 
 
