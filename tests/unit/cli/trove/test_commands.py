@@ -34,7 +34,7 @@ USER = "user-create pg {} a-password --databases app"
 
 CASES = (
     Case("list", " pg "),
-    Case("list --limit 1 --include-clustered", " pg "),
+    Case("list --limit 1 --include-clustered", " postgresql "),
     Case("show pg", " ACTIVE "),
     Case(CREATE.format("new"), " new "),
     Case("delete old --wait", "- old ", (CREATE.format("old"),), "list"),
@@ -42,11 +42,11 @@ CASES = (
     Case("delete --force worse --wait", "- worse ", (CREATE.format("worse"),), "list"),
     Case("restart pg --wait", "succeeded", then="operation-show pg"),
     Case("update pg --is-private --allowed-cidr 10.0.0.0/8 --wait", "10.0.0.0/8", then="show pg"),
-    Case("resize-instance pg 3 --wait", " flavor ", then="show pg"),
+    Case("resize-instance pg 3 --wait", " 3 ", then="show pg -c flavor"),
     Case("resize-volume big 3 --wait", " 3 ", (CREATE.format("big"),), "show big -c volume"),
     Case("reset-status pg", " ACTIVE ", then="show pg", admin=True),
     Case("configuration-default pg", "shared_buffers"),
-    Case("url pg", "postgresql://u@"),
+    Case("url pg --user u", "postgresql://u@"),
     Case("ca-show", "-----BEGIN CERTIFICATE-----"),
     Case("ssl-show pg --include-certificate", "BEGIN CERTIFICATE"),
     Case("database-create pg shop", " shop ", then="database-list pg"),
@@ -122,7 +122,7 @@ def trove(live: Live, monkeypatch: Any, capsys: Any, tmp_path: Any) -> Callable[
 @pytest.fixture
 def pg(trove: Callable[..., Result]) -> str:
     """The id of an instance, made by the first test that needs it."""
-    if not json.loads(trove("--json list").out):
+    if " pg " not in trove("list -c Name").out:
         assert trove(CREATE.format("pg")).code == 0
     return str(json.loads(trove("--json show pg").out)["id"])
 
