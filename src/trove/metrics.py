@@ -1,4 +1,4 @@
-"""What each service counts for Prometheus, and the small server that shows it where no other is.
+"""What each service counts for Prometheus.
 
 Law: labels have few values: routes and steps by name, never ids.
 """
@@ -6,9 +6,6 @@ Law: labels have few values: routes and steps by name, never ids.
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol
 
 from prometheus_client import (
@@ -31,7 +28,7 @@ STEP_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300)
 
 
 class StepSeen(Protocol):
-    """A step that was done: what the engine's runner tells its observer."""
+    """A step that was done: what the engine's runner reports to its observer."""
 
     @property
     def workflow(self) -> str: ...
@@ -136,62 +133,3 @@ class Metrics:
         self, name: str, what: str, buckets: tuple[float, ...], *labels: str
     ) -> Histogram:
         return Histogram(name, what, labels, buckets=buckets, registry=self.registry)
-
-
-class MetricsServer:
-    """Shows /metrics and /healthcheck of a process that serves nothing else."""
-
-    def __init__(
-        self, host: str, port: int, metrics: Metrics, ailment: Callable[[], str | None]
-    ) -> None:
-        """`ailment` says what is wrong, or None; raises OSError when the port is taken."""
-        self._server = ThreadingHTTPServer((host, port), _handler_of(metrics, ailment))
-        self._server.daemon_threads = True
-        # `stop` waits for as long as the server sleeps between two looks: 0.2 s.
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.2,), name="metrics", daemon=True
-        )
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_address[1])
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-def _handler_of(
-    metrics: Metrics, ailment: Callable[[], str | None]
-) -> type[BaseHTTPRequestHandler]:
-    # Made here, for http.server takes a class and hands it nothing of ours.
-    class Handler(BaseHTTPRequestHandler):
-        # Seconds; who connects and sends nothing would hold a thread for ever.
-        timeout = 10
-
-        def do_GET(self) -> None:
-            if self.path == "/metrics":
-                self._answer(200, *metrics.exposition())
-            elif self.path == "/healthcheck":
-                wrong = ailment()
-                body = (wrong or "OK").encode() + b"\n"
-                # 503, by which load balancers and orchestrators take a service out.
-                self._answer(503 if wrong else 200, body, "text/plain; charset=utf-8")
-            else:
-                self._answer(404, b"There are /metrics and /healthcheck.\n", "text/plain")
-
-        def _answer(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Scrapes are not worth a line."""
-
-    return Handler

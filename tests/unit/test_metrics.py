@@ -1,4 +1,4 @@
-"""Counters, and the small server that shows them."""
+"""Counters, of one process and of several that count together."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
-import urllib3
 from cryptography.fernet import Fernet
 
 from trove.api.app import create_app as create_api
 from trove.conductor import create_app as create_conductor
 from trove.db import Database
-from trove.metrics import Metrics, MetricsServer
+from trove.metrics import Metrics
 from trove.providers.fake import FakeWorld, provider_of
 from trove.services.installation import Installation
 from trove.settings import Settings
@@ -34,36 +31,18 @@ class Seen:
     seconds: float = 0.02
 
 
-@pytest.fixture
-def ailments() -> list[str]:
-    return []
-
-
-@pytest.fixture
-def server(ailments: list[str]) -> Iterator[MetricsServer]:
+def test_steps_are_counted_and_timed() -> None:
     metrics = Metrics()
     metrics.observe_step(Seen())
     metrics.observe_step(Seen(outcome="failed"))
-    made = MetricsServer("127.0.0.1", 0, metrics, lambda: ailments[0] if ailments else None)
-    made.start()
-    yield made
-    made.stop()
-
-
-def get(server: MetricsServer, path: str) -> urllib3.BaseHTTPResponse:
-    with urllib3.PoolManager() as http:
-        return http.request("GET", f"http://127.0.0.1:{server.port}{path}", retries=False)
-
-
-def test_steps_are_counted_and_timed(server: MetricsServer) -> None:
-    answer = get(server, "/metrics")
-    assert answer.headers["Content-Type"].startswith("text/plain; version=")
-    told = answer.data.decode()
+    body, kind = metrics.exposition()
+    assert kind.startswith("text/plain; version=")
+    shown = body.decode()
     labels = 'step="server.boot",workflow="instance.create"'
-    assert f'trove_steps_total{{outcome="done",{labels}}} 1.0' in told
-    assert f'trove_steps_total{{outcome="failed",{labels}}} 1.0' in told
-    assert f"trove_step_seconds_count{{{labels}}} 2.0" in told
-    assert "process_resident_memory_bytes" in told
+    assert f'trove_steps_total{{outcome="done",{labels}}} 1.0' in shown
+    assert f'trove_steps_total{{outcome="failed",{labels}}} 1.0' in shown
+    assert f"trove_step_seconds_count{{{labels}}} 2.0" in shown
+    assert "process_resident_memory_bytes" in shown
 
 
 def test_requests_are_counted_and_timed() -> None:
@@ -71,14 +50,14 @@ def test_requests_are_counted_and_timed() -> None:
     route = "/v1.0/{project_id}/instances"
     for status, seconds in ((200, 0.01), (200, 0.2), (404, 0.001)):
         metrics.observe_request("GET", route, status, seconds)
-    told = metrics.exposition()[0].decode()
-    assert f'trove_api_requests_total{{method="GET",route="{route}",status="200"}} 2.0' in told
-    assert f'trove_api_requests_total{{method="GET",route="{route}",status="404"}} 1.0' in told
-    assert 'trove_api_request_seconds_bucket{le="0.1",method="GET"} 2.0' in told
-    assert 'trove_api_request_seconds_count{method="GET"} 3.0' in told
+    shown = metrics.exposition()[0].decode()
+    assert f'trove_api_requests_total{{method="GET",route="{route}",status="200"}} 2.0' in shown
+    assert f'trove_api_requests_total{{method="GET",route="{route}",status="404"}} 1.0' in shown
+    assert 'trove_api_request_seconds_bucket{le="0.1",method="GET"} 2.0' in shown
+    assert 'trove_api_request_seconds_count{method="GET"} 3.0' in shown
 
 
-def test_services_of_one_process_show_one_account(tmp_path: Path) -> None:
+def test_services_of_one_process_show_the_same_counters(tmp_path: Path) -> None:
     installation = Installation(
         Settings(state_directory=tmp_path),
         Database(f"sqlite:///{tmp_path}/trove.sqlite"),
@@ -90,18 +69,18 @@ def test_services_of_one_process_show_one_account(tmp_path: Path) -> None:
     metrics.observe_step(Seen())
     api = create_api(installation, metrics=metrics)
     conductor = create_conductor(installation, metrics)
-    ask(conductor, "POST", "/v1/sync")
-    ask(api, "GET", "/v1.0")
-    told = ask(api, "GET", "/metrics")
-    assert 'trove_steps_total{outcome="done",' in told
-    assert 'trove_conductor_calls_total{call="sync",status="401"} 1.0' in told
-    assert 'trove_api_requests_total{method="GET",route="/v1.0",status="200"} 1.0' in told
-    assert "trove_conductor_held_calls 0.0" in told
-    assert ask(conductor, "GET", "/metrics").count("trove_steps_total{") == 1
+    call(conductor, "POST", "/v1/sync")
+    call(api, "GET", "/v1.0")
+    shown = call(api, "GET", "/metrics")
+    assert 'trove_steps_total{outcome="done",' in shown
+    assert 'trove_conductor_calls_total{call="sync",status="401"} 1.0' in shown
+    assert 'trove_api_requests_total{method="GET",route="/v1.0",status="200"} 1.0' in shown
+    assert "trove_conductor_held_calls 0.0" in shown
+    assert call(conductor, "GET", "/metrics").count("trove_steps_total{") == 1
     installation.database.dispose()
 
 
-def ask(app: Any, method: str, path: str) -> str:
+def call(app: Any, method: str, path: str) -> str:
     async def answer() -> str:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://trove.test") as client:
@@ -110,22 +89,15 @@ def ask(app: Any, method: str, path: str) -> str:
     return asyncio.run(answer())
 
 
-def test_health_is_shown(server: MetricsServer, ailments: list[str]) -> None:
-    assert (get(server, "/healthcheck").status, get(server, "/healthcheck").data) == (200, b"OK\n")
-    ailments.append("The metadata database does not answer.")
-    assert get(server, "/healthcheck").status == 503
-    assert get(server, "/elsewhere").status == 404
-
-
 def test_processes_count_together(tmp_path: Path) -> None:
     count = (
         "from tests.unit.test_metrics import Seen; from trove.metrics import Metrics; "
         "m = Metrics(); m.observe_step(Seen()); print(m.exposition()[0].decode())"
     )
     environment = os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-    told = ""
+    shown = ""
     for _ in range(2):
-        told = subprocess.run(
+        shown = subprocess.run(
             [sys.executable, "-c", count],
             env=environment,
             cwd=Path(__file__).parents[2],
@@ -134,4 +106,4 @@ def test_processes_count_together(tmp_path: Path) -> None:
             check=True,
         ).stdout
     labels = 'outcome="done",step="server.boot",workflow="instance.create"'
-    assert f"trove_steps_total{{{labels}}} 2.0" in told
+    assert f"trove_steps_total{{{labels}}} 2.0" in shown

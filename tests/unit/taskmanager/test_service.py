@@ -11,7 +11,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from tests.support.cloud import Cloud
-from trove.cli.services.wiring import with_own_door
+from trove.cli.services.wiring import with_own_certificate
 from trove.db import DatabaseClock
 from trove.engine import Operation, State
 from trove.engine.runner import StepDone
@@ -80,7 +80,7 @@ def test_an_agent_trusts_nobody_else_where_the_conductor_has_our_certificate(
 ) -> None:
     cloud = Cloud(tmp_path)
     instance_id = cloud.order()
-    settings = with_own_door(cloud.installation.settings)
+    settings = with_own_certificate(cloud.installation.settings)
     around = environment_of(replace(cloud.installation, settings=settings), cloud.provider)
     with cloud.database.session() as session:
         row = session.get_one(Instance, instance_id)

@@ -22,20 +22,23 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from trove import logs, migrations
-from trove.cli.services.serving import END, SIGNALS, Door, Site, serve, share
+from trove.cli.services.serving import SIGNALS, Endpoint, Site, serve
+from trove.cli.services.web_server import Tls
 from trove.cli.services.wiring import (
     build_provider,
     build_service,
-    ensure_own_door,
-    with_own_door,
+    ensure_own_certificate,
+    with_own_certificate,
 )
+from trove.cli.services.workers import END, share
 from trove.db import PATIENCE, wait_until_available
 from trove.errors import Failed, TroveError
 from trove.services.installation import Installation
 from trove.settings import Settings, read_settings
 
 if TYPE_CHECKING:
-    from trove.metrics import Metrics, MetricsServer
+    from trove.cli.services.metrics_server import MetricsServer
+    from trove.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
@@ -59,20 +62,20 @@ def taskmanager(argv: Sequence[str] | None = None) -> int:
 
 
 def conductor(argv: Sequence[str] | None = None) -> int:
-    """trove-conductor: the guest agents' door."""
+    """trove-conductor: the guest agents' endpoint."""
     return _run("trove-conductor", "Serve the guest agents.", serve_conductor, argv)
 
 
 def serve_api(settings: Settings) -> None:
     """Until a signal; in as many processes as `trove_api_workers` says."""
-    door = api_door(settings)
-    with door.open() as listener, _counting_together(settings.api.workers):
+    endpoint = api_endpoint(settings)
+    with endpoint.listen() as listener, _counting_together(settings.api.workers):
         # Not before the variable is set: prometheus_client looks at it while it is imported.
         from trove.api.app import create_app  # noqa: PLC0415 - an entry point
 
         def work() -> None:
             # Built in each process: connections to a database must not cross a fork.
-            serve(Site(door, create_app(build_service(settings)), listener))
+            serve(Site(endpoint, create_app(build_service(settings)), listener))
 
         if settings.api.workers == 1:
             work()
@@ -84,26 +87,27 @@ def serve_conductor(settings: Settings) -> None:
     """Until a signal."""
     from trove.conductor import create_app  # noqa: PLC0415 - an entry point
 
-    settings = with_own_door(settings)
-    door = conductor_door(settings)
-    with door.open() as listener:
-        # After the port is ours, so that two conductors do not make a certificate at once.
-        ensure_own_door(settings)
+    settings = with_own_certificate(settings)
+    endpoint = conductor_endpoint(settings)
+    with endpoint.listen() as listener:
+        # Once the port is taken, so that two conductors do not make a certificate at once.
+        ensure_own_certificate(settings)
         app = create_app(build_service(settings))
-        serve(Site(door, app, listener, app.state.release))
+        serve(Site(endpoint, app, listener, app.state.release))
 
 
-def api_door(settings: Settings) -> Door:
-    """Where tenants knock."""
+def api_endpoint(settings: Settings) -> Endpoint:
+    """Where the tenants' API is served."""
     at = settings.api
-    return Door(at.bind_host, at.bind_port, proxies=at.trusted_proxies)
+    return Endpoint(at.bind_host, at.bind_port, proxies=at.trusted_proxies)
 
 
-def conductor_door(settings: Settings) -> Door:
-    """Where agents knock, with TLS unless it is plain behind a `public_url`."""
+def conductor_endpoint(settings: Settings) -> Endpoint:
+    """Where agents are served, with TLS unless it is plain behind a `public_url`."""
     at = settings.conductor
-    certificate, key = (str(p) if p else None for p in (at.tls_certificate, at.tls_private_key))
-    return Door(at.bind_host, at.bind_port, certificate, key)
+    key = str(at.tls_private_key) if at.tls_private_key else None
+    tls = Tls(str(at.tls_certificate), key) if at.tls_certificate else None
+    return Endpoint(at.bind_host, at.bind_port, tls)
 
 
 def run_taskmanager(settings: Settings) -> None:
@@ -115,19 +119,19 @@ def run_taskmanager(settings: Settings) -> None:
     # First of all: a signal that comes while the rest is built must not be lost.
     for number in SIGNALS:
         signal.signal(number, lambda *_: stopping.set())
-    settings = with_own_door(settings)
+    settings = with_own_certificate(settings)
     provider = build_provider(settings)
     installation = build_service(settings, provider)
     metrics = Metrics()
-    shown = _shown(settings, metrics, installation)
+    metrics_server = _serve_metrics(settings, metrics, installation)
     manager = TaskManager(installation, provider, observe=metrics.observe_step)
     manager.start()
     stopping.wait()
-    # Before the wait below, which may take longer than the init system is patient.
-    _leave_soon()
+    # Before the wait below, which may take longer than the init system allows.
+    _exit_soon()
     manager.stop()
-    if shown:
-        shown.stop()
+    if metrics_server:
+        metrics_server.stop()
 
 
 def options_of(program: str, summary: str) -> ArgumentParser:
@@ -137,8 +141,8 @@ def options_of(program: str, summary: str) -> ArgumentParser:
         description=summary,
         epilog=EXAMPLE.format(program=program),
         formatter_class=RawDescriptionHelpFormatter,
-        # An abbreviation in somebody's unit file would mean something else, or nothing, with the
-        # next option.
+        # An abbreviation in a unit file would mean something else, or nothing, with the next
+        # option.
         allow_abbrev=False,
     )
     add_common(parser)
@@ -162,24 +166,24 @@ def add_common(parser: ArgumentParser) -> None:
     )
 
 
-def prepare_from(asked: Namespace, *, quiet: bool = False) -> Settings:
-    """The settings that these arguments ask for, and the log set up; raises Invalid.
+def prepare_from(args: Namespace, *, quiet: bool = False) -> Settings:
+    """The settings that these arguments name, and the log configured; raises Invalid.
 
     `quiet` is for commands: only what is wrong goes to the terminal.
     """
-    loaded = read_settings(asked.config_file, asked.config_dir)
+    loaded = read_settings(args.config_file, args.config_dir)
     settings = loaded.settings
     settings = replace(
         settings,
         # Options only add: without one, what the file says stands.
-        debug=settings.debug or asked.debug,
-        use_syslog=settings.use_syslog or asked.use_syslog,
-        log_file=asked.log_file or settings.log_file,
+        debug=settings.debug or args.debug,
+        use_syslog=settings.use_syslog or args.use_syslog,
+        log_file=args.log_file or settings.log_file,
     )
-    logs.configure(settings, config_append=asked.log_config_append)
+    logs.configure(settings, config_append=args.log_config_append)
     if quiet and not settings.debug:
         logging.getLogger().setLevel(logging.WARNING)
-    # Only now is there a log to tell of them.
+    # Only now is there a log to write them to.
     for warning in loaded.warnings:
         log.warning("%s", warning)
     return settings
@@ -193,7 +197,7 @@ def check_schema(url: str, *, patience: float = 0) -> None:
     try:
         current = wait_until_available(url, partial(migrations.current, url), patience=patience)
     except SQLAlchemyError as error:
-        raise Failed(f"the metadata database can not be used: {first_line_of(error)}") from None
+        raise Failed(f"the metadata database cannot be used: {first_line_of(error)}") from None
     if current != migrations.newest():
         raise Failed(
             f"the metadata database is at revision {current or 'none'}, this release needs "
@@ -202,7 +206,7 @@ def check_schema(url: str, *, patience: float = 0) -> None:
 
 
 def first_line_of(error: Exception) -> str:
-    """SQLAlchemy tells statements and parameters in the lines below: not for a terminal."""
+    """SQLAlchemy adds statements and parameters below it, which are not for a terminal."""
     return str(error).splitlines()[0]
 
 
@@ -224,30 +228,27 @@ def _counting_together(workers: int) -> Iterator[None]:
     if workers == 1:
         yield
         return
-    # New for every start: the files of dead processes would be counted for ever.
+    # New for every start: the files of dead processes would be counted forever.
     with tempfile.TemporaryDirectory(prefix="trove-metrics-") as directory:
         os.environ[MULTIPROCESS] = directory
         yield
 
 
-def _shown(
+def _serve_metrics(
     settings: Settings, metrics: Metrics, installation: Installation
 ) -> MetricsServer | None:
     """/metrics and /healthcheck, if the settings want them; raises Failed."""
     if settings.metrics_port is None:
         return None
-    from trove.metrics import MetricsServer  # noqa: PLC0415 - an entry point
+    from trove.cli.services.metrics_server import MetricsServer  # noqa: PLC0415 - an entry point
 
-    at = (settings.metrics_host, settings.metrics_port)
-    try:
-        shown = MetricsServer(*at, metrics, partial(_ailment, installation))
-    except OSError as error:
-        raise Failed(f"can not listen on {at[0]}:{at[1]}: {error.strerror}") from None
-    shown.start()
-    return shown
+    listener = Endpoint(settings.metrics_host, settings.metrics_port).listen()
+    server = MetricsServer(listener, metrics, partial(_health_error, installation))
+    server.start()
+    return server
 
 
-def _ailment(installation: Installation) -> str | None:
+def _health_error(installation: Installation) -> str | None:
     try:
         with installation.database.session() as session:
             installation.clock.now(session)
@@ -256,8 +257,8 @@ def _ailment(installation: Installation) -> str | None:
     return None
 
 
-def _leave_soon() -> None:
-    """A step that takes longer than the grace is taken up by another process: do not wait."""
+def _exit_soon() -> None:
+    """Another process resumes a step that takes longer than that: do not wait for it."""
     timer = threading.Timer(END, os._exit, (0,))
     timer.daemon = True
     timer.start()

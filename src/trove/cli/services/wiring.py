@@ -1,4 +1,4 @@
-"""Builds, from settings, what a process works with. Entry points call this, nobody else."""
+"""Builds, from settings, what a process works with. Called by entry points alone."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ def build_service(settings: Settings, provider: Provider | None = None) -> Insta
     return installation
 
 
-def with_own_door(settings: Settings) -> Settings:
+def with_own_certificate(settings: Settings) -> Settings:
     """The conductor with a certificate of our own authority, unless an operator chose otherwise.
 
-    On the machine where instances live, whoever runs a program may listen at its address while
-    it does not: an agent must tell the two apart.
+    On the machine where instances run, any program may listen at the conductor's address while
+    the conductor does not: an agent must be able to distinguish the two.
     """
     at = settings.conductor
-    # Behind a public_url a proxy shows a certificate, and this door may be plain.
+    # Behind a public_url a proxy shows a certificate, and this endpoint may be plain.
     if at.tls_certificate or at.public_url:
         return settings
-    door = listener_certificate_of(settings.authority, at.bind_host)
-    return replace(settings, conductor=replace(at, tls_certificate=door))
+    certificate = listener_certificate_of(settings.authority, at.bind_host)
+    return replace(settings, conductor=replace(at, tls_certificate=certificate))
 
 
-def ensure_own_door(settings: Settings) -> None:
-    """Make the certificate that `with_own_door` names, if it is that which is shown."""
+def ensure_own_certificate(settings: Settings) -> None:
+    """Make the certificate that `with_own_certificate` names, if it is the one that is shown."""
     at = settings.conductor
-    door = listener_certificate_of(settings.authority, at.bind_host)
-    if at.tls_certificate == door:
+    certificate = listener_certificate_of(settings.authority, at.bind_host)
+    if at.tls_certificate == certificate:
         load_authority(settings.authority).ensure_listener_certificate(
-            door, at.bind_host, now=datetime.now(UTC)
+            certificate, at.bind_host, now=datetime.now(UTC)
         )

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from trove.cli.services.serving import Door, Site
+from trove.cli.services.serving import Endpoint, Site
 
 ADDRESS = "127.0.0.1"  # the one that libraries like to believe
 
@@ -22,18 +22,18 @@ async def caller_of(request: Request) -> PlainTextResponse:
 
 
 @pytest.mark.parametrize(
-    ("proxies", "told"), [((), ADDRESS), (("10.0.0.9",), ADDRESS), ((ADDRESS,), "192.0.2.7")]
+    ("proxies", "address"), [((), ADDRESS), (("10.0.0.9",), ADDRESS), ((ADDRESS,), "192.0.2.7")]
 )
-def test_who_calls(proxies: tuple[str, ...], told: str) -> None:
-    door = Door(ADDRESS, 0, proxies=proxies)
+def test_who_calls(proxies: tuple[str, ...], address: str) -> None:
+    endpoint = Endpoint(ADDRESS, 0, proxies=proxies)
     app = Starlette(routes=[Route("/", caller_of)])
-    with door.open() as listener:
-        server = Site(door, app, listener).server()
-        serving = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
+    with endpoint.listen() as listener:
+        server = Site(endpoint, app, listener).server()
+        serving = threading.Thread(target=lambda: asyncio.run(server.serve(listener)))
         serving.start()
         caller = http.client.HTTPConnection(*listener.getsockname(), timeout=20)
         caller.request("GET", "/", headers={"X-Forwarded-For": "192.0.2.7"})
-        assert caller.getresponse().read().decode() == told
+        assert caller.getresponse().read().decode() == address
         caller.close()
-        server.should_exit = True
+        server.stop()
         serving.join(20)

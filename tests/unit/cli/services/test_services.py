@@ -147,7 +147,7 @@ def test_a_port_that_is_taken_is_told(house: House) -> None:
             taken.bind((HOST, house.ports[name]))
             taken.listen()
             assert house.start(name).wait(PATIENCE) == 1
-        assert f"can not listen on {HOST}:{house.ports[name]}" in house.log(name)
+        assert f"cannot listen on {HOST}:{house.ports[name]}" in house.log(name)
 
 
 def test_an_agent_that_rests_does_not_hold_up_the_end(house: House) -> None:
@@ -214,7 +214,7 @@ def test_a_certificate_that_can_not_be_used_is_told(house: House) -> None:
     with house.config.open("a") as file:
         file.write("[conductor]\ntls_certificate=/nowhere.crt\ntls_private_key=/nowhere.key\n")
     assert house.start("conductor").wait(PATIENCE) == 1
-    assert "the certificate /nowhere.crt can not be used" in house.log("conductor")
+    assert "the certificate /nowhere.crt cannot be used" in house.log("conductor")
 
 
 def test_the_health_of_a_task_manager_is_that_of_its_database(
@@ -228,11 +228,11 @@ def test_the_health_of_a_task_manager_is_that_of_its_database(
     database = Database(f"sqlite:///{house.home}/trove.sqlite")
     key = b"c29tZSBrZXkgb2YgMzIgYnl0ZXMsIGJhc2U2NCBvayE="
     installation = Installation(Settings(), database, Vault(key), None)  # type: ignore[arg-type]
-    assert services._ailment(installation) is None
+    assert services._health_error(installation) is None
     database.dispose()
     gone = Database(f"sqlite:///{house.home}/nowhere/trove.sqlite")
     installation = Installation(Settings(), gone, Vault(key), None)  # type: ignore[arg-type]
-    assert services._ailment(installation) == "The metadata database does not answer."
+    assert services._health_error(installation) == "The metadata database does not answer."
     gone.dispose()
 
 

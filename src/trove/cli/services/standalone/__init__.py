@@ -10,7 +10,7 @@ from pathlib import Path
 
 from trove.cli.services.standalone.lifecycle import remove, start_detached, status, stop
 from trove.cli.services.standalone.service import run
-from trove.cli.services.wiring import with_own_door
+from trove.cli.services.wiring import with_own_certificate
 from trove.errors import TroveError
 from trove.settings import Settings, load_settings
 
@@ -56,7 +56,7 @@ def standalone_settings(
     """The installation's settings, with the API on this address."""
     settings = load_settings(files)
     api = replace(settings.api, bind_host=bind_host)
-    return with_own_door(replace(settings, api=api, debug=settings.debug or debug))
+    return with_own_certificate(replace(settings, api=api, debug=settings.debug or debug))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from tests.support import slot
-from trove.cli.services.serving import Door, Site
+from trove.cli.services.serving import Endpoint, Site
 
 ADDRESS = slot.address(75, 9)
 
@@ -26,31 +26,29 @@ async def length(request: Request) -> PlainTextResponse:
 
 @pytest.fixture
 def port() -> Iterator[int]:
-    door = Door(ADDRESS, 0)
+    endpoint = Endpoint(ADDRESS, 0)
     app = Starlette(routes=[Route("/", length, methods=["GET", "POST"])])
-    with door.open() as listener:
-        server = Site(door, app, listener).server()
-        serving = threading.Thread(
-            target=lambda: asyncio.run(server.serve(sockets=[listener])), daemon=True
-        )
+    with endpoint.listen() as listener:
+        server = Site(endpoint, app, listener).server()
+        serving = threading.Thread(target=lambda: asyncio.run(server.serve(listener)), daemon=True)
         serving.start()
         yield listener.getsockname()[1]
-        server.should_exit = True
+        server.stop()
         serving.join(20)
 
 
 def test_a_head_without_end(port: int) -> None:
     with socket.create_connection((ADDRESS, port), timeout=20) as caller:
         caller.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ")
-        told = b""
+        received = b""
         for _ in range(64):
             try:
                 caller.sendall(b"x" * 65536)
             except OSError:
                 break
         while chunk := _received(caller):
-            told += chunk
-    assert told.startswith(b"HTTP/1.1 431 ") or not told
+            received += chunk
+    assert received.startswith(b"HTTP/1.1 431 ") or not received
 
 
 def _received(caller: socket.socket) -> bytes:
@@ -60,7 +58,7 @@ def _received(caller: socket.socket) -> bytes:
         return b""
 
 
-def test_the_refusal_is_told(port: int) -> None:
+def test_the_refusal_is_received(port: int) -> None:
     with socket.create_connection((ADDRESS, port), timeout=20) as caller:
         caller.sendall(b"GET / HTTP/1.1\r\nX-Long: " + b"x" * 66000)
         assert caller.recv(4096).startswith(b"HTTP/1.1 431 ")

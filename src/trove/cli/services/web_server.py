@@ -1,0 +1,131 @@
+"""uvicorn, adapted: the one module that imports it.
+
+It builds on what uvicorn does not document (`HttpToolsProtocol`, `Server.shutdown`, `main_loop`
+and `capture_signals`), so `pyproject.toml` admits one minor version; read these before a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+GRACE = 5
+"""Seconds that requests in flight get once the server stops."""
+TICK = 1.0
+"""Seconds after which the Date header is renewed."""
+TICKS_PER_RENEWAL = 10
+"""uvicorn renews the header in every tenth of its ticks."""
+LONGEST_HEAD = 64 << 10
+"""Bytes of the request line and all header lines; one read of the socket may add its own length."""
+REFUSAL = (
+    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
+    b"content-type: application/json\r\nconnection: close\r\n\r\n"
+    b'{"requestHeaderFieldsTooLarge": {"code": 431, '
+    b'"message": "The head of a request may have 65536 bytes."}}'
+)
+
+
+@dataclass(frozen=True)
+class Tls:
+    """The files of a certificate, and of its key unless that is in the same file."""
+
+    certificate: str
+    private_key: str | None = None
+
+
+# httptools, unlike uvicorn's other parser, has no limit: a head that never ends would fill the
+# memory before the client has shown a token.
+class BoundedHttp(HttpToolsProtocol):
+    """Closes a connection whose request head is too long."""
+
+    _in_head = True
+    _length = 0
+
+    def data_received(self, data: bytes) -> None:
+        # First: it may find the end of the head in this piece.
+        super().data_received(data)
+        self._length = self._length + len(data) if self._in_head else 0
+        if self._length > LONGEST_HEAD and not self.transport.is_closing():
+            self.transport.write(REFUSAL)
+            self.transport.close()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+
+class WebServer:
+    """Serves one application on one listening socket, on the event loop that runs `serve`."""
+
+    def __init__(
+        self, app: ASGIApp, *, tls: Tls | None = None, proxies: Sequence[str] = ()
+    ) -> None:
+        """`proxies` are the addresses whose X-Forwarded headers are believed. Raises OSError or
+        ssl.SSLError when the certificate cannot be used."""
+        config = uvicorn.Config(
+            app,
+            http=BoundedHttp,
+            # uvicorn would set up loggers of its own beside ours, and write one line for each
+            # request a second time.
+            log_config=None,
+            access_log=False,
+            # Clients need not know what serves here.
+            server_header=False,
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=list(proxies),
+            timeout_graceful_shutdown=GRACE,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.private_key if tls else None,
+        )
+        # uvicorn would do it later, on the loop, and a wrong certificate would end in a traceback.
+        config.load()
+        self._server = _Server(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, listener: socket.socket) -> None:
+        """Until `stop`; the socket is closed then."""
+        self._loop = asyncio.get_running_loop()
+        await self._server.serve(sockets=[listener])
+
+    def stop(self) -> None:
+        """End `serve` once requests in flight are answered. From any thread."""
+        self._server.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._server.stopping.set)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.stopping = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        # In place of ten ticks a second, which are most of what an idle process does.
+        while not await self.on_tick(TICKS_PER_RENEWAL):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), TICK)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """An idle client would answer the closing of TLS with its next request alone."""
+        for connection in list(self.server_state.connections):
+            cycle = getattr(connection, "cycle", None)
+            if self.config.is_ssl and (cycle is None or cycle.response_complete):
+                # Only idle ones: a connection whose response is being sent keeps the grace.
+                connection.transport.abort()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves them to the caller: uvicorn would raise them again after its end."""
+        yield
