@@ -4,10 +4,10 @@ One API process, on SQLite, a token of the built-in identity, 16 connections; bo
 served by what trove-api is served by.
 The static document is the very page that the API answers. The bar is held against the plain way to
 write such an endpoint: a route that returns Python objects. The same document as ready bytes, which
-no endpoint with content can beat, is shown beside it; so is the list without company, for equal
+no endpoint with content can beat, is shown beside it; so is the list with one connection, for equal
 requests that wait together share one read.
 All are measured in turns, so that whatever else the machine does meets each; processor time for a
-request is told as well, for it hardly depends on that.
+request is shown as well, for it hardly depends on that.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from starlette.responses import Response
 
 from benchmarks.table import Result, show
 from trove.api.app import create_app
-from trove.cli.services.serving import Door, Site, serve
+from trove.cli.services.serving import Endpoint, Site, serve
 from trove.db import Database, new_id, utcnow
 from trove.engine import Operation, State
 from trove.models import Agent, Datastore, DatastoreVersion, Instance
@@ -64,7 +64,7 @@ LEAST = 1000
 
 @dataclass(frozen=True)
 class Load:
-    """What a server bore."""
+    """What a server sustained."""
 
     per_second: float
     p99: float
@@ -73,8 +73,8 @@ class Load:
     """Milliseconds of processor time for a request."""
 
     def __str__(self) -> str:
-        told = f"{self.per_second:.0f} requests/s, p99 {self.p99:.1f} ms"
-        return f"{told}, {self.cpu:.2f} ms of CPU each"
+        throughput = f"{self.per_second:.0f} requests/s, p99 {self.p99:.1f} ms"
+        return f"{throughput}, {self.cpu:.2f} ms of CPU each"
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def main() -> int:
                     (static, "/bytes", CONNECTIONS),
                     (api, path, 1),
                 ]
-                rounds = [[_bear(token, *turn) for turn in turns] for _ in range(ROUNDS)]
+                rounds = [[_measure_load(token, *turn) for turn in turns] for _ in range(ROUNDS)]
     return show(_results(*(_median(loads) for loads in zip(*rounds, strict=True))))
 
 
@@ -227,13 +227,13 @@ def _static(page: bytes, listener: socket.socket) -> None:
 
 def _serve(app: FastAPI, listener: socket.socket) -> None:
     """As trove-api does."""
-    serve(Site(Door(*listener.getsockname()), app, listener))
+    serve(Site(Endpoint(*listener.getsockname()), app, listener))
 
 
 @contextmanager
 def _served(work: Callable[[socket.socket], None]) -> Iterator[Served]:
     """A server in a process of its own."""
-    listener = Door(ADDRESS, 0).open()
+    listener = Endpoint(ADDRESS, 0).listen()
     port = listener.getsockname()[1]
     process = multiprocessing.get_context("fork").Process(
         target=work, args=(listener,), daemon=True
@@ -257,42 +257,42 @@ def _page(url: str, token: str) -> bytes:
     return answer.data
 
 
-def _bear(token: str, served: Served, path: str, connections: int) -> Load:
+def _measure_load(token: str, served: Served, path: str, connections: int) -> Load:
     used = served.cpu()
-    bear = _with_wrk if shutil.which("wrk") else _with_threads
-    count, per_second, p99 = bear(f"{served.url}{path}", token, connections)
+    measure = _with_wrk if shutil.which("wrk") else _with_threads
+    count, per_second, p99 = measure(f"{served.url}{path}", token, connections)
     return Load(per_second, p99, 1000 * (served.cpu() - used) / count)
 
 
 def _with_wrk(url: str, token: str, connections: int) -> tuple[int, float, float]:
     """(requests, requests/s, milliseconds of the 99th of 100)."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "--latency"]
-    told = subprocess.run(
+    output = subprocess.run(
         [*command, "-H", f"X-Auth-Token: {token}", url], capture_output=True, text=True, check=True
     ).stdout
-    if "Non-2xx" in told:
-        raise SystemExit(told)
-    count = re.search(r"(\d+) requests in", told)
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", told)
-    slow = re.search(r"99%\s+([\d.]+)(us|ms|s)", told)
-    assert count and rate and slow, told
+    if "Non-2xx" in output:
+        raise SystemExit(output)
+    count = re.search(r"(\d+) requests in", output)
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    slow = re.search(r"99%\s+([\d.]+)(us|ms|s)", output)
+    assert count and rate and slow, output
     scale = {"us": 0.001, "ms": 1.0, "s": 1000.0}[slow[2]]
     return int(count[1]), float(rate[1]), float(slow[1]) * scale
 
 
 def _with_threads(url: str, token: str, connections: int) -> tuple[int, float, float]:
-    """Without wrk: threads that ask one after another; they take from the machine, too."""
+    """Without wrk: threads that send requests one after another; they load the machine, too."""
     took: list[float] = []
     until = time.perf_counter() + SECONDS
     pool = urllib3.PoolManager(maxsize=connections)
 
-    def ask() -> None:
+    def send_requests() -> None:
         while (began := time.perf_counter()) < until:
             answer = pool.request("GET", url, headers={"X-Auth-Token": token})
             assert answer.status == 200, answer.data
             took.append(time.perf_counter() - began)
 
-    threads = [threading.Thread(target=ask) for _ in range(connections)]
+    threads = [threading.Thread(target=send_requests) for _ in range(connections)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -1,4 +1,4 @@
-"""The engines by themselves: made, started and asked once, with nothing of Trove around them."""
+"""The engines by themselves: made, started and queried once, with nothing of Trove around them."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class NotThere(Exception):
 
 @dataclass(frozen=True)
 class BareEngine:
-    """How to make, start, ask and stop one engine in a directory of its own."""
+    """How to make, start, query and stop one engine in a directory of its own."""
 
     name: str
     make: Callable[[Path], list[str]]
     serve: Callable[[Path], list[str]]
-    ask: Callable[[Path], None]
+    query: Callable[[Path], None]
     """Raises OSError or the driver's error until the engine answers."""
     stop: signal.Signals
 
@@ -63,7 +63,7 @@ class BareEngine:
         deadline = time.monotonic() + LIMIT
         while True:
             try:
-                return self.ask(place)
+                return self.query(place)
             except (OSError, psycopg.Error, pymysql.Error):
                 if server.poll() is not None or time.monotonic() > deadline:
                     print((place / "log").read_text(errors="replace")[-2000:])
@@ -82,7 +82,7 @@ def postgresql() -> BareEngine:
             *[str(initdb.with_name("postgres")), "-D", str(at / "data"), "-k", str(at)],
             *["-c", "listen_addresses="],
         ],
-        ask=_ask_postgresql,
+        query=_query_postgresql,
         stop=signal.SIGINT,
     )
 
@@ -100,7 +100,7 @@ def mariadb() -> BareEngine:
             *[str(server), "--no-defaults", f"--datadir={at / 'data'}", f"--tmpdir={at}"],
             *[f"--socket={at / 'socket'}", f"--pid-file={at / 'pid'}", "--skip-networking"],
         ],
-        ask=_ask_mariadb,
+        query=_query_mariadb,
         stop=signal.SIGTERM,
     )
 
@@ -108,12 +108,12 @@ def mariadb() -> BareEngine:
 ENGINES = {"postgresql": postgresql, "mariadb": mariadb}
 
 
-def _ask_postgresql(place: Path) -> None:
+def _query_postgresql(place: Path) -> None:
     with psycopg.connect(host=str(place), user="postgres", dbname="postgres") as connection:
         connection.execute("select 1").fetchone()
 
 
-def _ask_mariadb(place: Path) -> None:
+def _query_mariadb(place: Path) -> None:
     with pymysql.connect(unix_socket=str(place / "socket"), user="root") as connection:
         connection.cursor().execute("select 1")
 

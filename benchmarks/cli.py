@@ -58,7 +58,7 @@ def _older_client() -> list[str]:
 
 
 def _environment(base: Path) -> dict[str, str]:
-    """Our client finds the service by itself; the older one is told which cloud of which file."""
+    """Our client finds the service by itself; the older one is given cloud and file."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(base),

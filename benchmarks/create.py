@@ -41,7 +41,7 @@ def compare(service: Standalone, name: str, engine: BareEngine) -> Result:
 
 def _create(service: Standalone, name: str, datastore: str) -> float:
     begun = time.monotonic()
-    instance = service.order(name, datastore)
+    instance = service.create(name, datastore)
     service.await_active(instance)
     taken = time.monotonic() - begun
     service.delete(instance)

@@ -1,4 +1,4 @@
-"""A file system that nobody has used before, as each instance's volume is one.
+"""A file system that was never used before, as each instance's volume is one.
 
 ext4 spares the inodes of files that were deleted within the last five minutes, and looks for
 others one by one: where much has come and gone just now, as between two runs of a benchmark,

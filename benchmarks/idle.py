@@ -53,7 +53,7 @@ def _growing(service: Standalone) -> Iterator[int]:
     made: list[str] = []
     for count in INSTANCES:
         while len(made) < count:
-            made.append(service.order(f"idle-{len(made)}", DATASTORE))
+            made.append(service.create(f"idle-{len(made)}", DATASTORE))
         for instance in made:
             service.await_active(instance)
         await_that(lambda: len(service.agents()) == count)  # noqa: B023 - called at once

@@ -18,8 +18,8 @@ from benchmarks.table import Result, show
 
 COUNT = int(os.environ.get("TROVE_BENCH_COUNT", "50"))
 BAR = 1.5
-ASK_EVERY = 0.1
-"""Seconds; who asks more often takes time from what is measured."""
+LOOK_EVERY = 0.1
+"""Seconds; to look more often would take time from what is measured."""
 
 
 def main() -> int:
@@ -53,9 +53,9 @@ def _ordered(service: Standalone) -> float:
     begun = time.monotonic()
     with ThreadPoolExecutor(COUNT) as threads:
         names = [f"many-{number}" for number in range(COUNT)]
-        instances = list(threads.map(lambda name: service.order(name, "postgresql"), names))
+        instances = list(threads.map(lambda name: service.create(name, "postgresql"), names))
     for instance in instances:
-        service.await_active(instance, ASK_EVERY)
+        service.await_active(instance, LOOK_EVERY)
     return time.monotonic() - begun
 
 

@@ -14,7 +14,7 @@ SERVICE_BAR, AGENT_BAR = 150, 50
 def main() -> int:
     with private_standalone() as service:
         idle = service.memory()
-        instance = service.order("memory", "postgresql")
+        instance = service.create("memory", "postgresql")
         service.await_active(instance)
         await_that(lambda: bool(service.agents()))
         agent = max(resident(process) for process in service.agents())

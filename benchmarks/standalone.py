@@ -44,7 +44,7 @@ LIMIT = 600.0
 
 
 class WentWrong(Exception):
-    """The service did not do what was asked of it."""
+    """The service did not do what was requested."""
 
 
 @dataclass
@@ -62,8 +62,8 @@ class Standalone:
     def state(self) -> Path:
         return self.base / "state"
 
-    def order(self, name: str, datastore: str) -> str:
-        """Ask for an instance; its id."""
+    def create(self, name: str, datastore: str) -> str:
+        """Request an instance; its id."""
         wanted = {
             "name": name,
             "flavorRef": SMALL,
@@ -85,7 +85,7 @@ class Standalone:
         return found
 
     def await_active(self, instance: str, every: float = 0.02) -> None:
-        """Asks every so many seconds; raises WentWrong, with the fault, when it ends otherwise."""
+        """Looks every so many seconds; raises WentWrong, with the fault, when it ends otherwise."""
 
         def is_active() -> bool:
             seen = self.show(instance)
@@ -96,7 +96,7 @@ class Standalone:
         await_that(is_active, every)
 
     def delete(self, instance: str) -> None:
-        """Ask for the deletion and wait until nothing is left."""
+        """Request the deletion and wait until nothing is left."""
         self.session.send("DELETE", f"/instances/{instance}")
         await_that(lambda: not self._is_there(instance))
 
@@ -120,7 +120,7 @@ class Standalone:
 
 @contextmanager
 def private_standalone(options: Mapping[str, str] | None = None) -> Iterator[Standalone]:
-    """A service that nobody else uses; everything of it is gone afterwards."""
+    """A service that nothing else uses; everything of it is gone afterwards."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     base = Path(tempfile.mkdtemp(prefix="trove-bench-", dir="/var/tmp"))
     base.chmod(0o711)

@@ -1,4 +1,4 @@
-"""How every benchmark tells its result: what, against what, the ratio, the bar, met or not."""
+"""How every benchmark shows its result: what, against what, the ratio, the bar, met or not."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAMS = Path(sys.executable).parent
 INSTANCE, DATABASE, USER = "pg", "app", "app_user"
-ANEW = "remove it with all data (`make quickstart-remove`) and begin anew (`make quickstart`)"
-QUESTION = "select 'hello from PostgreSQL ' || current_setting('server_version')"
+START_OVER = "remove it with all data (`make quickstart-remove`) and start over (`make quickstart`)"
+QUERY = "select 'hello from PostgreSQL ' || current_setting('server_version')"
 
 
 class StepFailed(Exception):
@@ -31,7 +31,7 @@ class StepFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Environment:
     """Where programs are found and where the password of the first user is kept."""
 
     environment: dict[str, str] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Surroundings:
         return done.stdout
 
     def password(self) -> str:
-        """Of the first user, as it was kept when the server was ordered."""
+        """Of the first user, as it was kept when the server was created."""
         try:
             return str(json.loads(self.notes.read_text())["password"])
         except (OSError, ValueError, KeyError):
@@ -67,13 +67,13 @@ class Surroundings:
                 f"The instance `{INSTANCE}` is there, but not the password of {USER}, which would "
                 f"be in {self.notes}. Set one with `{PROGRAMS / 'trove'} user-update-attributes "
                 f"{INSTANCE} {USER} --new_password -` and connect with `{PROGRAMS / 'trove'} "
-                f"connect {INSTANCE} --user {USER}`, or {ANEW}."
+                f"connect {INSTANCE} --user {USER}`, or {START_OVER}."
             ) from None
 
 
 def main() -> int:
     options = _options()
-    here = Surroundings(_environment())
+    here = Environment(_environment())
     try:
         if options.stop:
             here.run("trove-standalone", "stop")
@@ -90,31 +90,31 @@ def main() -> int:
     return 0
 
 
-def start(here: Surroundings) -> None:
+def start(here: Environment) -> None:
     here.run("trove-standalone", "start", "--detach")
     found = instance_of(here)
     if found is None:
-        order(here)
+        create(here)
     else:
-        take_up(here, found)
+        resume(here, found)
     url = url_of(here)
     greet(here, url)
-    tell(url)
+    show_connection(url)
 
 
-def remove(here: Surroundings) -> None:
+def remove(here: Environment) -> None:
     here.run("trove-standalone", "remove", "--yes")
     here.notes.unlink(missing_ok=True)
 
 
-def instance_of(here: Surroundings) -> dict[str, Any] | None:
-    """The quickstart's instance, if it has been ordered already."""
+def instance_of(here: Environment) -> dict[str, Any] | None:
+    """The quickstart's instance, if it exists already."""
     listed = json.loads(here.answer("trove", "--json", "list"))
     return next((i for i in listed if i["name"] == INSTANCE), None)
 
 
-def order(here: Surroundings) -> None:
-    """Order the server as a user would; the password is answered where the command asks for it."""
+def create(here: Environment) -> None:
+    """Create the server as a user would; the password is typed where the command prompts for it."""
     password = secrets.token_urlsafe(18)
     keep(here, password)
     wanted = ["--size", "1", "--datastore", "postgresql"]
@@ -124,28 +124,28 @@ def order(here: Surroundings) -> None:
     if subprocess.run(
         command, env=here.environment, check=False, text=True, input=f"{password}\n"
     ).returncode:
-        raise StepFailed(f"The instance could not be created, as is told above; {ANEW}.")
+        raise StepFailed(f"The instance could not be created, see above; {START_OVER}.")
 
 
-def take_up(here: Surroundings, found: dict[str, Any]) -> None:
+def resume(here: Environment, found: dict[str, Any]) -> None:
     """Go on from an earlier run, which may have been interrupted or have failed."""
     if found["status"] not in ("ACTIVE", "ERROR"):
-        # That it failed is told by it, and seen below by what it has left.
+        # The command prints a failure, and the status below shows it.
         with suppress(StepFailed):
             here.run("trove", "operation-watch", INSTANCE)
         found = instance_of(here) or found
     here.run("trove", "show", INSTANCE)
     if found["status"] != "ACTIVE":
-        raise StepFailed(f"The instance is {found['status']}, as is told above; {ANEW}.")
+        raise StepFailed(f"The instance is {found['status']}, see above; {START_OVER}.")
 
 
-def keep(here: Surroundings, password: str) -> None:
+def keep(here: Environment, password: str) -> None:
     here.notes.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     here.notes.touch(mode=0o600)
     here.notes.write_text(json.dumps({"instance": INSTANCE, "user": USER, "password": password}))
 
 
-def url_of(here: Surroundings) -> str:
+def url_of(here: Environment) -> str:
     """The connection URL as `trove url` gives it, with the password put in."""
     bare = here.answer("trove", "url", INSTANCE, "--user", USER, "--database", DATABASE)
     parts = urlsplit(bare.strip())
@@ -153,7 +153,7 @@ def url_of(here: Surroundings) -> str:
     return urlunsplit(parts._replace(netloc=f"{account}@{parts.netloc.rpartition('@')[2]}"))
 
 
-def greet(here: Surroundings, url: str) -> None:
+def greet(here: Environment, url: str) -> None:
     """Prove that the URL works, with the engine's own client."""
     say("")
     psql = shutil.which("psql", path=here.environment["PATH"])
@@ -161,17 +161,17 @@ def greet(here: Surroundings, url: str) -> None:
         raise StepFailed("psql is not installed: sudo apt-get install postgresql-client")
     parts = urlsplit(url)
     bare = urlunsplit(parts._replace(netloc=f"{USER}@{parts.netloc.rpartition('@')[2]}"))
-    say(f'$ psql "{bare}" -c "{QUESTION}"')
-    command = [psql, bare, "-X", "-At", "-c", QUESTION]
+    say(f'$ psql "{bare}" -c "{QUERY}"')
+    command = [psql, bare, "-X", "-At", "-c", QUERY]
     secret = here.environment | {"PGPASSWORD": here.password()}
     if subprocess.run(command, env=secret, check=False).returncode:
         raise StepFailed(
-            f"psql could not connect. `{PROGRAMS / 'trove'} show {INSTANCE}` tells whether the "
-            f"server is ACTIVE and HEALTHY; then run `make quickstart` again, or {ANEW}."
+            f"psql could not connect. `{PROGRAMS / 'trove'} show {INSTANCE}` shows whether the "
+            f"server is ACTIVE and HEALTHY; then run `make quickstart` again, or {START_OVER}."
         )
 
 
-def tell(url: str) -> None:
+def show_connection(url: str) -> None:
     activate = f". {PROGRAMS / 'activate'}"
     say(f"""
 Your PostgreSQL runs. Connect from this machine with
