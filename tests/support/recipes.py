@@ -5,7 +5,17 @@ from __future__ import annotations
 import uuid
 
 from tests.support.world import Context
-from trove.engine import Wait, Workflow, await_children, final_step, start, step
+from trove.engine import (
+    Kind,
+    Mode,
+    StepResult,
+    Wait,
+    Workflow,
+    await_children,
+    final_step,
+    start,
+    step,
+)
 from trove.engine.workflow import periodic
 
 
@@ -93,6 +103,36 @@ def join(ctx: Context) -> Wait | None:
     return await_children(ctx.session, ctx.operation)
 
 
+class Peer(StepResult, frozen=True):
+    """What `await_peer` hands on to `switch_over`."""
+
+    name: str
+
+
+@step(timeout=lambda settings: 300 if settings is None else settings)
+def await_peer(ctx: Context) -> Peer:
+    ctx.point("await_peer")
+    return Peer("standby")
+
+
+@step
+def switch_over(ctx: Context) -> None:
+    ctx.point("switch_over")
+    assert (ctx.operation.results or {})["recipes.await_peer"]["name"]
+    ctx.record("switch_over")
+
+
+@switch_over.undone_by
+def switch_back(ctx: Context) -> None:
+    ctx.point("switch_back")
+    ctx.record("switch_back")
+
+
+@step
+def inspect(ctx: Context) -> None:
+    ctx.point("inspect")
+
+
 @step
 def look_around(ctx: Context) -> Wait:
     ctx.point("look_around")
@@ -104,12 +144,24 @@ def part_of(ctx: Context, n: int) -> str:
     return str(uuid.uuid5(uuid.UUID(ctx.subject), str(n)))
 
 
+PAIR: Kind[str] = Kind("pair", lambda session, subject_id: subject_id)
+"""A subject of another kind than things: it claims both of its things."""
+
 RECIPES: tuple[Workflow[Context], ...] = (
     Workflow("thing.create", "BUILD", (make_volume, make_server, await_up, announce)),
     Workflow("thing.delete", "SHUTDOWN", (remove_server, remove_volume), reversible=False),
     Workflow("thing.move", "MOVE", (make_server, switch, announce)),
     Workflow("fleet.create", "BUILD", (make_volume, spread, join, announce)),
     Workflow("fleet.delete", "SHUTDOWN", (step(gather_in), remove_volume), reversible=False),
+    Workflow(
+        "pair.connect",
+        "CONNECT",
+        (make_volume, await_peer, switch_over, announce),
+        subject=PAIR,
+        blocks=frozenset({"moves"}),
+    ),
+    Workflow("pair.delete", "SHUTDOWN", (remove_volume,), subject=PAIR, reversible=False),
+    Workflow("thing.inspect", "", (inspect, announce), claim=Mode.SHARED),
     periodic("round", look_around),
 )
 WORKFLOWS = {recipe.name: recipe for recipe in RECIPES}

@@ -7,18 +7,31 @@ from __future__ import annotations
 
 import fcntl
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import String, func, select
+from sqlalchemy import String, func, or_, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from trove.db import Database
-from trove.engine import ACTIVE, Operation, Runner, State, Workflow, cancel, start, supersede, wake
+from trove.engine import (
+    ACTIVE,
+    Claim,
+    ClaimRequest,
+    Operation,
+    Runner,
+    State,
+    Workflow,
+    cancel,
+    start,
+    supersede,
+    wake,
+)
+from trove.engine.claims import ClaimedResource
 
 LEASE = timedelta(seconds=20)
 
@@ -171,12 +184,20 @@ class World:
             checkpoint=self.point,
         )
 
-    def begin(self, workflow: str, subject: str | None = None, **args: Any) -> str:
+    def begin(
+        self,
+        workflow: str,
+        subject: str | None = None,
+        *,
+        claims: Sequence[ClaimRequest] = (),
+        **args: Any,
+    ) -> str:
         """Start a workflow; the id of the operation."""
         with self.database.begin() as session:
             subject = subject or str(uuid.uuid4())
             chosen = self.workflows[workflow]
-            return start(session, chosen, subject, args=args, clock=self.clock).id
+            started = start(session, chosen, subject, args=args, claims=claims, clock=self.clock)
+            return started.id
 
     def replace(self, operation_id: str, workflow: str) -> str:
         """Supersede an operation by another workflow on its subject, as a delete does."""
@@ -217,6 +238,16 @@ class World:
     def active(self) -> list[str]:
         with self.database.begin() as session:
             return [operation.id for operation in session.scalars(_active())]
+
+    def claimed(self) -> list[str]:
+        """The resources that are claimed, by the claims and by the resources' own rows."""
+        with self.database.begin() as session:
+            claims = select(Claim.resource).where(Claim.released.is_(False))
+            held = or_(ClaimedResource.holder.is_not(None), ClaimedResource.shared != 0)
+            rows = select(ClaimedResource.resource).where(held)
+            by_claims, by_rows = set(session.scalars(claims)), set(session.scalars(rows))
+        assert by_claims == by_rows
+        return sorted(by_claims)
 
     def look(self, operation_id: str) -> Operation:
         with self.database.begin() as session:

@@ -25,12 +25,24 @@ from tests.support.metadata import Server
 from tests.support.recipes import WORKFLOWS
 from tests.support.world import World, repeated_effects
 from trove.db import Database
-from trove.engine import ACTIVE, Claim, Operation, State, cancel, start, supersede
+from trove.engine import (
+    ACTIVE,
+    Claim,
+    ClaimRequest,
+    Mode,
+    Operation,
+    State,
+    cancel,
+    start,
+    supersede,
+)
 from trove.engine.claims import ClaimedResource
 from trove.errors import Conflict
 
 PROCESSES = 6
 OPERATIONS = 200
+SHARING = 20
+"""Operations with several claims, and as many with one shared claim."""
 DEADLINE = 150.0
 """Seconds for all of it."""
 KILLS_END = 60.0
@@ -91,8 +103,12 @@ def running(url: str, directory: Path) -> Iterator[Runners]:
 
 
 def begin_all(database: Database) -> None:
-    """Things, things that must turn back, and fleets of three."""
+    """Things, things that must turn back, fleets of three, and pairs that share resources."""
     with database.begin() as session:
+        for n in range(SHARING):
+            claims = [ClaimRequest(f"shared-{n % 3}", Mode.SHARED), ClaimRequest(f"own-{n}")]
+            start(session, WORKFLOWS["pair.connect"], str(uuid.uuid4()), claims=claims)
+            start(session, WORKFLOWS["thing.inspect"], f"shared-{n % 3}")
         for n in range(OPERATIONS):
             recipe = WORKFLOWS["fleet.create" if n % 10 == 0 else "thing.create"]
             args = {"doomed": "announce"} if n % 5 == 1 else {}
@@ -123,7 +139,7 @@ def _some_active(session: Session) -> Operation | None:
     going = select(Operation).where(
         Operation.state.in_(ACTIVE),
         Operation.parent_id.is_(None),
-        Operation.workflow.in_(["thing.create", "fleet.create"]),
+        Operation.workflow.in_(["thing.create", "fleet.create", "pair.connect"]),
     )
     return session.scalars(going.order_by(func.random() if _pg(session) else func.rand())).first()
 
@@ -159,11 +175,16 @@ def expected_of(operations: list[Operation]) -> list[str]:
     created = [
         operation
         for operation in newest.values()
-        if operation.state == State.SUCCEEDED and operation.workflow.endswith(".create")
+        if operation.state == State.SUCCEEDED
+        and operation.workflow.endswith((".create", ".connect"))
     ]
     gone = {o.id for o in operations if o.workflow == "fleet.create" and o.state != State.SUCCEEDED}
     parts = [o for o in created if o.parent_id is None or o.parent_id not in gone]
-    kinds = {"thing.create": ("server", "volume"), "fleet.create": ("volume",)}
+    kinds = {
+        "thing.create": ("server", "volume"),
+        "fleet.create": ("volume",),
+        "pair.connect": ("volume",),
+    }
     return sorted(f"{kind}/{o.subject_id}" for o in parts for kind in kinds[o.workflow])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.world import World
-from trove.engine import State
+from trove.engine import ClaimRequest, Mode, Operation, State, holders_of, start, supersede
 from trove.errors import Conflict, Failed
 
 NewWorld = Callable[..., World]
@@ -22,7 +22,7 @@ def at_every_point(new_world: NewWorld, run: Callable[[World], None], **moment: 
     for n in range(500):
         world = new_world(**{name: n for name in moment})
         run(world)
-        assert world.active() == [], world.trace
+        assert (world.active(), world.claimed()) == ([], []), world.trace
         assert world.cloud.collisions() == [], world.trace
         assert world.repeated_effects() == [], world.trace
         if n >= len(world.trace):
@@ -94,6 +94,63 @@ def test_a_fleet_that_turns_back_survives_a_crash_at_every_point(quick_world: Ne
         assert world.cloud.everything() == [], world.trace
 
     assert crash_at_every_point(quick_world, run) > 40
+
+
+def begin_pair(world: World) -> str:
+    """An operation on a subject of another kind, which claims what it works with."""
+    return world.begin(
+        "pair.connect", claims=[ClaimRequest("one"), ClaimRequest("two", Mode.SHARED)]
+    )
+
+
+def test_several_claims_survive_a_crash_at_every_point(new_world: NewWorld) -> None:
+    def run(world: World) -> None:
+        operation = begin_pair(world)
+        other = world.begin("thing.inspect", "two")
+        world.drain()
+        assert world.state_of(operation) == world.state_of(other) == State.SUCCEEDED
+        found = world.look(operation)
+        assert found.results == {"recipes.await_peer": {"name": "standby"}}
+
+    assert crash_at_every_point(new_world, run) > 25
+
+
+def test_several_claims_are_released_by_a_failure_at_every_step(new_world: NewWorld) -> None:
+    for failing in ("make_volume", "await_peer", "switch_over", "announce"):
+        world = new_world(failing={failing: Failed("no")})
+        operation = begin_pair(world)
+        world.drain()
+        assert (world.state_of(operation), world.claimed()) == (State.FAILED, [])
+        assert world.cloud.everything() == []
+
+
+def test_a_removal_of_one_resource_at_every_moment_supersedes_its_holders(
+    new_world: NewWorld,
+) -> None:
+    """What claims a resource of a superseded operation waits for its running step."""
+
+    def run(world: World) -> None:
+        begun = begin_pair(world)
+        removals: list[str] = []
+
+        def remove() -> None:
+            with world.database.begin() as session:
+                for holder in holders_of(session, "one"):
+                    supersede(session, holder.id, clock=world.clock)
+                recipe = world.workflows["thing.delete"]
+                removals.append(start(session, recipe, "one", clock=world.clock).id)
+                gone = world.workflows["pair.delete"]
+                subject = session.get_one(Operation, begun).subject_id
+                removals.append(start(session, gone, subject, clock=world.clock).id)
+
+        world.action = remove
+        world.drain()
+        if removals:
+            assert world.state_of(begun) in {State.SUPERSEDED, State.SUCCEEDED}
+            assert {world.state_of(each) for each in removals} == {State.SUCCEEDED}
+            assert world.cloud.everything() == [], world.trace
+
+    assert at_every_point(new_world, run, act_at="") > 15
 
 
 @pytest.mark.parametrize("failing", STEPS)
