@@ -14,7 +14,7 @@ from trove.api import once
 from trove.errors import Conflict
 from trove.models import IdempotentRequest, Instance
 from trove.services import idempotency
-from trove.services.idempotency import CUT_OFF, KEPT, Kept, Turn, claim, forget, keep, once_only
+from trove.services.idempotency import CUT_OFF, KEPT, Attempt, Kept, claim, forget, keep, once_only
 
 BODY = {"instance": {"name": "db", "flavorRef": "2", "volume": {"size": 1}}}
 
@@ -87,7 +87,7 @@ def test_many_at_once_make_one(world: World) -> None:
 def test_a_request_that_was_cut_off_blocks_its_key_for_a_minute_only(world: World) -> None:
     request = once_only("p", "k", b"body")
     turn = claim(world.installation, request)
-    assert isinstance(turn, Turn)
+    assert isinstance(turn, Attempt)
     with pytest.raises(Conflict):
         claim(world.installation, request)
     age(world, CUT_OFF + timedelta(seconds=1))
@@ -170,5 +170,5 @@ def test_answers_are_kept_sealed_for_a_day(world: World) -> None:
     forget(world.installation, request)
     assert claim(world.installation, request) == Kept(200, "a password")
     age(world, KEPT + timedelta(seconds=1))
-    assert isinstance(claim(world.installation, request), Turn)
+    assert isinstance(claim(world.installation, request), Attempt)
     keep(world.installation, once_only("p", "unknown", b""), Kept(200, ""))

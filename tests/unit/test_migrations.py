@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +17,8 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 
 from trove import migrations
 from trove.db import Base, Database
+from trove.engine import Claim, ClaimRequest, Operation, holders_of
+from trove.engine.claims import acquire, release
 from trove.errors import Unavailable
 from trove.models import Project, event
 
@@ -60,7 +63,7 @@ def test_an_upgrade_that_was_killed_is_begun_again(
     for count in itertools.count():
         left = iter(range(count))
         with monkeypatch.context() as patch:
-            for step in ("create_table", "create_index"):
+            for step in ("create_table", "create_index", "add_column", "batch_alter_table"):
                 patch.setattr(op, step, killed_after(left, getattr(op, step)))
             with suppress(InterruptedError):
                 migrations.upgrade(database_url)
@@ -69,13 +72,45 @@ def test_an_upgrade_that_was_killed_is_begun_again(
     assert migrations.differences(database_url) == []
 
 
-def killed_after(left: Iterator[int], step: Callable[..., None]) -> Callable[..., None]:
-    def run(*args: Any, **options: Any) -> None:
+def killed_after(left: Iterator[int], step: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*args: Any, **options: Any) -> Any:
         if next(left, None) is None:
             raise InterruptedError
-        step(*args, **options)
+        return step(*args, **options)
 
     return run
+
+
+FIRST = """INSERT INTO operations (id, workflow, subject_id, active_subject_id, args, state, step,
+ step_since, attempt, progress, cancelled, wakeups, lease_until, created_at, updated_at) VALUES
+ (:id, 'instance.restart', :subject, :active, :args, :state, 'datastore.restart', '2026-11-28',
+ 1, 0, FALSE, 0, '2026-11-28', '2026-11-28', '2026-11-28')"""
+
+
+def test_operations_of_the_first_release_go_on(database_url: str) -> None:
+    """What is active has claimed its subject; secrets and turning points have moved."""
+    assert migrations.upgrade(database_url, "0001") == "0001"
+    database = Database(database_url)
+    rows = {
+        "active": ("s-1", "s-1", "running", {"sealed": "x", "size": 3}),
+        "failed": ("s-1", None, "failed", {"turned_back_at": "volume.grow"}),
+        "superseded": ("s-2", None, "superseded", {}),
+    }
+    with database.engine.begin() as connection:
+        for id_, (subject, active, state, args) in rows.items():
+            values = {"id": id_, "subject": subject, "active": active, "state": state}
+            connection.execute(text(FIRST), values | {"args": json.dumps(args)})
+    migrations.upgrade(database_url)
+    with database.begin() as session:
+        found = {row.id: row for row in session.scalars(select(Operation))}
+        assert (found["active"].args, found["active"].sealed) == ({"size": 3}, "x")
+        assert (found["failed"].args, found["failed"].turned_back_at) == ({}, "volume.grow")
+        assert [holder.id for holder in holders_of(session, "s-1")] == ["active"]
+        old = session.scalars(select(Claim).where(Claim.operation_id == "superseded")).one()
+        assert (old.resource, old.released) == ("s-2", True)
+        release(session, ["active"])
+        acquire(session, "next", [ClaimRequest("s-1")])
+    database.dispose()
 
 
 @pytest.mark.engine

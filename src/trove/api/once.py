@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from trove.api.errors import JSON_TYPE, TooLarge
 from trove.api.exchange import SCOPE_KEY
 from trove.api.negotiation import LARGEST_BODY
-from trove.services.idempotency import Kept, OnceOnly, Turn, claim, forget, keep, once_only
+from trove.services.idempotency import Attempt, Kept, OnceOnly, claim, forget, keep, once_only
 from trove.services.installation import Installation
 
 HEADER = b"idempotency-key"
@@ -46,7 +46,7 @@ class Once:
         asked = b"\0".join((who, scope["path"].encode(), scope["query_string"], body))
         request = once_only(exchange.caller.project_id, key, asked)
         kept = await run_in_threadpool(claim, self.installation, request)
-        if isinstance(kept, Turn):
+        if isinstance(kept, Attempt):
             exchange.made_id = kept.made_id
             await self._serve(request, scope, _replaying(body, receive), send)
             return

@@ -32,11 +32,14 @@ LONGEST = 3600
 """Seconds that one statement may take there: a large table is altered row by row."""
 
 
-def upgrade(url: str) -> str:
-    """Bring the schema up to this release; many may try at once. Returns the revision."""
+def upgrade(url: str, revision: str = "head") -> str:
+    """Bring the schema up to this release, or to an earlier `revision`; returns the revision.
+
+    Any number of processes may call this at the same time.
+    """
     with _alone(url), _connection(url) as connection:
         connection.execute(text("SAVEPOINT migrations"))  # a first write, which locks SQLite's file
-        command.upgrade(_config(connection), "head")
+        command.upgrade(_config(connection), revision)
         return str(_revision_of(connection))
 
 
@@ -52,7 +55,7 @@ def newest() -> str:
 
 
 def differences(url: str) -> list[Any]:
-    """What the schema lacks to be what the models say, as Alembic tells it: empty when equal."""
+    """What the schema lacks to be what the models say, as Alembic reports it: empty when equal."""
     with _connection(url) as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         return list(compare_metadata(context, models.Operation.metadata))
@@ -83,10 +86,10 @@ def _connection(url: str) -> Iterator[Connection]:
 
 
 def _keep_private(url: str) -> None:
-    """The metadata holds secrets: nobody else reads its file, nor those that SQLite adds."""
+    """The metadata contains secrets: its file, and those that SQLite adds, are private."""
     parsed = url_from(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
-        with suppress(OSError):  # which SQLite will tell of in its own words
+        with suppress(OSError):  # SQLite then reports it in its own words
             os.close(os.open(parsed.database, os.O_CREAT | os.O_RDWR, 0o600))
 
 
@@ -94,7 +97,7 @@ def _keep_private(url: str) -> None:
 def _alone(url: str) -> Iterator[None]:
     """Held on a connection of its own, until what was migrated is committed; raises Unavailable.
 
-    MariaDB commits each CREATE by itself, so there the transaction's own locks keep nobody out.
+    MariaDB commits each CREATE by itself: there the transaction's locks exclude no one.
     """
     with _connection(url) as connection:
         match connection.dialect.name:

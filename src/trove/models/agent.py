@@ -37,7 +37,7 @@ class Agent(Base):
     volume_used: Mapped[float | None]
     """GiB."""
     accounts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    """The last `protocol.Accounts` that the agent told of."""
+    """The last `protocol.Accounts` that the agent reported."""
     details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     reported_at: Mapped[datetime | None]
     """When the conductor last heard of the agent, by the database's clock."""

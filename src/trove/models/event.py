@@ -1,4 +1,4 @@
-"""A line of history, written in the transaction of the change that it tells of."""
+"""A line of history, written in the transaction of the change that it records."""
 
 from __future__ import annotations
 

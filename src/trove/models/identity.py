@@ -23,7 +23,7 @@ class Project(Base):
 
 
 class User(Base):
-    """Somebody with a password, kept as an Argon2 hash."""
+    """A user with a password, stored as an Argon2 hash."""
 
     __tablename__ = "users"
 
@@ -72,7 +72,7 @@ class Token(Base):
     digest: Mapped[str] = mapped_column(String(64), primary_key=True)
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     project_id: Mapped[str | None] = mapped_column(ForeignKey("projects.id"))
-    """None of a token that is good for no project, only to ask for one that is."""
+    """None for a token without a project, which is only good for requesting one with a project."""
     application_credential_id: Mapped[str | None] = mapped_column(
         ForeignKey("application_credentials.id"), index=True
     )

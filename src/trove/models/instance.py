@@ -1,7 +1,7 @@
 """A database server that a project owns.
 
-Everything that an instance has in the infrastructure bears one derived name, so that it can be
-found again by whoever must finish or remove it.
+Everything that an instance has in the infrastructure has one derived name, so that any process
+finds it again to finish or remove it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Nobody sets a status: it follows from the last operation and from the last report."""
+"""A status is never set: it is derived from the last operation and the last report."""
 
 from __future__ import annotations
 

@@ -39,11 +39,11 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Turn:
+class Attempt:
     """The request is to be served now."""
 
     made_id: str
-    """For what it makes: the same in each turn, so that what it has made is found again."""
+    """The id of what it creates: the same in each attempt, so that it is found again."""
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,17 @@ class OnceOnly:
 
 
 def once_only(project_id: str, key: str, request: bytes) -> OnceOnly:
-    """`request` is all that makes it the same: who asks, and for what.
+    """`request` is what makes two requests the same: the caller and all of the content.
 
-    Raises Invalid for a key that can not be kept.
+    Raises Invalid for a key that cannot be stored.
     """
     if not (0 < len(key) <= LONGEST_KEY and key.isprintable()):
         raise Invalid(f"1 to {LONGEST_KEY} printable characters", field="Idempotency-Key")
     return OnceOnly(project_id, key, hashlib.sha256(request).hexdigest())
 
 
-def claim(inst: Installation, request: OnceOnly) -> Kept | Turn:
-    """The turn of the one who is to do it, the kept answer to whoever comes later.
+def claim(inst: Installation, request: OnceOnly) -> Kept | Attempt:
+    """An attempt for the first request, the kept answer for those that repeat it.
 
     Raises Conflict while the first request is being served, KeyReused for another request.
     """
@@ -75,7 +75,7 @@ def claim(inst: Installation, request: OnceOnly) -> Kept | Turn:
             _forget_the_old(inst, session, request.project_id)
             row = _row_of(inst, session, request)
             session.add(row)
-            return _turn_of(row)
+            return _attempt_of(row)
     except IntegrityError:
         return _claimed_before(inst, request)
 
@@ -110,8 +110,8 @@ def _row_of(inst: Installation, session: Session, request: OnceOnly) -> Idempote
     )
 
 
-def _turn_of(row: IdempotentRequest) -> Turn:
-    return Turn(row.body or "")
+def _attempt_of(row: IdempotentRequest) -> Attempt:
+    return Attempt(row.body or "")
 
 
 def _forget_the_old(inst: Installation, session: Session, project_id: str) -> None:
@@ -123,7 +123,7 @@ def _forget_the_old(inst: Installation, session: Session, project_id: str) -> No
     )
 
 
-def _claimed_before(inst: Installation, request: OnceOnly) -> Kept | Turn:
+def _claimed_before(inst: Installation, request: OnceOnly) -> Kept | Attempt:
     with inst.database.begin() as session:
         row = session.get(IdempotentRequest, (request.project_id, request.key))
         if row is not None and row.digest != request.digest:
@@ -132,7 +132,7 @@ def _claimed_before(inst: Installation, request: OnceOnly) -> Kept | Turn:
             return Kept(row.status, inst.vault.open(row.body or ""))
         if row is None or not _take_over(inst, session, request):
             raise Conflict("The first request with this Idempotency-Key is still being served.")
-        return _turn_of(row)
+        return _attempt_of(row)
 
 
 def _take_over(inst: Installation, session: Session, request: OnceOnly) -> bool:

@@ -1,4 +1,4 @@
-"""What goes on, and what went on: the operations of a project."""
+"""The operations of a project: listed, shown, cancelled."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ AT_WORK = {
     State.UNDOING: "undoing",
     State.SUPERSEDED: "superseded",
 }
-"""What is said of the step at which an operation stands."""
-TAKEN_BACK = (State.FAILED, State.CANCELLED)
+"""The state shown for the step at which an operation stands."""
+TURNED_BACK = (State.FAILED, State.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class OperationView:
 
     @property
     def step(self) -> str:
-        """Where it stands; where it turned back, once everything is taken back."""
-        turned = self.row.turned_back_at if self.row.state in TAKEN_BACK else None
+        """The current step; the one at which it turned back, once everything is undone."""
+        turned = self.row.turned_back_at if self.row.state in TURNED_BACK else None
         return turned or self.row.step
 
 
@@ -55,7 +55,7 @@ class OperationFilter:
 
     subject_id: str | None = None
     state: str | None = None
-    """A state, or `active` for those that go on."""
+    """A state, or `active` for those that have not ended."""
     workflow: str | None = None
 
 
@@ -84,7 +84,7 @@ def cancel_one(inst: Installation, caller: Caller, operation_id: str) -> None:
         row = find(session, caller, operation_id)
         workflow = WORKFLOWS.get(row.workflow)
         if workflow is None:
-            raise Conflict(f"{row.workflow} is not known to this release and can not be cancelled.")
+            raise Conflict(f"{row.workflow} is not known to this release and cannot be cancelled.")
         cancel(session, row, workflow, clock=inst.clock)
         record_event(
             session,
@@ -99,7 +99,7 @@ def cancel_one(inst: Installation, caller: Caller, operation_id: str) -> None:
 
 
 def find(session: Session, caller: Caller, operation_id: str) -> Operation:
-    """The operation, if the caller may know of it; raises NotFound."""
+    """The operation, if the caller may see it; raises NotFound."""
     row = session.get(Operation, operation_id)
     if row is None or not (caller.is_admin or row.project_id == caller.project_id):
         raise NotFound(f"Operation {operation_id!r} could not be found.")
@@ -146,21 +146,21 @@ def _view_of(row: Operation) -> OperationView:
 
 
 def _place_of(row: Operation, workflow: Workflow[Any]) -> int:
-    """Behind the last step when all are done, before the first when all are taken back."""
+    """After the last step when all are done, before the first when all are undone."""
     if row.state == State.SUCCEEDED:
         return len(workflow.steps)
-    return -1 if row.state in TAKEN_BACK else workflow.index[row.step]
+    return -1 if row.state in TURNED_BACK else workflow.index[row.step]
 
 
 def _furthest_of(row: Operation, workflow: Workflow[Any]) -> int:
-    """The last step that was begun; beyond all when a step of another release is noted."""
+    """The last step that was started; after all when it is a step of another release."""
     if row.turned_back_at is None and row.state in {State.RUNNING, State.SUPERSEDED}:
         return workflow.index[row.step]
     return workflow.index.get(row.turned_back_at or "", len(workflow.steps))
 
 
 def _step_state(row: Operation, number: int, at: int, reached: int) -> str:
-    """What became of a step, from where the operation stands and how far it came."""
+    """The state of a step, from the operation's current step and the furthest one."""
     if number < at:
         return "done"
     if number == at:

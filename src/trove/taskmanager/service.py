@@ -60,7 +60,7 @@ class TaskManager:
         installation.database.notifications.subscribe(DUE, self._pool.nudge)
 
     def start(self) -> None:
-        """Raises Failed when the metadata database lets nobody in for a minute."""
+        """Raises Failed when the metadata database is unavailable for a minute."""
         wait_until_available(self._installation.settings.url, self._ensure_rounds)
         self._pool.start()
         log.info("task manager started")
