@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from tests.support.cloud import Cloud
 from trove.db import Base
@@ -131,6 +131,16 @@ def test_an_operation_that_has_ended_keeps_no_secrets(cloud: Cloud) -> None:
     cloud.drain()
     assert cloud.words(failed)[0] == "ERROR"
     assert sealed_of(cloud, done) == sealed_of(cloud, failed) == []
+
+
+def test_an_operation_of_another_release_is_superseded_by_a_deletion(cloud: Cloud) -> None:
+    instance_id = cloud.order(users=[USER])
+    with cloud.database.begin() as session:
+        known = update(Operation).where(Operation.subject_id == instance_id)
+        session.execute(known.values(workflow="instance.of_another_release"))
+    instances.delete(cloud.installation, cloud.caller, instance_id)
+    cloud.drain()
+    assert (cloud.used(), sealed_of(cloud, instance_id)) == ({}, [])
 
 
 def test_an_agent_that_was_left_behind_is_told_to_stop(cloud: Cloud) -> None:

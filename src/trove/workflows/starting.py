@@ -38,6 +38,6 @@ def start_on(  # noqa: PLR0913 - what an operation is started with
         clock=clock,
     )
     session.refresh(subject)
-    if workflow.subject is not None:
-        workflow.subject.on_start(subject, operation)
+    assert workflow.subject is not None, f"{workflow.name} has no kind of subject"
+    workflow.subject.on_start(subject, operation)
     return operation
