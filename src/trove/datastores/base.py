@@ -42,6 +42,8 @@ class Manifest:
     search: tuple[str, ...]
     """Glob patterns of directories that may hold the program, before those in PATH; a relative one
     is below any directory of Python's path, where wheels are installed."""
+    other_programs: tuple[str, ...] = ()
+    """Names of programs that do the same, used in directories that lack it."""
     database_names: NameRules = NameRules()
     user_names: NameRules = NameRules()
     root_name: str = ""
@@ -63,6 +65,12 @@ class Manifest:
     seed: tuple[str, ...] = ()
     """One of the engine's programs and its options; given a directory besides, it makes a seed
     there: a data directory without any secret, which instances may begin with a copy of."""
+
+    def program_in(self, directory: Path) -> Path:
+        """The server's program in this directory; `program` if there is none."""
+        names = (self.program, *self.other_programs)
+        found = next((name for name in names if (directory / name).exists()), self.program)
+        return directory / found
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def installed_engines(extra: Sequence[str] = ()) -> list[Installation]:
 
 def installation_in(manifest: Manifest, directory: Path) -> Installation | None:
     """The engine whose programs are in this directory, if they run and can do TLS."""
-    program = directory / manifest.program
+    program = manifest.program_in(directory)
     if not os.access(program, os.X_OK) or not _can_tls(manifest, program):
         return None
     version = _version_of(program)
@@ -45,7 +45,7 @@ def installation_in(manifest: Manifest, directory: Path) -> Installation | None:
 def _of_engine(manifest: Manifest, named: Sequence[str]) -> Iterator[Installation]:
     seen: set[Path] = set()
     for directory in _directories(manifest, named):
-        program = directory / manifest.program
+        program = manifest.program_in(directory)
         real = program.resolve()
         # PATH may name a directory twice (/sbin is a link to /usr/sbin); asking costs a process.
         if real in seen or not os.access(program, os.X_OK):

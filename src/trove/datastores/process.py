@@ -35,7 +35,7 @@ KILL_SECONDS = 5
 SYNC_SECONDS = 600.0
 """Others' writes may have to reach the disk first."""
 # The engine becomes a child of pid 1: it outlives the agent, and pid 1 reaps it.
-DETACH = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
+DETACH = 'umask 077; log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
 
 
 @contextmanager
@@ -263,12 +263,14 @@ def _is_hidden(process: Process) -> bool:
 
 
 def _was_called(process: Process, program: str, configuration: Path) -> bool:
-    ending = f"={configuration}".encode()
+    path = str(configuration).encode()
     try:
         name, words = process.name(), process.arguments()
     except OSError:
         return False
-    return name == program[:LONGEST_NAME] and any(word.endswith(ending) for word in words)
+    return name == program[:LONGEST_NAME] and any(
+        word == path or word.endswith(b"=" + path) for word in words
+    )
 
 
 def _tail(path: Path, known: int) -> list[str]:

@@ -33,7 +33,7 @@ class Program:
     directory: str
     """The engine's own, below the data volume; the process works in it."""
     configuration: Path
-    """A word of the command line ends with this path."""
+    """A word of the command line is this path, or ends with `=` and this path."""
     pid_file: Path
     logs: str
     """A pattern below the directory of logs."""
@@ -41,6 +41,8 @@ class Program:
     """Signals that end it, the gentlest first, and the seconds that each is given."""
     stale: Sequence[Path] = ()
     """Sockets and locks that a crash leaves behind and that hinder a start."""
+    executable: str = ""
+    """The file of the program, if `name` is a link to a file with another name."""
     needs_certificate: bool = True
     """Whether it must not be started without certificate and key."""
     is_alone: bool = False
@@ -54,6 +56,7 @@ class Server:
         self.spec = spec
         self.program = program
         self.directory = spec.data / program.directory
+        self.executable = program.executable or program.name
         self._complete = spec.data / f"{program.directory}.complete"
         self._output = spec.logs / "start.log"
 
@@ -105,7 +108,7 @@ class Server:
 
     def pid(self) -> int | None:
         """The server's process, if it is there."""
-        pid = process.running(self.program.pid_file, self.program.name, self.directory)
+        pid = process.running(self.program.pid_file, self.executable, self.directory)
         # A child has the same program and directory, and is not to be taken for the server.
         if pid or not self.program.is_alone:
             return pid
@@ -137,7 +140,7 @@ class Server:
             process.end(pid, self.program.endings[-2:])
 
     def _processes(self) -> list[int]:
-        return process.engine_processes(self.program.name, self.directory)
+        return process.engine_processes(self.executable, self.directory)
 
     def _refuse_other_user(self) -> None:
         """Raises Failed when another user runs it, which this user neither sees into nor ends."""

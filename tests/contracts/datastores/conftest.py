@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.authority import Authority
 from tests.support.engines import (
+    CONNECT,
     Engine,
     engines_here,
     prepared_engine,
@@ -20,7 +21,7 @@ from tests.support.engines import (
 )
 from trove.datastores.base import Installation
 
-INSTALLATIONS = engines_here()
+INSTALLATIONS = [i for i in engines_here() if i.manager in CONNECT]
 
 
 @pytest.fixture(scope="session")
