@@ -78,6 +78,8 @@ Id = Annotated[str, mapped_column(String(36))]
 Name = Annotated[str, mapped_column(String(255))]
 Word = Annotated[str, mapped_column(String(64))]
 Prose = Annotated[str, mapped_column(Text)]
+JsonObject = dict[str, Any]
+"""What a JSON column holds where its shape is not one struct's."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -113,7 +115,7 @@ def _moment_of(text: str | None) -> datetime | None:
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {datetime: Instant, dict[str, Any]: JSON, list[str]: JSON}
+    type_annotation_map = {datetime: Instant, JsonObject: JSON, list[str]: JSON}
 
 
 class DatabaseNow(FunctionElement[datetime]):

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from trove.client.errors import Misconfigured
+from trove.client.wire import Json
 
 OWN_CLOUD = "trove"
 # The faster loader in C, where PyYAML has it.
@@ -62,14 +63,14 @@ def read_default(environ: Mapping[str, str]) -> dict[str, str] | None:
     return None
 
 
-def _clouds_in(path: Path) -> dict[str, Any]:
+def _clouds_in(path: Path) -> Json:
     clouds = _load(path)
     # Beside clouds.yaml, like other OpenStack clients: it holds what must not be shared.
     secrets = _load(path.with_name("secure.yaml")) if clouds else {}
     return {name: _merge(cloud or {}, secrets.get(name) or {}) for name, cloud in clouds.items()}
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _load(path: Path) -> Json:
     try:
         with path.open(encoding="utf-8") as stream:
             document = yaml.load(stream, Loader=Loader)  # noqa: S506 - a safe loader
@@ -84,13 +85,13 @@ def _load(path: Path) -> dict[str, Any]:
     return clouds if isinstance(clouds, dict) else {}
 
 
-def _merge(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def _merge(below: Json, above: Json) -> Json:
     merged = {**below, **above}
     merged["auth"] = {**(below.get("auth") or {}), **(above.get("auth") or {})}
     return merged
 
 
-def _fields_of(cloud: dict[str, Any]) -> dict[str, str]:
+def _fields_of(cloud: Json) -> dict[str, str]:
     """Translate an entry of clouds.yaml into the fields of a Cloud."""
     auth = dict(cloud["auth"])
     # Files from the time of Keystone v2 have tenants.

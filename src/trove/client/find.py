@@ -8,6 +8,7 @@ from typing import Any
 
 from trove.client.errors import Ambiguous, HttpError
 from trove.client.session import Session
+from trove.client.wire import Json
 
 # With or without hyphens: services write their ids in both ways.
 UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -21,7 +22,7 @@ SINGULAR = {
     "operations": "operation",
 }
 # Members of clusters are not in the list without this.
-QUERIES: dict[str, dict[str, Any]] = {"instances": {"include_clustered": "True"}}
+QUERIES: dict[str, Json] = {"instances": {"include_clustered": "True"}}
 
 
 def find_id(session: Session, collection: str, wanted: str) -> str:
@@ -37,7 +38,7 @@ def find_id(session: Session, collection: str, wanted: str) -> str:
     return pick(session.pages(f"/{collection}", collection, **query), collection, wanted)
 
 
-def pick(items: Iterable[dict[str, Any]], collection: str, wanted: str) -> str:
+def pick(items: Iterable[Json], collection: str, wanted: str) -> str:
     """The same among these items."""
     named = []
     for item in items:
@@ -60,7 +61,7 @@ def id_of(item: Mapping[str, Any]) -> str:
     return str(item.get("str_id") or item["id"])
 
 
-def _candidates(items: list[dict[str, Any]], collection: str, wanted: str) -> str:
+def _candidates(items: list[Json], collection: str, wanted: str) -> str:
     lines = [
         "  ".join(str(item[key]) for key in ("id", "status", "created") if item.get(key))
         for item in items

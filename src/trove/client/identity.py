@@ -6,11 +6,11 @@ https://docs.openstack.org/api-ref/identity/v3/#authentication-and-token-managem
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from trove.client.cloud import Cloud
 from trove.client.errors import HttpError, Misconfigured
 from trove.client.http import Http
+from trove.client.wire import Json
 
 NO_CATALOG = ("none", "noauth", "admin_token", "token_endpoint")
 """Authentication types of keystoneauth that use no identity service."""
@@ -90,7 +90,7 @@ def with_project(endpoint: str, project_id: str) -> str:
     return url
 
 
-def request_of(cloud: Cloud) -> dict[str, Any]:
+def request_of(cloud: Cloud) -> Json:
     """The `auth` object; raises Misconfigured when something is missing."""
     # keystoneauth calls it v3applicationcredential. Keystone refuses a scope beside a credential,
     # which has its own project.
@@ -106,8 +106,8 @@ def request_of(cloud: Cloud) -> dict[str, Any]:
     return {"identity": {"methods": ["password"], "password": {"user": user}}, **scope}
 
 
-def _application_credential(cloud: Cloud) -> dict[str, Any]:
-    credential: dict[str, Any] = {"secret": cloud.application_credential_secret}
+def _application_credential(cloud: Cloud) -> Json:
+    credential: Json = {"secret": cloud.application_credential_secret}
     if cloud.application_credential_id:
         credential["id"] = cloud.application_credential_id
     else:
@@ -116,7 +116,7 @@ def _application_credential(cloud: Cloud) -> dict[str, Any]:
     return {"methods": ["application_credential"], "application_credential": credential}
 
 
-def _user(cloud: Cloud) -> dict[str, Any]:
+def _user(cloud: Cloud) -> Json:
     if cloud.user_id:
         return {"id": cloud.user_id}
     if not cloud.username:
@@ -125,7 +125,7 @@ def _user(cloud: Cloud) -> dict[str, Any]:
     return {"name": cloud.username, "domain": domain}
 
 
-def _scope(cloud: Cloud) -> dict[str, Any]:
+def _scope(cloud: Cloud) -> Json:
     if cloud.project_id:
         return {"scope": {"project": {"id": cloud.project_id}}}
     if not cloud.project_name:
@@ -143,7 +143,7 @@ def _domain(cloud: Cloud, domain_id: str, domain_name: str) -> dict[str, str]:
     return {"id": cloud.default_domain or "default"}
 
 
-def endpoint_in(token: dict[str, Any], cloud: Cloud) -> str:
+def endpoint_in(token: Json, cloud: Cloud) -> str:
     """The database service in a token's catalog; raises Misconfigured with what there is."""
     catalog = token.get("catalog") or []
     services = [entry for entry in catalog if _is_wanted(entry, cloud)]
@@ -156,12 +156,12 @@ def endpoint_in(token: dict[str, Any], cloud: Cloud) -> str:
     raise Misconfigured(_nothing_found(token, cloud, wanted))
 
 
-def _is_wanted(entry: dict[str, Any], cloud: Cloud) -> bool:
+def _is_wanted(entry: Json, cloud: Cloud) -> bool:
     named = not cloud.service_name or entry.get("name") == cloud.service_name
     return entry.get("type") == cloud.service_type and named
 
 
-def _nothing_found(token: dict[str, Any], cloud: Cloud, elsewhere: list[dict[str, Any]]) -> str:
+def _nothing_found(token: Json, cloud: Cloud, elsewhere: list[Json]) -> str:
     if not token.get("project"):
         return "The token is for no project: set OS_PROJECT_NAME or OS_PROJECT_ID."
     # The regions that have one are more useful than that this one has none.

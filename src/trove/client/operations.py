@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from trove.client.errors import HttpError, OperationFailed, TimedOut, Unreachable
 from trove.client.session import Session
+from trove.client.wire import Json
 
 GOING_ON = frozenset({"running", "undoing"})
 # Any other status is an end, and a success unless it is in BAD: an unknown status of a newer
@@ -115,7 +115,7 @@ def _still_going_on(progress: Progress | None, timeout: float) -> str:
     )
 
 
-def newest_of(session: Session, subject_id: str, request_id: str = "") -> dict[str, Any] | None:
+def newest_of(session: Session, subject_id: str, request_id: str = "") -> Json | None:
     """The operation that a request started on this instance, else the newest; None without any."""
     try:
         body = session.get("/operations", instance_id=subject_id)
@@ -131,7 +131,7 @@ def newest_of(session: Session, subject_id: str, request_id: str = "") -> dict[s
     return max(started or found, key=_age, default=None)
 
 
-def _age(operation: dict[str, Any]) -> str:
+def _age(operation: Json) -> str:
     return str(operation.get("created") or "")
 
 
@@ -144,7 +144,7 @@ def poll_operation(session: Session, operation_id: str) -> Callable[[], Progress
     return poll
 
 
-def progress_of(operation: dict[str, Any]) -> Progress:
+def progress_of(operation: Json) -> Progress:
     return Progress(
         workflow=operation["workflow"],
         state=operation["state"],
@@ -189,7 +189,7 @@ def poll_status(
     return poll
 
 
-def _progress_of_status(thing: dict[str, Any], key: str, deleting: bool) -> Progress:
+def _progress_of_status(thing: Json, key: str, deleting: bool) -> Progress:
     status = str(thing["status"])
     if status in BAD:
         fault = thing.get("fault") or {}

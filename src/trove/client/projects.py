@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from trove.client.errors import Ambiguous, HttpError
 from trove.client.identity import uses_identity
 from trove.client.session import Session
+from trove.client.wire import Json
 
 PROJECT_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Not allowed, or not there: the user has to give an id.
@@ -38,7 +38,7 @@ def find_project(session: Session, wanted: str) -> str:
     )
 
 
-def _projects_of(session: Session, name: str) -> list[dict[str, Any]]:
+def _projects_of(session: Session, name: str) -> list[Json]:
     """Empty for users who may not list projects, as most may not."""
     try:
         body = session.query_identity("/projects", name=name)

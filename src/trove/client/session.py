@@ -21,6 +21,7 @@ from trove.client.identity import (
     uses_identity,
 )
 from trove.client.token_cache import TokenCache
+from trove.client.wire import Json
 
 
 class Session:
@@ -112,7 +113,7 @@ class Session:
             all_headers["X-Auth-Token"] = self.ticket.token
         return self.http.request(method, url, body=body, headers=all_headers)
 
-    def pages(self, path: str, key: str, **query: Any) -> Iterator[dict[str, Any]]:
+    def pages(self, path: str, key: str, **query: Any) -> Iterator[Json]:
         """Every item of a collection; pages are fetched when they are needed."""
         while True:
             body = self.get(path, **query)

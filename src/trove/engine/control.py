@@ -18,7 +18,7 @@ import msgspec
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
-from trove.db import Clock, Database, DatabaseClock, new_id
+from trove.db import Clock, Database, DatabaseClock, JsonObject, new_id
 from trove.engine.claims import Claim, ClaimRequest, acquire, in_order, release
 from trove.engine.lease import end_of_steps
 from trove.engine.operation import ACTIVE, Operation, State
@@ -39,7 +39,7 @@ def start(  # noqa: PLR0913 - one keyword per column that a caller may set
     workflow: Workflow[Any],
     subject_id: str,
     *,
-    args: dict[str, Any] | msgspec.Struct | None = None,
+    args: JsonObject | msgspec.Struct | None = None,
     sealed: str | None = None,
     claims: Iterable[ClaimRequest] = (),
     parent: Operation | None = None,

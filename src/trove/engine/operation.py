@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import enum
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import JSON, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trove.db import EPOCH, Base, Id, Prose, Word, new_id, utcnow
+from trove.db import EPOCH, Base, Id, JsonObject, Prose, Word, new_id, utcnow
 
 
 class State(enum.StrEnum):
@@ -49,11 +48,11 @@ class Operation(Base):
     """No foreign key: its check would lock the parent while a running step starts children."""
     project_id: Mapped[str | None] = mapped_column(String(64))
     request_id: Mapped[str | None] = mapped_column(String(64))
-    args: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    args: Mapped[JsonObject] = mapped_column(JSON, default=dict)
     """What it was started with; never changed."""
     sealed: Mapped[Prose | None]
     """Secret arguments, sealed by the caller; forgotten at the end."""
-    results: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    results: Mapped[JsonObject | None] = mapped_column(JSON(none_as_null=True))
     """What steps have returned, by their names."""
     state: Mapped[str] = mapped_column(String(16), default=State.RUNNING)
     step: Mapped[Word]

@@ -15,6 +15,9 @@ from trove.errors import Failed, Invalid, TroveError
 LONGEST_DELAY = 60.0
 UNKNOWN_CODE_DELAY = 30.0
 
+Columns = dict[str, Any]
+"""Columns of an operation that change, by name."""
+
 
 @dataclass(frozen=True)
 class Position:
@@ -39,7 +42,7 @@ class Result(NamedTuple):
 
     word: str
     """`done`, `waiting` or `failed`, for the metrics."""
-    values: dict[str, Any]
+    values: Columns
     wait: float | None = None
 
 
@@ -93,8 +96,8 @@ def text_of(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _waiting(position: Position, operation: Operation, outcome: Wait) -> dict[str, Any]:
-    values: dict[str, Any] = {"attempt": 0, "note": outcome.note}
+def _waiting(position: Position, operation: Operation, outcome: Wait) -> Columns:
+    values: Columns = {"attempt": 0, "note": outcome.note}
     if operation.state == State.UNDOING:
         return values
     share = min(max(outcome.progress, 0.0), 1.0)
@@ -102,7 +105,7 @@ def _waiting(position: Position, operation: Operation, outcome: Wait) -> dict[st
     return values | {"progress": progress, "error": None}
 
 
-def _done(position: Position) -> dict[str, Any]:
+def _done(position: Position) -> Columns:
     following, total = position.at + 1, len(position.workflow.steps)
     values = {"note": None, "error": None, "progress": 100 * following // total}
     if following == total:
@@ -110,7 +113,7 @@ def _done(position: Position) -> dict[str, Any]:
     return values | {"step": position.workflow.steps[following].name, "attempt": 1}
 
 
-def _kept(position: Position, operation: Operation, result: StepResult | None) -> dict[str, Any]:
+def _kept(position: Position, operation: Operation, result: StepResult | None) -> Columns:
     """What the step returned, beside what those before it did."""
     if result is None:
         return {}
@@ -119,12 +122,12 @@ def _kept(position: Position, operation: Operation, result: StepResult | None) -
     }
 
 
-def _turned_back(position: Position, error: Exception) -> dict[str, Any]:
+def _turned_back(position: Position, error: Exception) -> Columns:
     values = {"state": State.UNDOING, "attempt": 1, "note": None, "error": text_of(error)}
     return values | {"turned_back_at": position.step.name}
 
 
-def _undone(position: Position, operation: Operation) -> dict[str, Any]:
+def _undone(position: Position, operation: Operation) -> Columns:
     if position.at > 0:
         previous = position.workflow.steps[position.at - 1].name
         return {"note": None, "step": previous, "attempt": 1}

@@ -24,6 +24,7 @@ from trove.engine.control import call_children_back, wake
 from trove.engine.lease import Lease, Leases
 from trove.engine.operation import ACTIVE, Operation, State
 from trove.engine.outcome import (
+    Columns,
     Position,
     Result,
     after_action,
@@ -268,13 +269,13 @@ class Runner:
             log.warning("the lease of %s must expire: %s", lease.operation_id, worse)
 
 
-def _changed_columns(operation: Operation, values: dict[str, Any]) -> dict[str, Any]:
+def _changed_columns(operation: Operation, values: Columns) -> Columns:
     return {name: value for name, value in values.items() if getattr(operation, name) != value}
 
 
 def _lease_after(
     now: datetime, lease: timedelta, wait: float | None, ended: bool, held: Lease
-) -> dict[str, Any]:
+) -> Columns:
     """The columns of the lease; a wake-up that arrived since it was taken is kept."""
     if ended:
         return {"lease_token": None, "lease_until": EPOCH, "due_at": None}

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from trove.db import Base, Clock
+from trove.db import Base, Clock, JsonObject
 from trove.vault import Vault
 
 
@@ -36,9 +35,9 @@ class Agent(Base):
     engine_version: Mapped[str | None] = mapped_column(String(64))
     volume_used: Mapped[float | None]
     """GiB."""
-    accounts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    accounts: Mapped[JsonObject] = mapped_column(JSON, default=dict)
     """The last `protocol.Accounts` that the agent reported."""
-    details: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    details: Mapped[JsonObject] = mapped_column(JSON, default=dict)
     reported_at: Mapped[datetime | None]
     """When the conductor last heard of the agent, by the database's clock."""
 

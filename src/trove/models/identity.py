@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trove.db import Base, Id, Prose, new_hex_id, new_id, utcnow
+from trove.db import Base, Id, JsonObject, Prose, new_hex_id, new_id, utcnow
 
 
 class Project(Base):
@@ -77,7 +76,7 @@ class Token(Base):
         ForeignKey("application_credentials.id"), index=True
     )
     """What it was issued for; it goes when the credential is taken back."""
-    body: Mapped[dict[str, Any]] = mapped_column(JSON)
+    body: Mapped[JsonObject] = mapped_column(JSON)
     """The Keystone v3 `token` object that was answered, but for its catalog."""
     expires_at: Mapped[datetime] = mapped_column(index=True)
     created_at: Mapped[datetime] = mapped_column(default=utcnow)

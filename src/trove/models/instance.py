@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import JSON, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trove.db import Base, Id, Name, Word, new_id, utcnow
+from trove.db import Base, Id, JsonObject, Name, Word, new_id, utcnow
 
 
 class Instance(Base):
@@ -39,7 +39,7 @@ class Instance(Base):
     region: Mapped[str | None] = mapped_column(String(255))
     locality: Mapped[str | None] = mapped_column(String(32))
     nics: Mapped[list[Any]] = mapped_column(JSON, default=list)
-    access: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    access: Mapped[JsonObject] = mapped_column(JSON, default=dict)
     """{"is_public": bool, "allowed_cidrs": [str]}"""
     replica_of: Mapped[str | None] = mapped_column(ForeignKey("instances.id"), index=True)
     address: Mapped[str | None] = mapped_column(String(64))

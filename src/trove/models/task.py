@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import JSON, Boolean, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from trove.db import Base, Id, Prose, Word, new_id, utcnow
+from trove.db import Base, Id, JsonObject, Prose, Word, new_id, utcnow
 from trove.notifications import notify
 
 FORGOTTEN = ""
@@ -32,13 +31,13 @@ class Task(Base):
     operation_id: Mapped[str | None] = mapped_column(String(36))
     """The operation that the answer wakes."""
     kind: Mapped[Word]
-    args: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    args: Mapped[JsonObject | None] = mapped_column(JSON(none_as_null=True))
     """Those that are no secret."""
     sealed_args: Mapped[Prose]
     """`Vault.seal` of the arguments that may hold passwords; forgotten with the answer."""
     request_id: Mapped[str | None] = mapped_column(String(64))
     answered: Mapped[bool] = mapped_column(Boolean, default=False)
-    result: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    result: Mapped[JsonObject | None] = mapped_column(JSON(none_as_null=True))
     error: Mapped[Prose | None]
     error_kind: Mapped[str | None] = mapped_column(String(32))
     """A `protocol.ErrorKind` word."""
@@ -57,7 +56,7 @@ def dispatch(  # noqa: PLR0913 - one keyword per column that a caller sets
     session: Session,
     instance_id: str,
     kind: str,
-    args: dict[str, Any] | None = None,
+    args: JsonObject | None = None,
     *,
     sealed: str = FORGOTTEN,
     operation_id: str | None = None,

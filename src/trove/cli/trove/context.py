@@ -7,7 +7,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TextIO
 
 from trove.cli.trove.output import Columns, Item, Output
 from trove.cli.trove.progress import ProgressLine
@@ -16,6 +16,7 @@ from trove.client.find import find_id
 from trove.client.operations import Progress, Watcher, poll_newest, poll_status
 from trove.client.projects import find_project
 from trove.client.session import Session
+from trove.client.wire import Json
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,10 @@ class Context:
             # After an error or an interruption too: a message must start on a new line.
             line.finish()
 
-    def fetch(self, subject: Subject) -> dict[str, Any] | None:
+    def fetch(self, subject: Subject) -> Json | None:
         """The instance as it is now; None when it is gone."""
         try:
-            instance: dict[str, Any] = self.session.get(subject.path)["instance"]
+            instance: Json = self.session.get(subject.path)["instance"]
         except HttpError as error:
             if error.code != 404:
                 raise

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from trove.cli.table import print_table
+from trove.client.wire import Json
 
 Item = Mapping[str, Any]
 Getter = str | Callable[[Item], Any]
@@ -141,9 +142,9 @@ def _inner_text(value: Any) -> str:
     return text_of(value) if alone else f"({text_of(value)})"
 
 
-def flattened(item: Item) -> dict[str, Any]:
+def flattened(item: Item) -> Json:
     """One value per line: no links, `{"id"}` as the id, other objects as `name_key`."""
-    flat: dict[str, Any] = {}
+    flat: Json = {}
     for name, value in item.items():
         if name == "links" or name.endswith("_links"):
             continue
@@ -157,11 +158,11 @@ def flattened(item: Item) -> dict[str, Any]:
     return flat
 
 
-def _without_links(value: Item) -> dict[str, Any]:
+def _without_links(value: Item) -> Json:
     return {key: part for key, part in value.items() if key != "links"}
 
 
-def _narrowed(item: Item, columns: Columns) -> dict[str, Any]:
+def _narrowed(item: Item, columns: Columns) -> Json:
     return {header: value_at(item, getter) for header, getter in columns.items()}
 
 

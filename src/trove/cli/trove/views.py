@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from trove.cli.trove.output import Item, flattened, pairs_of, value_at
+from trove.client.wire import Json
 
 
-def instance_lines(instance: Item) -> dict[str, Any]:
+def instance_lines(instance: Item) -> Json:
     """The properties that `trove show` has always had, then newer ones."""
     renamed = {
         "datastore": value_at(instance, "datastore.type"),
@@ -38,7 +37,7 @@ def _addresses(instance: Item) -> list[str]:
     )
 
 
-def operation_lines(operation: Item) -> dict[str, Any]:
+def operation_lines(operation: Item) -> Json:
     """With one line for each step at the end."""
     lines = dict(flattened(operation))
     for number, step in enumerate(lines.pop("steps", None) or (), start=1):
@@ -49,7 +48,7 @@ def operation_lines(operation: Item) -> dict[str, Any]:
     return lines
 
 
-def datastore_lines(datastore: Item) -> dict[str, Any]:
+def datastore_lines(datastore: Item) -> Json:
     """The versions by name, and which is the default."""
     lines = {**flattened(datastore), "versions (name)": version_names(datastore)}
     del lines["versions"]

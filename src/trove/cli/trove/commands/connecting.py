@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from typing import Any
 
 from trove.cli.command import Command, arg
 from trove.cli.trove.arguments import INSTANCE
@@ -18,6 +17,7 @@ from trove.cli.trove.connection import (
 from trove.cli.trove.context import Context
 from trove.client.errors import ClientError, HttpError
 from trove.client.session import segment
+from trove.client.wire import Json
 
 
 def authority(context: Context) -> str:
@@ -55,7 +55,7 @@ def connection_of(context: Context, arguments: Namespace) -> Connection:
     )
 
 
-def _address_in(instance: dict[str, Any]) -> str:
+def _address_in(instance: Json) -> str:
     addresses = [each["address"] for each in instance.get("addresses") or ()]
     return next(iter(addresses + list(instance.get("ip") or ())), "")
 
@@ -80,7 +80,7 @@ def _who_and_what(context: Context, instance_id: str, arguments: Namespace) -> t
     return user["name"], str(granted[0]["name"]) if granted else ""
 
 
-def _named(users: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
+def _named(users: list[Json], wanted: str) -> Json:
     """By name, or by name and host as in `joe@10.0.0.%`."""
     # Names first: a name may look like the name and host of another user.
     found = [user for user in users if user["name"] == wanted]
@@ -88,7 +88,7 @@ def _named(users: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
     return found[0] if found else {"name": wanted}
 
 
-def _only(users: list[dict[str, Any]]) -> dict[str, Any]:
+def _only(users: list[Json]) -> Json:
     if len(users) == 1:
         return users[0]
     names = [user["name"] for user in users]
@@ -100,7 +100,7 @@ def _only(users: list[dict[str, Any]]) -> dict[str, Any]:
     raise ClientError(f"Choose a user with --user NAME; the instance has: {listed}.")
 
 
-def _label_of(user: dict[str, Any]) -> str:
+def _label_of(user: Json) -> str:
     return f"{user['name']}@{user.get('host')}"
 
 

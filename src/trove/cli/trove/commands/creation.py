@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from argparse import ArgumentTypeError, Namespace
-from typing import Any
 
 from trove.cli.command import Argument, arg
 from trove.cli.trove.arguments import SEVERAL, unserved
@@ -12,6 +11,7 @@ from trove.cli.trove.context import Context
 from trove.cli.trove.request import Request
 from trove.cli.trove.views import instance_lines
 from trove.client.errors import ClientError
+from trove.client.wire import Json
 
 NIC_KEYS = ("net-id", "network_id", "subnet_id", "ip_address", "v4-fixed-ip", "v6-fixed-ip")
 # Users write hyphens as in net-id; the API has underscores in these two.
@@ -49,7 +49,7 @@ def _shortest(context: Context, name: str) -> str:
     return name if meant == context.followed else context.followed
 
 
-def instance_of(context: Context, arguments: Namespace) -> dict[str, Any]:
+def instance_of(context: Context, arguments: Namespace) -> Json:
     """The instance in the body, without what was not given."""
     wanted = {
         "name": arguments.name,
@@ -65,7 +65,7 @@ def instance_of(context: Context, arguments: Namespace) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if value not in (None, [], {})}
 
 
-def _placed(arguments: Namespace) -> dict[str, Any]:
+def _placed(arguments: Namespace) -> Json:
     return {
         "availability_zone": arguments.availability_zone,
         "nics": arguments.nic,
@@ -75,7 +75,7 @@ def _placed(arguments: Namespace) -> dict[str, Any]:
     }
 
 
-def _found(context: Context, arguments: Namespace) -> dict[str, Any]:
+def _found(context: Context, arguments: Namespace) -> Json:
     """References by name or id, as ids."""
 
     def found(collection: str, wanted: str | None) -> str | None:
@@ -91,7 +91,7 @@ def _found(context: Context, arguments: Namespace) -> dict[str, Any]:
     }
 
 
-def _volume(arguments: Namespace) -> dict[str, Any] | None:
+def _volume(arguments: Namespace) -> Json | None:
     if arguments.size is None:
         return None
     volume = {"size": arguments.size}
@@ -103,7 +103,7 @@ def _datastore(arguments: Namespace) -> dict[str, str]:
     return {name: value for name, value in datastore.items() if value}
 
 
-def _user(context: Context, text: str, databases: list[str]) -> dict[str, Any]:
+def _user(context: Context, text: str, databases: list[str]) -> Json:
     """`name:password`; without a password, or with `-`, it is read from a prompt or the input."""
     name, _, password = text.partition(":")
     # Scripts of the older command have the password on the command line.
@@ -111,8 +111,8 @@ def _user(context: Context, text: str, databases: list[str]) -> dict[str, Any]:
     return {"name": name, "password": secret, "databases": [{"name": name} for name in databases]}
 
 
-def _access(arguments: Namespace) -> dict[str, Any]:
-    access: dict[str, Any] = {"is_public": True} if arguments.is_public else {}
+def _access(arguments: Namespace) -> Json:
+    access: Json = {"is_public": True} if arguments.is_public else {}
     return access | ({"allowed_cidrs": arguments.allowed_cidr} if arguments.allowed_cidr else {})
 
 

@@ -13,6 +13,7 @@ from trove.cli.trove.output import Columns
 from trove.cli.trove.request import Request
 from trove.cli.trove.views import instance_lines
 from trove.client.errors import ClientError, HttpError
+from trove.client.wire import Json
 
 ACTION = "/instances/{instance}/action"
 COLUMNS: Columns = {
@@ -41,7 +42,7 @@ def action(body: Any) -> Request:
 
 
 def update(context: Context, arguments: Namespace) -> None:
-    changes: dict[str, Any] = {}
+    changes: Json = {}
     if arguments.name is not None:
         changes["name"] = arguments.name
     if arguments.configuration:
@@ -62,8 +63,8 @@ def update(context: Context, arguments: Namespace) -> None:
         context.follow(Subject(instance_id))
 
 
-def access_of(arguments: Namespace) -> dict[str, Any]:
-    access: dict[str, Any] = {}
+def access_of(arguments: Namespace) -> Json:
+    access: Json = {}
     if arguments.is_public or arguments.is_private:
         access["is_public"] = bool(arguments.is_public)
     if arguments.allowed_cidr:
