@@ -149,6 +149,10 @@ class Clock(Protocol):
 
     def now(self, session: Reader) -> datetime: ...
 
+    def given(self, database_time: datetime) -> datetime:
+        """The time for a statement that has read the database's clock along with its rows."""
+        ...
+
 
 NOW = select(DatabaseNow())
 
@@ -158,6 +162,9 @@ class DatabaseClock:
 
     def now(self, session: Reader) -> datetime:
         return session.execute(NOW).scalar_one()
+
+    def given(self, database_time: datetime) -> datetime:
+        return database_time
 
 
 class Database:

@@ -148,7 +148,7 @@ ACTIONS: list[tuple[Any, int, str]] = [
     ({"restart": {}, "resize": {"flavorRef": "1"}}, 400, "exactly one"),
     ({"restart": []}, 400, "restart"),
     ({"resize": {}}, 400, "resize"),
-    ({"resize": None}, 400, "resize: an object"),
+    ({"resize": None}, 400, "resize: must be an object"),
     ({"resize": {"flavorRef": "1", "volume": {"size": 2}}}, 400, "resize"),
     ({"resize": {"flavorRef": "none"}}, 400, "flavorRef"),
     ({"resize": {"flavorRef": "2"}}, 400, "flavorRef"),
@@ -176,7 +176,7 @@ CHANGES: list[tuple[Any, int, str]] = [
     ({"configuration": "c", "access": {}}, 400, "only one"),
     ({"configuration": "c-1"}, 404, "configuration"),
     ({"replica_of": None}, 400, "replica"),
-    ({"datastore_version": "99"}, 501, "move the data with pg_dump or mariadb-dump"),
+    ({"datastore_version": "99"}, 501, "move the data with the engine"),
     ({"name": ""}, 400, "name"),
 ]
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import event, update
 
 from tests.support.api import World
 from trove.db import utcnow
@@ -137,3 +137,38 @@ def test_who_may_reach_it_is_told_to_be_held_by_nothing(world: World) -> None:
     assert [each.partition(":")[0] for each in told] == ["access.allowed_cidrs"]
     plain = world.get(f"/instances/{world.order(access={'is_public': False})}")
     assert plain["instance"]["unenforced"] == []
+
+
+def statements_of(world: World, method: str, path: str, body: object = None) -> list[str]:
+    """What one request executes in the metadata database, COMMIT and ROLLBACK included."""
+    seen: list[str] = []
+    engine = world.database.engine
+    listeners = {
+        "before_cursor_execute": lambda c, cursor, statement, *_: seen.append(statement),
+        "commit": lambda c: seen.append("COMMIT"),
+    }
+    for name, listener in listeners.items():
+        event.listen(engine, name, listener)
+    try:
+        assert world.ask(method, path, body).status_code < 300
+    finally:
+        for name, listener in listeners.items():
+            event.remove(engine, name, listener)
+    return [each for each in seen if not each.startswith(("BEGIN", "PRAGMA"))]
+
+
+def test_one_instance_is_read_with_one_statement(anywhere: World) -> None:
+    source, replica = anywhere.built(), anywhere.order()
+    with anywhere.database.begin() as session:
+        session.execute(update(Instance).where(Instance.id == replica).values(replica_of=source))
+    assert len(statements_of(anywhere, "GET", f"/instances/{source}")) == 1
+    assert len(statements_of(anywhere, "GET", "/instances/detail")) == 1
+    shown = anywhere.get(f"/instances/{source}")["instance"]
+    assert [each["id"] for each in shown["replicas"]] == [replica]
+
+
+def test_a_change_is_one_transaction(world: World) -> None:
+    instance_id = world.built()
+    change = {"instance": {"name": "new", "access": {"is_public": True}}}
+    seen = statements_of(world, "PUT", f"/instances/{instance_id}", change)
+    assert [each.split()[0] for each in seen] == ["SELECT", "INSERT", "UPDATE", "COMMIT"]

@@ -68,6 +68,9 @@ class HandClock:
         self.moment += timedelta(microseconds=1)
         return self.moment
 
+    def given(self, database_time: datetime) -> datetime:
+        return self.moment
+
     def pass_(self, seconds: float) -> None:
         self.moment += timedelta(seconds=seconds)
 
@@ -176,7 +179,7 @@ class Cloud:
         """An instance that is being built; its id."""
         known = {"name": "db", "flavor_id": "2", "volume_size": 1}
         order = InstanceOrder(**(known | fields))
-        return instances.create(self.installation, self.caller, order).id
+        return instances.create(self.installation, self.caller, order).row.id
 
     def built(self, **fields: Any) -> str:
         """An instance that works; its id."""

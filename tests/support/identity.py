@@ -27,6 +27,9 @@ class TurnableClock:
     def now(self, session: Session) -> datetime:
         return self.at
 
+    def given(self, database_time: datetime) -> datetime:
+        return self.at
+
     def turn(self, **span: float) -> None:
         self.at += timedelta(**span)
 

@@ -63,6 +63,9 @@ class HeldClock:
     def now(self, session: Session | None = None) -> datetime:
         return self.time
 
+    def given(self, database_time: datetime) -> datetime:
+        return self.time
+
     def advance(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)
 

@@ -113,5 +113,5 @@ def create_app(
         limits=app.state.limits,
     )
     app.add_middleware(Outermost, metrics=app.state.metrics)
-    document.install(app)
+    document.install(app, (*OF_TENANTS, *PUBLIC))
     return app

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, quote, urlencode
 
-import orjson
 from fastapi import Depends, Query
+from msgspec import UNSET, Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
+from trove.api.answers import Link, Links, Shown
 from trove.api.errors import JSON_TYPE
 from trove.api.exchange import SCOPE_KEY, Exchange
 from trove.api.negotiation import ENCODED_SLASH, VERSION
@@ -23,6 +24,7 @@ from trove.errors import Invalid
 from trove.services.installation import Caller, Installation
 
 T = TypeVar("T")
+S = TypeVar("S", bound=Struct)
 
 SHORT_PAGE = 50
 """Rows that are read in a millisecond or two, where the database is in this process."""
@@ -42,7 +44,7 @@ PAGED: dict[str, Any] = {
         },
     ]
 }
-"""What a route says of itself that calls `Call.asked_page`."""
+"""What a route says of itself that calls `Call.requested_page`."""
 OfProject = Annotated[
     str | None, Query(alias="project_id", description="Of this project; for administrators.")
 ]
@@ -64,20 +66,20 @@ class Call:
     made_id: str = ""
     """For what the request makes, when it bears an Idempotency-Key."""
 
-    async def read(self, work: Callable[[int, str | None], Response]) -> Response:
+    async def read(self, work: Callable[[int, str | None], Shown[S]]) -> Shown[S]:
         """The answer of `work`, shared with equal requests of the project that wait as well.
 
-        It is given the limit and the marker that are asked for.
+        `work` is called with the limit and the marker of the request.
         """
-        limit, marker = self.asked_page()
+        limit, marker = self.requested_page()
         # The project stands in the path, so projects share nothing; administrators are shown more.
         # `base` too, or one client's Host header would stand in another's links.
         key = (self.path, self.query, self.base, self.caller.is_admin)
         short = limit <= SHORT_PAGE and self.inst.database.is_embedded
         body = await self.shared.read(key, lambda: bytes(work(limit, marker).body), short=short)
-        return Response(body, media_type=JSON_TYPE)
+        return Shown.of_bytes(body)
 
-    async def ask_agent(self, instance_id: str, work: Callable[..., T], *args: Any) -> T:
+    async def wait_for_agent(self, instance_id: str, work: Callable[..., T], *args: Any) -> T:
         """What a service returns that waits for the agent of this instance.
 
         `work` is called with the installation, the caller, the instance's id and `args`. Raises
@@ -86,7 +88,7 @@ class Call:
         asked = partial(work, self.inst, self.caller, instance_id, *args)
         return await self.waiting.run(self.caller.project_id, instance_id, asked)
 
-    def asked_page(self, most: int | None = None) -> tuple[int, str | None]:
+    def requested_page(self, most: int | None = None) -> tuple[int, str | None]:
         """`limit`, but no more than `most` or the installation's page, and `marker`; raises
         Invalid."""
         asked = dict(parse_qsl(self.query, keep_blank_values=True)) if self.query else {}
@@ -100,26 +102,28 @@ class Call:
         # No page is as long as nine digits tell, and int() raises for more than 4300.
         return min(int(limit.lstrip("0")[:9]), largest), asked.get("marker") or None
 
-    def links(self, collection: str, identity: str) -> list[dict[str, str]]:
-        """How this object is reached."""
-        # With the request's own scheme: python-troveclient takes no notice of it, but openstacksdk
-        # and gophercloud follow links as they stand, and fail on https where http is served.
+    def links(self, collection: str, identity: str) -> list[Link]:
+        """The URLs of this object."""
+        # With the request's own scheme: python-troveclient ignores it, but openstacksdk and
+        # gophercloud follow links as they are, and fail on https where http is served.
         name = quote(identity, safe="")
         own = f"{self.base}{VERSION}/{self.caller.project_id}/{collection}/{name}"
-        return [
-            {"rel": "self", "href": own},
-            {"rel": "bookmark", "href": f"{self.base}/{collection}/{name}"},
-        ]
+        return [Link("self", own), Link("bookmark", f"{self.base}/{collection}/{name}")]
 
-    def page(self, key: str, items: Sequence[Any], marker: str | None, limit: int) -> Response:
-        """A page of a collection; where there is more, `links` and `<key>_links` say so."""
-        body: dict[str, Any] = {key: items}
-        if marker is not None:
-            # python-troveclient reads `links`, gophercloud `<key>_links`: without its own, each
-            # takes the first page for the whole. On the last page neither may be there.
-            following = [{"rel": "next", "href": self._next(marker, limit)}]
-            body |= {"links": following, f"{key}_links": following}
-        return shown(body)
+    def page(
+        self,
+        kind: Callable[[list[T], Links, Links], S],
+        items: list[T],
+        marker: str | None,
+        limit: int,
+    ) -> Shown[S]:
+        """A page of a collection; `kind` takes its items, `links` and `<key>_links`."""
+        if marker is None:
+            return Shown(kind(items, UNSET, UNSET))
+        # python-troveclient reads `links`, gophercloud `<key>_links`: without its own, each takes
+        # the first page for the whole. On the last page neither may be present.
+        following = [Link("next", self._next(marker, limit))]
+        return Shown(kind(items, following, following))
 
     def _next(self, marker: str, limit: int) -> str:
         """The marker is quoted before it is encoded: clients decode it once and send it raw."""
@@ -175,10 +179,6 @@ def base_of(request: Request) -> str:
     return f"{request.scope['scheme']}://{host}"
 
 
-def shown(body: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(body), status, media_type=JSON_TYPE)
-
-
 def accepted() -> Response:
-    """It will be done; the body is empty, its type is not, as clients expect."""
+    """202: the body is empty but has a type, as clients expect."""
     return Response(b"", 202, media_type=JSON_TYPE)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from trove import __version__
+from trove.api.answers import schemas_of
 from trove.api.negotiation import VERSION
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -76,19 +78,19 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
 }
 
 
-def install(app: FastAPI) -> None:
-    """Let the application show this document."""
+def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
+    """Let the application show the document of these routers."""
 
     def openapi() -> dict[str, Any]:
         # FastAPI keeps the finished document there too, and its /openapi.json asks this function.
         if app.openapi_schema is None:
-            app.openapi_schema = document_of(app)
+            app.openapi_schema = document_of(app, routers)
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def document_of(app: FastAPI) -> dict[str, Any]:
+def document_of(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
     """The whole document."""
     document = get_openapi(
         title="Trove", version=__version__, description=DESCRIPTION, routes=app.routes
@@ -100,6 +102,7 @@ def document_of(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas["Error"] = ERROR_SCHEMA
+    schemas |= schemas_of(route for router in routers for route in router.routes)
     parts["responses"] = {f"Error{code}": _response(text) for code, text in TOLD.items()}
     parts["securitySchemes"] = {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}}
     for path, operations in document["paths"].items():

@@ -30,8 +30,12 @@ def find(session: Session, caller: Caller, instance_id: str, *, deleted: bool = 
     row = session.get(Instance, instance_id)
     known = row is not None and (caller.is_admin or row.project_id == caller.project_id)
     if row is None or not known or (row.deleted_at is not None and not deleted):
-        raise NotFound(f"Instance {instance_id!r} could not be found.")
+        raise not_found(instance_id)
     return row
+
+
+def not_found(instance_id: str) -> NotFound:
+    return NotFound(f"Instance {instance_id!r} could not be found.")
 
 
 @dataclass

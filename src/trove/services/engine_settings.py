@@ -16,5 +16,5 @@ def settings_of(view: InstanceView) -> dict[str, str]:
     sizes_of = datastore_of(view.manager).sizes
     if sizes_of is None:
         return {}
-    computed = sizes_of(usable_memory(view.memory), view.vcpus, view.volume_size * 1024)
+    computed = sizes_of(usable_memory(view.row.memory), view.row.vcpus, view.row.volume_size * 1024)
     return dict(sorted(computed.items()))

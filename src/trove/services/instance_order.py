@@ -39,8 +39,9 @@ class InstanceOrder:
     availability_zone: str | None = None
     nics: Sequence[dict[str, str]] = ()
     region: str | None = None
-    locality: str | None = None
     access: dict[str, Any] = field(default_factory=dict)
+    plain: dict[str, Any] = field(default_factory=dict)
+    """Columns that are stored as they come."""
     id: str = ""
     """What the instance is to be called by; whoever orders it again is shown the first one."""
 

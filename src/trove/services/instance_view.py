@@ -1,17 +1,18 @@
-"""What is told of an instance: one flat row, read with one query, its status derived."""
+"""An instance as its owner or an administrator may see it: one statement reads it, its status is
+derived."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from itertools import groupby
+from typing import Any, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, Row, Select, bindparam, exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, select
 
-from trove.db import Reader
+from trove.db import Clock, DatabaseNow, Reader
 from trove.engine import Operation, State
 from trove.models.agent import Agent
 from trove.models.datastore import Datastore, DatastoreVersion
@@ -23,128 +24,109 @@ from trove.workflows import statuses_of
 from trove.workflows.subjects import INSTANCE
 
 
-class InstanceView(msgspec.Struct, frozen=True):
-    """An instance as its owner, or an administrator, may see it."""
+class Fault(msgspec.Struct, frozen=True):
+    """Why the last operation failed."""
 
-    id: str
-    name: str
-    project_id: str
+    message: str | None
+    created: datetime
+    details: str
+
+
+class InstanceView(msgspec.Struct, frozen=True):
+    """The columns of an instance, what other tables have of it, and what follows from both.
+
+    A new column of `Instance` is in `row` without a further line here.
+    """
+
+    row: Instance
+    """Its columns only: a row of a result, not an object of a session."""
     datastore: str
     datastore_version: str
     datastore_version_number: str
-    datastore_version_id: str
     manager: str
-    flavor_id: str
-    memory: int
-    """MiB."""
-    vcpus: int
-    volume_size: int
-    """GiB."""
     volume_used: float | None
     """GiB."""
-    volume_type: str | None
-    region: str | None
-    availability_zone: str | None
-    locality: str | None
-    access: dict[str, Any]
-    address: str | None
-    port: int | None
-    replica_of: str | None
-    created: datetime
-    updated: datetime
     reported_at: datetime | None
     operation_id: str | None
-    server_id: str | None
-    volume_id: str | None
-    unenforced: list[str]
-    deleted_at: datetime | None
-    root_enabled_at: datetime | None
-    root_enabled_by: str | None
     status: str
     operating_status: str
-    fault: dict[str, Any] | None
-    """{"message", "created", "details"} of the last operation, when it failed."""
-    replicas: tuple[str, ...]
+    fault: Fault | None
+    replicas: Sequence[str]
 
 
-UNHEEDED = {
-    "allowed_cidrs": "access.allowed_cidrs: nothing here keeps others from the address",
-    "is_public": "access.is_public: nothing here lets others reach the address",
+UNENFORCED_ACCESS = {
+    "allowed_cidrs": "access.allowed_cidrs: nothing here keeps other clients from the address",
+    "is_public": "access.is_public: nothing here makes the address reachable from outside",
 }
 
 
 def unenforced_of(view: InstanceView) -> list[str]:
-    """What nothing holds for this instance: limits that its server lacks, and who may reach it."""
-    # No provider looks at `access`. It is not refused, for clients send it with every order.
-    asked = [why for key, why in UNHEEDED.items() if view.access.get(key)]
-    return [*view.unenforced, *asked]
+    """Limits that nothing enforces for this instance: its server's, and who may reach it."""
+    # No provider applies `access`. It is not refused, because clients send it with every order.
+    access = [why for key, why in UNENFORCED_ACCESS.items() if view.row.access.get(key)]
+    return [*view.row.unenforced, *access]
 
 
 INSTANCES = Instance.__table__.c
 """Columns of tables, not attributes of classes: without the ORM a page is read in half the time."""
 
-REPLICAS = select(INSTANCES.replica_of, INSTANCES.id).where(
-    INSTANCES.replica_of.in_(bindparam("sources", expanding=True)),
-    INSTANCES.deleted_at.is_(None),
-)
-STORED = InstanceView.__struct_fields__.index("status")
-"""How many of a view's fields are columns; what follows is derived."""
 STATUSES = statuses_of(INSTANCE)
 FAULTY = frozenset({State.FAILED, State.CANCELLED})
 
 
-@cache
-def query() -> Select[Any]:
-    """Instances with all that their view needs; to be narrowed by the caller, by `INSTANCES`.
+def instances_where(*conditions: ColumnElement[bool]) -> Select[Any]:
+    """Rows of the table alone, for `with_details`."""
+    return select(Instance.__table__).where(*conditions)
 
-    The view's stored fields in their order, then what the others are derived from.
+
+def with_details(chosen: Select[Any]) -> Select[Any]:
+    """These instances, newest first, with all that their views need.
+
+    One row for each replica of an instance, and one for an instance without any. So `chosen` is a
+    subquery: a limit in it counts instances.
     """
-    instance, version = Instance.__table__, DatastoreVersion.__table__
-    datastore, operation, agent = Datastore.__table__, Operation.__table__, Agent.__table__
-    replica = instance.alias("replica")
-    columns: dict[str, ColumnElement[Any]] = dict(instance.c.items()) | {
+    instance, replica = chosen.subquery("instance"), Instance.__table__.alias("replica")
+    version, datastore = DatastoreVersion.__table__, Datastore.__table__
+    operation, agent = Operation.__table__, Agent.__table__
+    beside: dict[str, ColumnElement[Any]] = {
         "datastore": datastore.c.name,
         "datastore_version": version.c.name,
         "datastore_version_number": version.c.number,
         "manager": version.c.manager,
         "volume_used": agent.c.volume_used,
-        "created": instance.c.created_at,
-        "updated": instance.c.updated_at,
         "reported_at": agent.c.reported_at,
+        "engine_state": agent.c.engine_state,
         "operation_id": operation.c.id,
+        "workflow": operation.c.workflow,
+        "operation_state": operation.c.state,
+        "error": operation.c.error,
+        "ended_at": operation.c.updated_at,
+        "replica_id": replica.c.id,
+        "now": DatabaseNow(),
     }
-    stored = InstanceView.__struct_fields__[:STORED]
+    is_replica = and_(replica.c.replica_of == instance.c.id, replica.c.deleted_at.is_(None))
     return (
-        select(
-            *(columns[name].label(name) for name in stored),
-            operation.c.workflow,
-            operation.c.state.label("operation_state"),
-            operation.c.error,
-            operation.c.updated_at.label("operation_updated_at"),
-            agent.c.engine_state,
-            exists().where(replica.c.replica_of == instance.c.id).label("has_replicas"),
-        )
+        select(*instance.c, *(column.label(name) for name, column in beside.items()))
         .select_from(instance)
         .join(version, version.c.id == instance.c.datastore_version_id)
         .join(datastore, datastore.c.id == version.c.datastore_id)
         .outerjoin(operation, operation.c.id == instance.c.last_operation_id)
         .outerjoin(agent, agent.c.instance_id == instance.c.id)
+        .outerjoin(replica, is_replica)
+        .order_by(instance.c.created_at.desc(), instance.c.id.desc())
     )
 
 
-def views_of(
-    session: Reader, rows: Sequence[Row[Any]], now: datetime, expiry: timedelta
-) -> list[InstanceView]:
-    """The views of these rows of `query()`."""
-    sources = [row.id for row in rows if row.has_replicas]
-    replicas = _replicas_of(session, sources) if sources else {}
-    return [_view_of(row, replicas.get(row.id, ()), now, expiry) for row in rows]
+def views_of(inst: Installation, rows: Iterable[Row[Any]]) -> list[InstanceView]:
+    """The views of rows of `with_details`."""
+    expiry = expiry_of(inst.settings)
+    grouped = groupby(rows, key=lambda row: row.id)
+    return [_view_of(list(of_one), inst.clock, expiry) for _, of_one in grouped]
 
 
-def view_of(inst: Installation, session: Session, instance_id: str) -> InstanceView:
+def view_of(inst: Installation, session: Reader, instance_id: str) -> InstanceView:
     """The view of one instance that is known to exist."""
-    rows = session.execute(query().where(INSTANCES.id == instance_id)).all()
-    return views_of(session, rows, inst.clock.now(session), expiry_of(inst.settings))[0]
+    return views_of(inst, session.execute(_by_id(), {"id": instance_id}))[0]
 
 
 def expiry_of(settings: Settings) -> timedelta:
@@ -152,30 +134,37 @@ def expiry_of(settings: Settings) -> timedelta:
     return timedelta(seconds=settings.timing.agent_heartbeat_expiry)
 
 
-def _view_of(
-    row: Row[Any], replicas: tuple[str, ...], now: datetime, expiry: timedelta
-) -> InstanceView:
-    workflow, state, error, ended_at, engine_state, _ = row[STORED:]
-    status = status_of(
+@cache
+def _by_id() -> Select[Any]:
+    return with_details(instances_where(INSTANCES.id == bindparam("id")))
+
+
+def _view_of(rows: Sequence[Row[Any]], clock: Clock, expiry: timedelta) -> InstanceView:
+    row = rows[0]
+    status, operating_status = status_of(
         has_server=row.server_id is not None,
-        workflow_status=STATUSES.get(workflow) if workflow else None,
-        operation_state=state,
-        engine_state=engine_state,
-        silent=is_silent(row.reported_at, now, expiry),
+        workflow_status=STATUSES.get(row.workflow) if row.workflow else None,
+        operation_state=row.operation_state,
+        engine_state=row.engine_state,
+        silent=is_silent(row.reported_at, clock.given(row.now), expiry),
         deleted=row.deleted_at is not None,
     )
-    fault = None
-    if state in FAULTY:
-        told = f"{workflow} ended {state}; operation {row.operation_id}"
-        fault = {"message": error, "created": ended_at, "details": told}
-    fields: tuple[Any, ...] = (*row[:STORED], *status, fault, replicas)
-    return InstanceView(*fields)
+    return InstanceView(
+        row=cast(Instance, row),
+        datastore=row.datastore,
+        datastore_version=row.datastore_version,
+        datastore_version_number=row.datastore_version_number,
+        manager=row.manager,
+        volume_used=row.volume_used,
+        reported_at=row.reported_at,
+        operation_id=row.operation_id,
+        status=status,
+        operating_status=operating_status,
+        fault=_fault_of(row) if row.operation_state in FAULTY else None,
+        replicas=[each.replica_id for each in rows if each.replica_id is not None],
+    )
 
 
-def _replicas_of(session: Reader, ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    found = session.execute(REPLICAS, {"sources": ids})
-    replicas: dict[str, tuple[str, ...]] = {}
-    for source, replica_id in found:
-        assert source is not None
-        replicas[source] = (*replicas.get(source, ()), replica_id)
-    return replicas
+def _fault_of(row: Row[Any]) -> Fault:
+    details = f"{row.workflow} ended {row.operation_state}; operation {row.operation_id}"
+    return Fault(row.error, row.ended_at, details)

@@ -19,7 +19,7 @@ from trove.models.datastore import DatastoreVersion
 from trove.models.instance import Instance
 from trove.models.quota import take
 from trove.services.account_rules import rules_of
-from trove.services.changes import begin, changing, find, give_up, note
+from trove.services.changes import begin, changing, find, give_up, not_found, note
 from trove.services.installation import Caller, Installation
 from trove.services.instance_order import (
     InstanceOrder,
@@ -31,10 +31,10 @@ from trove.services.instance_order import (
 from trove.services.instance_view import (
     INSTANCES,
     InstanceView,
-    expiry_of,
-    query,
+    instances_where,
     view_of,
     views_of,
+    with_details,
 )
 from trove.services.paging import Page, page_of
 from trove.services.selection import choose_flavor, choose_region, choose_version, choose_zone
@@ -72,10 +72,10 @@ def create(inst: Installation, caller: Caller, order: InstanceOrder) -> Instance
             volume_type=order.volume_type,
             availability_zone=zone,
             region=choose_region(inst.settings, order.region),
-            locality=order.locality,
             nics=list(order.nics),
             access=order.access or {"is_public": False},
             created_at=inst.clock.now(session),
+            **order.plain,
         )
         session.add(row)
         session.flush()
@@ -93,9 +93,12 @@ def show(
 
     With `deleted`, also one that has been deleted.
     """
-    with inst.database.session() as session:
-        find(session, caller, instance_id, deleted=deleted)
-        return view_of(inst, session, instance_id)
+    values = {"id": instance_id, "project": caller.project_id}
+    with inst.database.engine.connect() as connection:
+        rows = connection.execute(_one_query(not caller.is_admin, deleted), values).all()
+    if not rows:
+        raise not_found(instance_id)
+    return views_of(inst, rows)[0]
 
 
 def list_page(  # noqa: PLR0913 - the filters of the wire
@@ -116,21 +119,19 @@ def list_page(  # noqa: PLR0913 - the filters of the wire
             values |= _after(connection, marker, project)
         chosen = _page_query(project is not None, marker is not None, deleted)
         rows = connection.execute(chosen, values).all()
-        views = views_of(connection, rows, inst.clock.now(connection), expiry_of(inst.settings))
-    return page_of(views, limit, lambda view: view.id)
+    return page_of(views_of(inst, rows), limit, lambda view: view.row.id)
 
 
-def rename(inst: Installation, caller: Caller, instance_id: str, name: str) -> None:
-    """Give the instance another name; raises Invalid, as `create` does."""
-    check_instance_name(name)
-    _update(inst, caller, instance_id, "name", name)
-
-
-def update_access(
-    inst: Installation, caller: Caller, instance_id: str, access: dict[str, Any]
-) -> None:
-    """Set from where the instance may be reached: {"is_public", "allowed_cidrs"}."""
-    _update(inst, caller, instance_id, "access", access)
+def update(inst: Installation, caller: Caller, instance_id: str, columns: dict[str, Any]) -> None:
+    """Write these columns; raises NotFound, and Invalid for a name that `create` refuses."""
+    if "name" in columns:
+        check_instance_name(columns["name"])
+    with inst.database.begin() as session:
+        row = find(session, caller, instance_id)
+        for name, value in columns.items():
+            setattr(row, name, value)
+        if columns:
+            note(caller, session, row, "instance.update", **columns)
 
 
 def delete(inst: Installation, caller: Caller, instance_id: str) -> None:
@@ -226,17 +227,18 @@ def _begin_deletion(inst: Installation, caller: Caller, instance_id: str) -> Non
         begin(inst, caller, session, row, "instance.delete")
 
 
-def _update(inst: Installation, caller: Caller, instance_id: str, column: str, value: Any) -> None:
-    with inst.database.begin() as session:
-        row = find(session, caller, instance_id)
-        setattr(row, column, value)
-        note(caller, session, row, "instance.update", **{column: value})
+@cache
+def _one_query(of_project: bool, deleted: bool) -> Select[Any]:
+    chosen = instances_where(INSTANCES.id == bindparam("id"))
+    if of_project:
+        chosen = chosen.where(INSTANCES.project_id == bindparam("project"))
+    return with_details(chosen if deleted else chosen.where(INSTANCES.deleted_at.is_(None)))
 
 
 @cache
 def _page_query(of_project: bool, after: bool, deleted: bool) -> Select[Any]:
     """Built once: building a statement takes longer than executing it."""
-    chosen = query().where(
+    chosen = instances_where(
         INSTANCES.deleted_at.is_not(None) if deleted else INSTANCES.deleted_at.is_(None)
     )
     if of_project:
@@ -246,7 +248,7 @@ def _page_query(of_project: bool, after: bool, deleted: bool) -> Select[Any]:
         older = and_(created == same, INSTANCES.id < bindparam("marker"))
         chosen = chosen.where(or_(created < same, older))
     ordered = chosen.order_by(INSTANCES.created_at.desc(), INSTANCES.id.desc())
-    return ordered.limit(bindparam("size"))
+    return with_details(ordered.limit(bindparam("size")))
 
 
 def _after(connection: Connection, marker: str, project: str | None) -> dict[str, Any]:

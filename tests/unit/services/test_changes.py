@@ -114,7 +114,7 @@ def test_a_change_sees_what_the_last_one_made(anywhere: Cloud, meanwhile: Meanwh
     instances.resize_volume(anywhere.installation, anywhere.caller, instance_id, 4)
     assert anywhere.used() == USED | {"volumes": 4}
     anywhere.drain()
-    assert anywhere.show(instance_id).volume_size == 4
+    assert anywhere.show(instance_id).row.volume_size == 4
 
 
 def test_a_deletion_meets_a_beginning(anywhere: Cloud, meanwhile: Meanwhile) -> None:

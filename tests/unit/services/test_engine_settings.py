@@ -15,7 +15,10 @@ from trove.services.instance_view import InstanceView
 
 def view(manager: str, memory: int = 512) -> InstanceView:
     return cast(
-        InstanceView, SimpleNamespace(manager=manager, memory=memory, vcpus=1, volume_size=1)
+        InstanceView,
+        SimpleNamespace(
+            manager=manager, row=SimpleNamespace(memory=memory, vcpus=1, volume_size=1)
+        ),
     )
 
 

@@ -159,13 +159,13 @@ def test_who_is_no_administrator(cloud: Cloud) -> None:
 def test_pages_newest_first(cloud: Cloud) -> None:
     ids = [cloud.order(name=f"db-{n}") for n in range(5)]
     first = instances.list_page(cloud.installation, cloud.caller, limit=2)
-    assert [view.id for view in first.items] == [ids[4], ids[3]]
+    assert [view.row.id for view in first.items] == [ids[4], ids[3]]
     second = instances.list_page(
         cloud.installation, cloud.caller, limit=2, marker=first.next_marker
     )
-    assert [view.id for view in second.items] == [ids[2], ids[1]]
+    assert [view.row.id for view in second.items] == [ids[2], ids[1]]
     last = instances.list_page(cloud.installation, cloud.caller, limit=2, marker=ids[1])
-    assert ([view.id for view in last.items], last.next_marker) == ([ids[0]], None)
+    assert ([view.row.id for view in last.items], last.next_marker) == ([ids[0]], None)
     with pytest.raises(NotFound, match="marker"):
         instances.list_page(cloud.installation, cloud.caller, limit=2, marker="nothing")
 
@@ -185,7 +185,7 @@ def test_lists_of_others_are_for_administrators(cloud: Cloud) -> None:
 
     def listed(caller: Caller, **chosen: Any) -> list[str]:
         page = instances.list_page(cloud.installation, caller, limit=20, **chosen)
-        return [view.id for view in page.items]
+        return [view.row.id for view in page.items]
 
     assert listed(STRANGER) == []
     assert listed(ADMIN) == []
@@ -196,8 +196,8 @@ def test_lists_of_others_are_for_administrators(cloud: Cloud) -> None:
 
 
 CHANGES: list[Callable[[Cloud, Caller, str], None]] = [
-    lambda c, who, it: instances.rename(c.installation, who, it, "new"),
-    lambda c, who, it: instances.update_access(c.installation, who, it, {"is_public": True}),
+    lambda c, who, it: instances.update(c.installation, who, it, {"name": "new"}),
+    lambda c, who, it: instances.update(c.installation, who, it, {"access": {"is_public": True}}),
     lambda c, who, it: instances.delete(c.installation, who, it),
     lambda c, who, it: instances.force_delete(c.installation, who, it),
     lambda c, who, it: instances.reset_status(c.installation, who, it),
@@ -279,7 +279,7 @@ def test_a_source_is_not_deleted_before_its_replicas(cloud: Cloud) -> None:
     source, replica = cloud.built(), cloud.built()
     with cloud.database.begin() as session:
         session.get_one(Instance, replica).replica_of = source
-    assert cloud.show(source).replicas == (replica,)
+    assert cloud.show(source).replicas == [replica]
     with pytest.raises(Forbidden, match="replicas"):
         instances.delete(cloud.installation, cloud.caller, source)
 
@@ -298,7 +298,7 @@ def test_deleting_twice_is_deleting_once(cloud: Cloud) -> None:
     with pytest.raises(NotFound):
         instances.show(cloud.installation, ADMIN, instance_id)
     gone = instances.show(cloud.installation, ADMIN, instance_id, deleted=True)
-    assert (gone.deleted_at is not None, gone.status) == (True, "SHUTDOWN")
+    assert (gone.row.deleted_at is not None, gone.status) == (True, "SHUTDOWN")
 
 
 def test_resetting_gives_up_what_goes_on(cloud: Cloud) -> None:
@@ -313,18 +313,22 @@ def test_resetting_gives_up_what_goes_on(cloud: Cloud) -> None:
 
 def test_a_new_name(cloud: Cloud) -> None:
     instance_id = cloud.built()
-    instances.rename(cloud.installation, cloud.caller, instance_id, "other")
-    instances.update_access(cloud.installation, cloud.caller, instance_id, {"is_public": True})
+    columns = {"name": "other", "access": {"is_public": True}}
+    instances.update(cloud.installation, cloud.caller, instance_id, columns)
     view = cloud.show(instance_id)
-    assert (view.name, view.access) == ("other", {"is_public": True})
+    assert (view.row.name, view.row.access) == ("other", {"is_public": True})
+    with cloud.database.session() as session:
+        event = session.scalars(select(Event).order_by(Event.id.desc())).first()
+    assert event is not None
+    assert (event.kind, event.payload) == ("instance.update", columns)
 
 
 @pytest.mark.parametrize("name", ["", "---", "x" * 256])
 def test_a_new_name_keeps_to_the_rule_of_orders(cloud: Cloud, name: str) -> None:
     instance_id = cloud.order()
     with pytest.raises(Invalid, match="name"):
-        instances.rename(cloud.installation, cloud.caller, instance_id, name)
-    assert cloud.show(instance_id).name == "db"
+        instances.update(cloud.installation, cloud.caller, instance_id, {"name": name})
+    assert cloud.show(instance_id).row.name == "db"
 
 
 def test_an_instance_does_not_become_too_small_for_its_engine(cloud: Cloud) -> None:
@@ -338,21 +342,21 @@ def test_an_instance_does_not_become_too_small_for_its_engine(cloud: Cloud) -> N
 def test_an_order_with_an_id_is_given_once(cloud: Cloud) -> None:
     first = cloud.order(id="6b3e9e5c-0000-4000-8000-000000000000", name="one")
     assert cloud.order(id=first, name="two") == first == "6b3e9e5c-0000-4000-8000-000000000000"
-    assert cloud.show(first).name == "one"
+    assert cloud.show(first).row.name == "one"
     assert cloud.used()["instances"] == 1
 
 
 def test_a_zone_that_there_is(cloud: Cloud) -> None:
     zone = cloud.provider.catalog.availability_zones()[0]
-    assert cloud.show(cloud.order(availability_zone=zone)).availability_zone == zone
+    assert cloud.show(cloud.order(availability_zone=zone)).row.availability_zone == zone
 
 
 def test_what_nothing_holds_is_told(cloud: Cloud) -> None:
     access = {"is_public": False, "allowed_cidrs": ["10.0.0.0/8"]}
     view = cloud.show(cloud.order(access=access))
     assert [told.partition(":")[0] for told in unenforced_of(view)] == ["access.allowed_cidrs"]
-    instances.update_access(cloud.installation, cloud.caller, view.id, {"is_public": True})
-    assert [told.partition(":")[0] for told in unenforced_of(cloud.show(view.id))] == [
+    instances.update(cloud.installation, cloud.caller, view.row.id, {"access": {"is_public": True}})
+    assert [told.partition(":")[0] for told in unenforced_of(cloud.show(view.row.id))] == [
         "access.is_public"
     ]
     assert unenforced_of(cloud.show(cloud.order())) == []

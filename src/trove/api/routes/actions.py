@@ -8,13 +8,14 @@ from typing import Annotated
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from trove.api.answers import Route
 from trove.api.call import Call, accepted, may
 from trove.api.policy import enforce
-from trove.api.schemas.instances import InstanceAction
+from trove.api.resources.actions import InstanceAction
 from trove.errors import Invalid, NotSupported
 from trove.services import instances
 
-router = APIRouter(prefix="/instances", tags=["instances"])
+router = APIRouter(prefix="/instances", tags=["instances"], route_class=Route)
 
 
 @router.post("/{instance_id}/action", status_code=202, response_class=Response)
@@ -22,9 +23,9 @@ def act(
     call: Annotated[Call, may("instance:action")], instance_id: str, body: InstanceAction
 ) -> Response:
     """Restart, resize, reset the status, promote or eject."""
-    asked = body.model_fields_set
-    # The wire lets it stand beside reset_status, and then it is what is meant.
-    name = "force_delete" if "force_delete" in asked else next(iter(asked))
+    given = body.model_fields_set
+    # The wire allows it beside reset_status, and then it is the one that counts.
+    name = "force_delete" if "force_delete" in given else next(iter(given))
     ACTIONS[name](call, instance_id, body)
     return accepted()
 
@@ -57,8 +58,8 @@ def _force_delete(call: Call, instance_id: str, body: InstanceAction) -> None:
 def _promote(call: Call, instance_id: str, body: InstanceAction) -> None:
     enforce("instance:promote_to_replica_source", call.caller)
     view = instances.show(call.inst, call.caller, instance_id)
-    # 400 is what clients expect of an instance that is no replica, even where replicas are none.
-    if view.replica_of is None:
+    # Clients expect 400 for an instance that is not a replica, also where there are no replicas.
+    if view.row.replica_of is None:
         raise Invalid(f"instance {instance_id} is not a replica", field="promote_to_replica_source")
     raise NotSupported("promote_to_replica_source: replicas are not supported here.")
 

@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from starlette.responses import Response
 
+from trove.api.answers import Route, Shown
 from trove.api.call import PAGED, Call, may
-from trove.api.schemas.answers import EventsAnswer
-from trove.api.schemas.fields import Since
-from trove.api.views.history import event
+from trove.api.resources.fields import Since
+from trove.api.resources.history import EventsAnswer, event
 from trove.services import events
 from trove.services.events import EventFilter
 
-router = APIRouter(prefix="/events", tags=["events"])
+router = APIRouter(prefix="/events", tags=["events"], route_class=Route)
 
 Kind = Annotated[str | None, Query(description="A kind, or its beginning up to a dot.")]
 
 
-@router.get("", response_model=EventsAnswer, openapi_extra=PAGED)
+@router.get("", openapi_extra=PAGED)
 # With all_projects a tenant still sees his own alone: the service knows who asks.
 def index(  # noqa: PLR0913 - the filters of the wire
     call: Annotated[Call, may("event:index")],
@@ -29,9 +28,9 @@ def index(  # noqa: PLR0913 - the filters of the wire
     kind: Kind = None,
     since: Since | None = None,
     all_projects: bool = False,
-) -> Response:
+) -> Shown[EventsAnswer]:
     """The project's events, newest first; `since` is UTC unless it has a zone."""
-    size, marker = call.asked_page()
+    size, marker = call.requested_page()
     wanted = EventFilter(
         subject_id=instance_id,
         kind=kind,
@@ -40,4 +39,4 @@ def index(  # noqa: PLR0913 - the filters of the wire
         all_projects=all_projects,
     )
     page = events.list_page(call.inst, call.caller, wanted, limit=size, marker=marker)
-    return call.page("events", [event(row) for row in page.items], page.next_marker, size)
+    return call.page(EventsAnswer, [event(row) for row in page.items], page.next_marker, size)

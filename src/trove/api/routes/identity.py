@@ -18,8 +18,8 @@ from starlette.exceptions import HTTPException
 
 from trove.api.errors import TooLarge, answer_to, text_of
 from trove.api.negotiation import VERSION
-from trove.api.schemas.identity import AuthRequest, CredentialRequest, PasswordRequest
-from trove.api.views import identity as views
+from trove.api.resources import identity as views
+from trove.api.resources.identity_requests import AuthRequest, CredentialRequest, PasswordRequest
 from trove.errors import (
     AlreadyExists,
     Forbidden,

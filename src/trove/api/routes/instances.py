@@ -2,67 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter
+from msgspec import Struct
 from starlette.responses import Response
 
-from trove.api.call import PAGED, Call, accepted, may, shown
+from trove.api.answers import Links, Route, Shown
+from trove.api.call import PAGED, Call, accepted, may
 from trove.api.policy import enforce
-from trove.api.schemas.answers import (
+from trove.api.resources.instances import (
+    ConfigurationOfInstance,
     InstanceAnswer,
+    InstanceChange,
     InstanceConfigurationAnswer,
+    InstanceCreate,
+    InstanceIn,
     InstancesAnswer,
     InstancesDetailAnswer,
+    InstanceUpdate,
+    brief,
+    detail,
 )
-from trove.api.schemas.instances import InstanceChange, InstanceCreate, InstanceIn, InstanceUpdate
-from trove.api.views.instances import brief, detail
-from trove.errors import Invalid, NotFound, NotSupported
+from trove.errors import Invalid, NotFound, NotSupported, TroveError
 from trove.services import engine_settings, flavors, instances
+from trove.services.instance_view import InstanceView
 
-router = APIRouter(prefix="/instances", tags=["instances"])
+T = TypeVar("T")
+S = TypeVar("S", bound=Struct)
+
+router = APIRouter(prefix="/instances", tags=["instances"], route_class=Route)
 
 
-@router.get("", response_model=InstancesAnswer, openapi_extra=PAGED)
+@router.get("", openapi_extra=PAGED)
 async def index(
     call: Annotated[Call, may("instance:index")],
-) -> Response:
+) -> Shown[InstancesAnswer]:
     """The project's instances in brief, newest first."""
-    # The page that dashboards ask for all the time: equal requests that wait share one read of it.
-    return await call.read(partial(_list, call, brief))
+    # Dashboards request this page all the time: equal requests that wait share one read.
+    return await call.read(partial(_list, call, InstancesAnswer, brief))
 
 
 # Before `/{instance_id}`, which would take "detail" for an id.
-@router.get("/detail", response_model=InstancesDetailAnswer, openapi_extra=PAGED)
-async def details(call: Annotated[Call, may("instance:detail")]) -> Response:
+@router.get("/detail", openapi_extra=PAGED)
+async def details(call: Annotated[Call, may("instance:detail")]) -> Shown[InstancesDetailAnswer]:
     """The project's instances in detail, newest first."""
-    return await call.read(partial(_list, call, detail))
+    return await call.read(partial(_list, call, InstancesDetailAnswer, detail))
 
 
-# 200 and no 202: gophercloud takes nothing else for a creation.
-@router.post("", response_model=InstanceAnswer)
-def create(call: Annotated[Call, may("instance:create")], body: InstanceCreate) -> Response:
-    """Order an instance; it is being built when this is answered."""
+# 200, not 202: gophercloud accepts nothing else for a creation.
+@router.post("")
+def create(
+    call: Annotated[Call, may("instance:create")], body: InstanceCreate
+) -> Shown[InstanceAnswer]:
+    """Order an instance; it is being built when the answer comes."""
     order = body.instance
-    # Accounts that come along are no way around the rules of their own routes.
+    # Accounts in an order are subject to the rules of their own routes.
     if order.users:
         enforce("user:create", call.caller)
     if order.databases:
         enforce("database:create", call.caller)
-    _check_what_there_is_not(order)
+    _check_unserved(order)
     if order.volume is not None and order.volume.type:
         flavors.require_volume_type(call.inst, order.volume.type)
     once = replace(order.order(), id=call.made_id)
-    return shown({"instance": detail(call, instances.create(call.inst, call.caller, once))})
+    return Shown(InstanceAnswer(detail(call, instances.create(call.inst, call.caller, once))))
 
 
-@router.get("/{instance_id}", response_model=InstanceAnswer)
-def show(call: Annotated[Call, may("instance:show")], instance_id: str) -> Response:
+@router.get("/{instance_id}")
+def show(call: Annotated[Call, may("instance:show")], instance_id: str) -> Shown[InstanceAnswer]:
     """One instance."""
     view = instances.show(call.inst, call.caller, instance_id)
-    return shown({"instance": detail(call, view)})
+    return Shown(InstanceAnswer(detail(call, view)))
 
 
 @router.put("/{instance_id}", status_code=202, response_class=Response)
@@ -73,39 +87,45 @@ def update(
 ) -> Response:
     """Change the name, or who may reach the instance."""
     change = body.instance
-    _check_change(call, instance_id, change)
-    if change.name is not None:
-        instances.rename(call.inst, call.caller, instance_id, change.name)
-    if change.access is not None:
-        access = change.access.model_dump()
-        instances.update_access(call.inst, call.caller, instance_id, access)
+    refusal = _refusal_of(change, instance_id)
+    if refusal is not None:
+        # An unknown instance is reported first.
+        instances.show(call.inst, call.caller, instance_id)
+        raise refusal
+    instances.update(call.inst, call.caller, instance_id, change.columns())
     return accepted()
 
 
 @router.delete("/{instance_id}", status_code=202, response_class=Response)
 def delete(call: Annotated[Call, may("instance:delete")], instance_id: str) -> Response:
-    """Delete the instance, whatever it is doing."""
+    """Delete the instance in any state."""
     instances.delete(call.inst, call.caller, instance_id)
     return accepted()
 
 
-@router.get("/{instance_id}/configuration", response_model=InstanceConfigurationAnswer)
+@router.get("/{instance_id}/configuration")
 def configuration(
     call: Annotated[Call, may("instance:configuration")], instance_id: str
-) -> Response:
-    """What the engine is set to by the size of the instance, without any configuration group."""
-    view = instances.show(call.inst, call.caller, instance_id)
-    return shown({"instance": {"configuration": engine_settings.settings_of(view)}})
+) -> Shown[InstanceConfigurationAnswer]:
+    """The settings that follow from the size of the instance."""
+    settings = engine_settings.settings_of(instances.show(call.inst, call.caller, instance_id))
+    return Shown(InstanceConfigurationAnswer(ConfigurationOfInstance(settings)))
 
 
-def _list(call: Call, view: Any, limit: int, marker: str | None) -> Response:
+def _list(
+    call: Call,
+    kind: Callable[[list[T], Links, Links], S],
+    view: Callable[[Call, InstanceView], T],
+    limit: int,
+    marker: str | None,
+) -> Shown[S]:
     page = instances.list_page(call.inst, call.caller, limit=limit, marker=marker)
     items = [view(call, each) for each in page.items]
-    return call.page("instances", items, page.next_marker, limit)
+    return call.page(kind, items, page.next_marker, limit)
 
 
-def _check_what_there_is_not(order: InstanceIn) -> None:
-    """Raises for what this installation can not build from."""
+def _check_unserved(order: InstanceIn) -> None:
+    """Raises for what this release cannot build from."""
     if order.restorePoint is not None:
         raise NotFound(f"restorePoint: backup {order.restorePoint.backupRef!r} does not exist.")
     if order.replica_of is not None or order.replica_count is not None:
@@ -115,21 +135,21 @@ def _check_what_there_is_not(order: InstanceIn) -> None:
         raise NotFound(f"configuration: group {wanted!r} does not exist.")
     if order.modules:
         raise NotFound(f"modules: module {order.modules[0].id!r} does not exist.")
-    # Last, for a replica has its source's flavor and must hear of replicas first.
+    # Last: a replica has the flavor of its source, and its refusal comes first.
     if order.flavorRef is None:
-        raise Invalid("a flavor is needed", field="instance.flavorRef")
+        raise Invalid("a flavor is required", field="instance.flavorRef")
 
 
-def _check_change(call: Call, instance_id: str, change: InstanceChange) -> None:
-    """Raises for what this installation can not change; to detach nothing is fine."""
-    view = instances.show(call.inst, call.caller, instance_id)
+def _refusal_of(change: InstanceChange, instance_id: str) -> TroveError | None:
+    """Why this release cannot make a change."""
     # null, or no key at all, detaches: nothing is attached, so there is nothing to do.
     if change.configuration is not None:
-        raise NotFound(f"configuration: group {change.configuration!r} does not exist.")
-    if change.model_fields_set & {"replica_of", "slave_of"} and view.replica_of is None:
-        raise Invalid(f"instance {instance_id} is not a replica", field="replica_of")
+        return NotFound(f"configuration: group {change.configuration!r} does not exist.")
+    if change.model_fields_set & {"replica_of", "slave_of"}:
+        return Invalid(f"instance {instance_id} is not a replica", field="replica_of")
     if change.datastore_version is not None:
-        raise NotSupported(
+        return NotSupported(
             "datastore_version: upgrades are not supported by this release: create an instance of "
-            "that version, and move the data with pg_dump or mariadb-dump."
+            "that version, and move the data with the engine's own client."
         )
+    return None

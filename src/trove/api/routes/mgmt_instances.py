@@ -8,27 +8,28 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from trove.api.call import PAGED, Call, OfProject, accepted, may, shown
+from trove.api.answers import Route, Shown
+from trove.api.call import PAGED, Call, OfProject, accepted, may
 from trove.api.errors import JSON_TYPE
-from trove.api.schemas.answers import (
-    InstanceAnswer,
-    InstancesDetailAnswer,
+from trove.api.resources.actions import MgmtAction
+from trove.api.resources.diagnosis import (
+    DiagnosticsAnswer,
+    HardwareAnswer,
     RootHistoryAnswer,
-    Shown,
+    RootHistoryShown,
 )
-from trove.api.schemas.instances import MgmtAction
-from trove.api.views.instances import managed
-from trove.api.views.moments import moment
+from trove.api.resources.instances import ManagedInstanceAnswer, ManagedInstancesAnswer, managed
+from trove.api.resources.moments import moment
 from trove.errors import NotFound, NotSupported
 from trove.services import diagnosis, instances
 
-router = APIRouter(prefix="/mgmt/instances", tags=["management"])
+router = APIRouter(prefix="/mgmt/instances", tags=["management"], route_class=Route)
 
 Reader = Annotated[Call, may("mgmt:read")]
 Writer = Annotated[Call, may("mgmt:write")]
 
 
-@router.get("", response_model=InstancesDetailAnswer, openapi_extra=PAGED)
+@router.get("", openapi_extra=PAGED)
 def index(  # noqa: PLR0913 - the filters of the wire
     call: Reader,
     *,
@@ -36,9 +37,9 @@ def index(  # noqa: PLR0913 - the filters of the wire
     deleted: bool = False,
     # Sent by python-troveclient; without clusters it changes nothing.
     include_clustered: str | None = None,
-) -> Response:
-    """Every project's, or one project's; with `deleted`, those that are no more."""
-    size, marker = call.asked_page()
+) -> Shown[ManagedInstancesAnswer]:
+    """Every project's, or one project's; with `deleted`, those that are deleted."""
+    size, marker = call.requested_page()
     page = instances.list_page(
         call.inst,
         call.caller,
@@ -49,50 +50,50 @@ def index(  # noqa: PLR0913 - the filters of the wire
         deleted=deleted,
     )
     items = [managed(call, view) for view in page.items]
-    return call.page("instances", items, page.next_marker, size)
+    return call.page(ManagedInstancesAnswer, items, page.next_marker, size)
 
 
-@router.get("/{instance_id}", response_model=InstanceAnswer)
-def show(call: Reader, instance_id: str, deleted: bool | None = None) -> Response:
+@router.get("/{instance_id}")
+def show(
+    call: Reader, instance_id: str, deleted: bool | None = None
+) -> Shown[ManagedInstanceAnswer]:
     """Deleted or not, unless `deleted` says which."""
     view = instances.show(call.inst, call.caller, instance_id, deleted=deleted is not False)
-    if deleted and view.deleted_at is None:
+    if deleted and view.row.deleted_at is None:
         raise NotFound(f"Instance {instance_id!r} is not deleted.")
-    return shown({"instance": managed(call, view)})
+    return Shown(ManagedInstanceAnswer(managed(call, view)))
 
 
-@router.get("/{instance_id}/root", response_model=RootHistoryAnswer)
-def root_history(call: Reader, instance_id: str) -> Response:
+@router.get("/{instance_id}/root")
+def root_history(call: Reader, instance_id: str) -> Shown[RootHistoryAnswer]:
     """When root was enabled, and by whom."""
     view = instances.show(call.inst, call.caller, instance_id)
-    at = view.root_enabled_at
-    history = {
-        "id": view.id,
-        # Words in place of null: that is how this wire has always said it, and clients print them.
-        "enabled": moment(at) if at else "Never",
-        "user": view.root_enabled_by or "Nobody",
-    }
-    return shown({"root_history": history})
+    at = view.row.root_enabled_at
+    # Words in place of null: the wire has always had them, and clients print them.
+    history = RootHistoryShown(
+        view.row.id, moment(at) if at else "Never", view.row.root_enabled_by or "Nobody"
+    )
+    return Shown(RootHistoryAnswer(history))
 
 
-@router.get("/{instance_id}/hwinfo", response_model=Shown)
-async def hwinfo(call: Reader, instance_id: str) -> Response:
-    """The agent's answer."""
-    found = await call.ask_agent(instance_id, diagnosis.diagnose)
-    return shown({"hwinfo": found.hwinfo})
+@router.get("/{instance_id}/hwinfo")
+async def hwinfo(call: Reader, instance_id: str) -> Shown[HardwareAnswer]:
+    """What the agent reports of its machine."""
+    found = await call.wait_for_agent(instance_id, diagnosis.diagnose)
+    return Shown(HardwareAnswer(found.hwinfo))
 
 
-@router.get("/{instance_id}/diagnostics", response_model=Shown)
-async def diagnostics(call: Reader, instance_id: str) -> Response:
-    """The agent's answer."""
-    found = await call.ask_agent(instance_id, diagnosis.diagnose)
-    return shown({"diagnostics": found.diagnostics})
+@router.get("/{instance_id}/diagnostics")
+async def diagnostics(call: Reader, instance_id: str) -> Shown[DiagnosticsAnswer]:
+    """What the agent reports of itself."""
+    found = await call.wait_for_agent(instance_id, diagnosis.diagnose)
+    return Shown(DiagnosticsAnswer(found.diagnostics))
 
 
 @router.get("/{instance_id}/rpc_ping", status_code=204, response_class=Response)
 async def ping(call: Reader, instance_id: str) -> Response:
     """204 when the agent answers."""
-    await call.ask_agent(instance_id, diagnosis.diagnose)
+    await call.wait_for_agent(instance_id, diagnosis.diagnose)
     return Response(status_code=204, media_type=JSON_TYPE)
 
 

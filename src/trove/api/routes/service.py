@@ -9,11 +9,11 @@ from sqlalchemy import select
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from trove.api.call import shown
-from trove.api.schemas.answers import HealthAnswer
+from trove.api.answers import Route, Shown
+from trove.api.resources.service import HealthAnswer
 from trove.db import Database
 
-router = APIRouter(tags=["service"])
+router = APIRouter(tags=["service"], route_class=Route)
 
 METRICS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/plain": {}}, "description": "Prometheus' text format."}
@@ -21,11 +21,11 @@ METRICS: dict[int | str, dict[str, Any]] = {
 
 
 # Outside of /v1.0, where the gate asks for a token: load balancers and Prometheus have none.
-@router.get("/healthcheck", response_model=HealthAnswer, responses={503: {"description": "Ill."}})
-async def healthcheck(request: Request) -> Response:
+@router.get("/healthcheck", responses={503: {"description": "Ill."}})
+async def healthcheck(request: Request) -> Shown[HealthAnswer]:
     """200 when the metadata database answers; otherwise 503."""
     await run_in_threadpool(_ask, request.app.state.installation.database)
-    return shown({"status": "ok"})
+    return Shown(HealthAnswer("ok"))
 
 
 @router.get("/metrics", response_class=Response, responses=METRICS)

@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter
-from starlette.responses import Response
 
-from trove.api.call import Call, may, shown
-from trove.api.schemas.answers import AuthorityAnswer, TlsAnswer
+from trove.api.answers import Route, Shown
+from trove.api.call import Call, may
+from trove.api.resources.service import (
+    AuthorityAnswer,
+    AuthorityShown,
+    CertificateShown,
+    TlsAnswer,
+    TlsShown,
+)
 from trove.datastores import datastore_of
 from trove.datastores.parts import Part
 from trove.services import instances
 from trove.services.authority import host_name_of, load_authority
 
-router = APIRouter(tags=["tls"])
+router = APIRouter(tags=["tls"], route_class=Route)
 
 
-@router.get("/instances/{instance_id}/ssl", response_model=TlsAnswer)
+@router.get("/instances/{instance_id}/ssl")
 def show(
     call: Annotated[Call, may("instance:show")],
     instance_id: str,
     include_certificate: bool = False,
-) -> Response:
-    """Whether the instance speaks TLS; with `include_certificate`, whom to trust for that."""
+) -> Shown[TlsAnswer]:
+    """Whether the instance has TLS; with `include_certificate`, the authority to trust."""
     view = instances.show(call.inst, call.caller, instance_id)
-    # The words of the wire for an engine that speaks none.
+    # The words of the wire for an engine without TLS.
     if not datastore_of(view.manager).has(Part.TLS):
-        return shown({"ssl": {"status": "off", "mode": "builtin"}})
-    name = host_name_of(view.id)
-    certificate: dict[str, Any] = {
-        "cn": name,
-        "san": [name, *([view.address] if view.address else [])],
-    }
+        return Shown(TlsAnswer(TlsShown("off", "builtin")))
+    name, address = host_name_of(view.row.id), view.row.address
+    certificate = CertificateShown(name, [name, address] if address else [name])
     if include_certificate:
-        certificate["authority"] = load_authority(call.inst.settings.authority).pem
-    return shown({"ssl": {"status": "on", "mode": "builtin", "certificate": certificate}})
+        certificate.authority = load_authority(call.inst.settings.authority).pem
+    return Shown(TlsAnswer(TlsShown("on", "builtin", certificate)))
 
 
-@router.get("/certificate-authority", response_model=AuthorityAnswer)
-def authority(call: Annotated[Call, may("certificate_authority:show")]) -> Response:
-    """The certificate (PEM) that clients check every instance's certificate against."""
+@router.get("/certificate-authority")
+def authority(call: Annotated[Call, may("certificate_authority:show")]) -> Shown[AuthorityAnswer]:
+    """The certificate (PEM) that clients verify every instance's certificate with."""
     pem = load_authority(call.inst.settings.authority).pem
-    return shown({"certificate_authority": {"certificate": pem}})
+    return Shown(AuthorityAnswer(AuthorityShown(pem)))

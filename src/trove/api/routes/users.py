@@ -7,37 +7,45 @@ from typing import Annotated
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from trove.api.call import PAGED, Call, accepted, may, shown
-from trove.api.schemas.accounts import GrantIn, UsersIn, UserUpdate
-from trove.api.schemas.answers import DatabasesAnswer, UserAnswer, UsersAnswer
-from trove.api.schemas.fields import PathName
-from trove.api.schemas.instances import users_of
-from trove.api.views.accounts import user as shown_user
+from trove.api.answers import Route, Shown
+from trove.api.call import PAGED, Call, accepted, may
+from trove.api.resources.accounts import (
+    DatabasesAnswer,
+    GrantIn,
+    NameShown,
+    UserAnswer,
+    UsersAnswer,
+    UsersIn,
+    UserUpdate,
+    shown_user,
+    users_of,
+)
+from trove.api.resources.fields import PathName
 from trove.services import accounts
 from trove.services.accounts import UserChange
 
-router = APIRouter(prefix="/instances/{instance_id}/users", tags=["users"])
+router = APIRouter(prefix="/instances/{instance_id}/users", tags=["users"], route_class=Route)
 
 
-@router.get("", response_model=UsersAnswer, openapi_extra=PAGED)
+@router.get("", openapi_extra=PAGED)
 def index(
     call: Annotated[Call, may("user:index")],
     instance_id: str,
-) -> Response:
-    """What the agent last told of; the engine is not asked."""
+) -> Shown[UsersAnswer]:
+    """What the agent last reported; no request goes to the engine."""
     # Operators have an option of its own for this list (users_page_size).
-    size, marker = call.asked_page(call.inst.settings.api.users_page_size)
+    size, marker = call.requested_page(call.inst.settings.api.users_page_size)
     page = accounts.list_users(call.inst, call.caller, instance_id, limit=size, marker=marker)
     items = [shown_user(each) for each in page.items]
-    return call.page("users", items, page.next_marker, size)
+    return call.page(UsersAnswer, items, page.next_marker, size)
 
 
 @router.post("", status_code=202, response_class=Response)
 async def create(
     call: Annotated[Call, may("user:create")], instance_id: str, body: UsersIn
 ) -> Response:
-    """Make users with their grants."""
-    await call.ask_agent(instance_id, accounts.create_users, users_of(body.users))
+    """Create users with their grants."""
+    await call.wait_for_agent(instance_id, accounts.create_users, users_of(body.users))
     return accepted()
 
 
@@ -45,25 +53,27 @@ async def create(
 async def change_passwords(
     call: Annotated[Call, may("user:update")], instance_id: str, body: UsersIn
 ) -> Response:
-    """Give users other passwords."""
-    await call.ask_agent(instance_id, accounts.change_passwords, users_of(body.users))
+    """Change the passwords of users."""
+    await call.wait_for_agent(instance_id, accounts.change_passwords, users_of(body.users))
     return accepted()
 
 
-@router.get("/{user}", response_model=UserAnswer)
-def show(call: Annotated[Call, may("user:show")], instance_id: str, user: PathName) -> Response:
-    """One user with his databases."""
+@router.get("/{user}")
+def show(
+    call: Annotated[Call, may("user:show")], instance_id: str, user: PathName
+) -> Shown[UserAnswer]:
+    """One user with their databases."""
     found = accounts.show_user(call.inst, call.caller, instance_id, user)
-    return shown({"user": shown_user(found)})
+    return Shown(UserAnswer(shown_user(found)))
 
 
-# openstacksdk's create_user; the body says the name once more, and that is the one that counts.
+# openstacksdk's create_user; the name in the body is the one that counts.
 @router.post("/{user}", status_code=202, response_class=Response)
 async def create_one(
     call: Annotated[Call, may("user:create")], instance_id: str, user: PathName, body: UsersIn
 ) -> Response:
-    """Make a user; one client asks in this way."""
-    await call.ask_agent(instance_id, accounts.create_users, users_of(body.users))
+    """Create a user; one client sends this."""
+    await call.wait_for_agent(instance_id, accounts.create_users, users_of(body.users))
     return accepted()
 
 
@@ -73,7 +83,7 @@ async def update(
 ) -> Response:
     """Change a user's name, password or host."""
     change = UserChange(body.user.name, body.user.password, body.user.host)
-    await call.ask_agent(instance_id, accounts.update_user, user, change)
+    await call.wait_for_agent(instance_id, accounts.update_user, user, change)
     return accepted()
 
 
@@ -82,17 +92,17 @@ async def delete(
     call: Annotated[Call, may("user:delete")], instance_id: str, user: PathName
 ) -> Response:
     """Drop a user."""
-    await call.ask_agent(instance_id, accounts.delete_user, user)
+    await call.wait_for_agent(instance_id, accounts.delete_user, user)
     return accepted()
 
 
-@router.get("/{user}/databases", response_model=DatabasesAnswer)
+@router.get("/{user}/databases")
 def grants(
     call: Annotated[Call, may("user_access:index")], instance_id: str, user: PathName
-) -> Response:
+) -> Shown[DatabasesAnswer]:
     """The databases that a user may use."""
     found = accounts.show_user(call.inst, call.caller, instance_id, user)
-    return shown({"databases": [{"name": name} for name in found.databases]})
+    return Shown(DatabasesAnswer([NameShown(name) for name in found.databases]))
 
 
 @router.put("/{user}/databases", status_code=202, response_class=Response)
@@ -102,9 +112,9 @@ async def grant(
     user: PathName,
     body: GrantIn,
 ) -> Response:
-    """Let a user into databases."""
+    """Grant a user databases."""
     names = [database.name for database in body.databases]
-    await call.ask_agent(instance_id, accounts.grant, user, names)
+    await call.wait_for_agent(instance_id, accounts.grant, user, names)
     return accepted()
 
 
@@ -115,6 +125,6 @@ async def revoke(
     user: PathName,
     database: PathName,
 ) -> Response:
-    """Take a grant back."""
-    await call.ask_agent(instance_id, accounts.revoke, user, database)
+    """Revoke a grant."""
+    await call.wait_for_agent(instance_id, accounts.revoke, user, database)
     return accepted()

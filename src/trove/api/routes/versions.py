@@ -1,33 +1,27 @@
-"""The versions document, which anybody may read."""
+"""The versions document, which needs no token."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
-from starlette.responses import Response
 
-from trove.api.call import base_of, shown
-from trove.api.schemas.answers import ApiVersionAnswer, ApiVersionsAnswer
+from trove.api.answers import Link, Route, Shown
+from trove.api.call import base_of
+from trove.api.resources.service import ApiVersionAnswer, ApiVersionsAnswer, ApiVersionShown
 
-router = APIRouter(tags=["versions"])
-
-
-# async, as it waits for nothing: a thread would be all its cost.
-@router.get("/", response_model=ApiVersionsAnswer)
-async def versions(request: Request) -> Response:
-    return shown({"versions": [_version(request)]})
+router = APIRouter(tags=["versions"], route_class=Route)
 
 
-@router.get("/v1.0", response_model=ApiVersionAnswer)
-async def version(request: Request) -> Response:
-    return shown({"version": _version(request)})
+# async: it waits for nothing, and a thread would be most of its cost.
+@router.get("/")
+async def versions(request: Request) -> Shown[ApiVersionsAnswer]:
+    return Shown(ApiVersionsAnswer([_version(request)]))
 
 
-def _version(request: Request) -> dict[str, Any]:
-    return {
-        "id": "v1.0",
-        "status": "CURRENT",
-        "updated": "2012-08-01T00:00:00Z",
-        "links": [{"rel": "self", "href": f"{base_of(request)}/v1.0/"}],
-    }
+@router.get("/v1.0")
+async def version(request: Request) -> Shown[ApiVersionAnswer]:
+    return Shown(ApiVersionAnswer(_version(request)))
+
+
+def _version(request: Request) -> ApiVersionShown:
+    links = [Link("self", f"{base_of(request)}/v1.0/")]
+    return ApiVersionShown("v1.0", "CURRENT", "2012-08-01T00:00:00Z", links)

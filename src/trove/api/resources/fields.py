@@ -62,7 +62,7 @@ Plain = AfterValidator(_plain)
 Text = Annotated[str, Field(max_length=255), Plain]
 Name = Annotated[str, Field(min_length=1, max_length=255), Plain]
 Password = Annotated[str, Field(min_length=1, max_length=1024)]
-Ref = Annotated[
+IdOrUrl = Annotated[
     str,
     Field(min_length=1, max_length=255),
     Plain,

@@ -1,12 +1,16 @@
-"""Requests that make and change databases, users and root."""
+"""Databases, users and root."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
+from msgspec import UNSET, Struct
 from pydantic import Field, model_validator
 
-from trove.api.schemas.fields import Lenient, Name, Password, Strict, Text
+from trove.api.answers import Links
+from trove.api.resources.fields import Lenient, Name, Password, Strict, Text
+from trove.protocol import Account, DatabaseAccount
+from trove.services.account_rules import ANY_HOST
 
 MOST = 100
 Many = Field(min_length=1, max_length=MOST)
@@ -26,7 +30,7 @@ class UserIn(Lenient):
     name: Name
     password: Password
     host: Text | None = None
-    # Objects, not names: troveclient sends `{"name": ..}` for each, as it does for databases.
+    # Objects, not names: python-troveclient sends `{"name": ..}` for each.
     databases: list[DatabaseRef] = Field(default_factory=list, max_length=MOST)
 
 
@@ -56,7 +60,7 @@ class GrantIn(Lenient):
     databases: Annotated[list[DatabaseRef], Many]
 
 
-# Strict, for a misspelt key would be a change that is accepted and never made.
+# Strict: a misspelt key would be a change that is accepted and never made.
 class UserChangeIn(Strict):
     name: Name | None = None
     password: Password | None = None
@@ -65,7 +69,7 @@ class UserChangeIn(Strict):
     @model_validator(mode="after")
     def _not_empty(self) -> UserChangeIn:
         if not self.model_fields_set:
-            raise ValueError("name, password or host is needed")
+            raise ValueError("name, password or host is required")
         return self
 
 
@@ -75,6 +79,66 @@ class UserUpdate(Lenient):
 
 class RootEnable(Lenient):
     password: Password | None = None
+
+
+class NameShown(Struct):
+    name: str
+
+
+class DatabasesAnswer(Struct):
+    databases: list[NameShown]
+    links: Links = UNSET
+    databases_links: Links = UNSET
+
+
+class UserShown(Struct):
+    name: str
+    host: str
+    databases: list[NameShown]
+
+
+class UserAnswer(Struct):
+    user: UserShown
+
+
+class UsersAnswer(Struct):
+    users: list[UserShown]
+    links: Links = UNSET
+    users_links: Links = UNSET
+
+
+class RootEnabledAnswer(Struct):
+    rootEnabled: bool
+
+
+class RootUserShown(Struct):
+    name: str
+    password: str
+
+
+class RootUserAnswer(Struct):
+    user: RootUserShown
+
+
+def databases_of(given: list[DatabaseIn]) -> list[DatabaseAccount]:
+    return [DatabaseAccount(d.name, d.character_set, d.collate) for d in given]
+
+
+def users_of(given: list[UserIn]) -> list[Account]:
+    return [
+        Account(
+            name=u.name,
+            host=u.host,
+            databases=[database.name for database in u.databases],
+            password=u.password,
+        )
+        for u in given
+    ]
+
+
+def shown_user(account: Account) -> UserShown:
+    databases = [NameShown(name) for name in account.databases]
+    return UserShown(account.name, account.host or ANY_HOST, databases)
 
 
 def _listed(value: Any, many: str, one: str) -> Any:

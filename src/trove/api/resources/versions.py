@@ -1,4 +1,4 @@
-"""Requests of operators: datastore versions and quotas."""
+"""Requests of operators that register and change datastore versions."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from trove.api.schemas.fields import LARGEST_INT, Bool, Lenient, Name, Strict, Text
+from trove.api.resources.fields import Bool, Lenient, Name, Strict, Text
 from trove.services.datastores import VersionChange, VersionOrder
 
 Tags = list[Text]
-# -1 is no limit; strict, for pydantic would take true for 1.
-Limit = Annotated[int, Field(ge=-1, le=LARGEST_INT, strict=True)] | None
 
 
-# No other key is let pass here, unlike in what tenants send: so the wire has it.
+# Strict, unlike what tenants send: the wire has it so.
 class VersionIn(Strict):
     name: Name
     datastore_name: Name
@@ -75,7 +73,3 @@ class VersionPatch(Strict):
             active=self.active,
             default=self.default,
         )
-
-
-class QuotaUpdate(Lenient):
-    quotas: dict[Annotated[str, Field(max_length=64)], Limit]

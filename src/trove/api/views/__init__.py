@@ -1,1 +1,0 @@
-"""What the services tell, as the wire shows it."""
