@@ -1,7 +1,7 @@
 """The metadata database: one declarative base, one way to make a session, one clock.
 
-The law: every transaction is READ COMMITTED, on SQLite too. There a transaction takes the write
-lock with its first write and not before, so that a reader, or a step at work, blocks nobody.
+Law: every transaction is READ COMMITTED, on SQLite too. There a transaction acquires the write
+lock with its first write and not before, so that readers and steps at work block no one else.
 """
 
 from __future__ import annotations
@@ -50,21 +50,21 @@ MYSQL_OPTIONS: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "u
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 CONNECTING = 10
-"""Seconds that a server may take to let us in."""
+"""Seconds that a server may take to accept a connection."""
 SILENCE = 60
-"""Seconds without a word after which a server is given up: more than InnoDB waits for a lock."""
+"""Seconds without an answer until a connection is given up; InnoDB waits less for a lock."""
 PATIENCE = 60.0
-"""Seconds that whoever starts waits for a server: after a reboot it may come later than we do."""
+"""Seconds that a service that starts waits for the server, which a reboot may start later."""
 PAUSE = 0.5
-"""Seconds between two tries."""
+"""Seconds between two attempts."""
 SQLITE_TIMEOUT = 30.0
 """Seconds that a connection waits for another one's lock on the file."""
 SQLITE_PAUSE = 0.01
 
 DEADLOCKS = frozenset({"40P01", 1213})
-"""PostgreSQL's and MariaDB's words to the transaction that they chose in a deadlock."""
+"""PostgreSQL's and MariaDB's codes for the transaction that they rolled back in a deadlock."""
 FULL = frozenset({"53100", 1021, 1114, sqlite3.SQLITE_FULL})
-"""PostgreSQL's, MariaDB's and SQLite's when their disk is full."""
+"""PostgreSQL's, MariaDB's and SQLite's codes for a full disk."""
 
 SERVED = ("sqlite", "postgresql", "mysql", "mariadb")
 URL_FIELD = "[database] connection"
@@ -83,7 +83,7 @@ JsonObject = dict[str, Any]
 
 
 class Instant(TypeDecorator[datetime]):
-    """A moment in UTC, to the microsecond, the same in every database."""
+    """A time in UTC, to the microsecond, the same in every database."""
 
     impl = DateTime
     cache_ok = True
@@ -99,9 +99,9 @@ class Instant(TypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
-        """SQLite's text at one go: a page of instances has a hundred of them."""
+        """SQLite's text in one call: a page of instances has a hundred of them."""
         if dialect.name == "sqlite":
-            return _moment_of
+            return _time_of
         return super().result_processor(dialect, coltype)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -110,7 +110,7 @@ class Instant(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _moment_of(text: str | None) -> datetime | None:
+def _time_of(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(f"{text}+00:00")
 
 
@@ -119,7 +119,7 @@ class Base(DeclarativeBase):
 
 
 class DatabaseNow(FunctionElement[datetime]):
-    """The moment by the database's own clock."""
+    """The time by the database's own clock."""
 
     type = Instant()
     inherit_cache = True
@@ -141,11 +141,11 @@ def _mysql_now(*_: Any, **__: Any) -> str:
 
 
 Reader = Session | Connection
-"""What carries a SELECT out; a connection costs less than a session."""
+"""What executes a SELECT; a connection costs less than a session."""
 
 
 class Clock(Protocol):
-    """Says what time it is; tests bring their own."""
+    """Returns the time; tests have their own."""
 
     def now(self, session: Reader) -> datetime: ...
 
@@ -193,7 +193,7 @@ class Database:
 
     @property
     def is_embedded(self) -> bool:
-        """Whether it answers within this process: then a short read waits for nobody."""
+        """Whether it runs within this process: then a short read waits for no other one."""
         return self.engine.dialect.name == "sqlite"
 
     def session(self) -> Session:
@@ -218,16 +218,16 @@ class Database:
 
 
 def is_conflict(error: DBAPIError) -> bool:
-    """Whether another transaction was in the way, so that a second try may go well.
+    """Whether the transaction lost to another one, so that a second attempt may succeed.
 
-    It took a unique value first, or the database chose it in a deadlock.
+    The other one inserted a unique value first, or the database ended a deadlock.
     """
     if isinstance(error, IntegrityError):
         return True
     return not DEADLOCKS.isdisjoint(_codes_of(error))
 
 
-def is_out_of_room(error: DBAPIError) -> bool:
+def is_disk_full(error: DBAPIError) -> bool:
     """Whether the database's disk is full."""
     return not FULL.isdisjoint(_codes_of(error))
 
@@ -248,28 +248,28 @@ def url_from(text: str) -> URL:
         # A driver that is not installed is found here, not by the first request.
         url.get_dialect().import_dbapi()
     except (ArgumentError, ImportError, ValueError) as error:
-        raise Invalid(f"can not be used: {error}", field=URL_FIELD) from None
+        raise Invalid(f"cannot be used: {error}", field=URL_FIELD) from None
     return url
 
 
 def wait_until_available(url: str, work: Callable[[], T], *, patience: float = PATIENCE) -> T:
-    """What `work`, which can be done again, gives when the server at `url` lets it.
+    """The result of `work`, which is repeated until the server at `url` is available.
 
-    Raises Failed when it does not within `patience` seconds. A file is there or is not.
+    Raises Failed when it is not within `patience` seconds. A file exists or does not.
     """
     if url_from(url).get_backend_name() == "sqlite":
         return work()
-    deadline, told = time.monotonic() + patience, ""
+    deadline, logged = time.monotonic() + patience, ""
     while True:
         try:
             return work()
         except OperationalError as error:
             reason = str(error.orig)
             if time.monotonic() >= deadline:
-                raise Failed(f"the metadata database can not be used: {reason}") from error
-        if reason != told:
+                raise Failed(f"the metadata database cannot be used: {reason}") from error
+        if reason != logged:
             log.warning("waiting for the metadata database, %.0f s at most: %s", patience, reason)
-            told = reason
+            logged = reason
         time.sleep(PAUSE)
 
 
@@ -321,9 +321,9 @@ def _engine_of(url: str, pool_size: int, silence: int) -> Engine:
 
 
 def _deadlines_of(drivername: str, silence: int) -> dict[str, int]:
-    """What keeps a driver from waiting for ever on a server that is gone without a farewell.
+    """Timeouts, so that a driver does not wait forever for a server that vanished.
 
-    PyMySQL is deaf to `connect_timeout` once the socket is open: the greeting may take `silence`.
+    PyMySQL ignores `connect_timeout` once the socket is open: the greeting may take `silence`.
     """
     probes = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
     known = {
@@ -366,8 +366,8 @@ def _sqlite_engine(url: str, pool_size: int) -> Engine:
 
 
 def _ensure_write_ahead_log(connection: sqlite3.Connection, patience: float) -> None:
-    # SQLite's own timeout does not hold here: the switch reads the file's header first, and who
-    # has read waits for nobody who writes, for two such could wait for each other.
+    # SQLite's own timeout does not apply here: the switch reads the file's header first, and a
+    # connection that has read never waits for one that writes, lest two wait for each other.
     deadline = time.monotonic() + patience
     while True:
         try:

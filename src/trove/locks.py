@@ -56,7 +56,7 @@ def acquire_inherited(path: Path) -> int | None:
         # flock, whose state cannot be queried without acquiring it.
         fcntl.fcntl(acquired, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_WRLCK))
         # Then a shared lock, which is all that a read-only descriptor can have: converted without
-        # a gap, and it excludes as well whoever begins with the exclusive one.
+        # a gap, and it excludes all who begin with the exclusive one.
         fcntl.fcntl(acquired, fcntl.F_OFD_SETLK, _whole_file(fcntl.F_RDLCK))
         return _shared(path)
     except BlockingIOError:

@@ -23,7 +23,7 @@ from trove.errors import Invalid
 from trove.settings.groups import Settings
 
 FIELDS = ("request_id", "project", "operation")
-# Not SysLogHandler's own default, UDP port 514, where most machines have nobody listening.
+# Not SysLogHandler's own default, UDP port 514, where nothing listens on most machines.
 SYSLOG = "/dev/log"
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -59,7 +59,7 @@ def bound(**fields: str | None) -> Iterator[None]:
 
 
 def bind(**fields: str | None) -> None:
-    """From now on this context (a thread's) is about these alone, and no more about what it was."""
+    """From now on this context (a thread's) is about these alone."""
     _bound.set({name: value for name, value in fields.items() if value})
 
 
@@ -67,11 +67,11 @@ def configure(settings: Settings, *, config_append: Path | None = None) -> None:
     """Set up the log of this process, once, in `main`.
 
     `config_append` is a file of the standard library's logging configuration, which then decides
-    everything; redaction stays. Raises Invalid when a file can not be used.
+    everything; redaction stays. Raises Invalid when a file cannot be used.
     """
     logging.captureWarnings(True)
-    # By the factory, for a filter at the root is not asked about records that other loggers hand
-    # up.
+    # By the factory: a filter of the root logger does not see records that other loggers
+    # propagate.
     logging.setLogRecordFactory(_record)
     if config_append is not None:
         _append(config_append)
@@ -100,7 +100,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = " ".join(f"{name}={value}" for name, value in _fields_of(record).items())
         about = f" [{fields}]" if fields else ""
-        line = f"{_moment(record)} {record.levelname} {record.name}{about} {record.getMessage()}"
+        line = f"{_time_of(record)} {record.levelname} {record.name}{about} {record.getMessage()}"
         if trace := _trace_of(self, record):
             line = f"{line}\n{trace}"
         # What clients sent may stand in the message: a line break in it must not begin a record
@@ -113,7 +113,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         entry = {
-            "timestamp": _moment(record),
+            "timestamp": _time_of(record),
             "level": record.levelname,
             "logger": record.name,
             "message": redacted(record.getMessage()),
@@ -154,7 +154,7 @@ def _append(path: Path) -> None:
 def _handler_of(settings: Settings) -> logging.Handler:
     try:
         if settings.log_file:
-            # Opens the file anew when logrotate has moved it away: no signal is needed.
+            # Reopens the file when logrotate has moved it away: no signal is needed.
             return logging.handlers.WatchedFileHandler(settings.log_file, encoding="utf-8")
         if settings.use_syslog:
             # The handler itself would complain with every record, and not now.
@@ -162,7 +162,7 @@ def _handler_of(settings: Settings) -> logging.Handler:
             return logging.handlers.SysLogHandler(SYSLOG)
     except OSError as error:
         what = settings.log_file or SYSLOG
-        raise Invalid(f"can not log to {what}: {error}", field="log_file") from None
+        raise Invalid(f"cannot log to {what}: {error}", field="log_file") from None
     return logging.StreamHandler(sys.stderr)
 
 
@@ -181,9 +181,9 @@ def _fields_of(record: logging.LogRecord) -> dict[str, str]:
     return {name: about[name] for name in FIELDS if name in about}
 
 
-def _moment(record: logging.LogRecord) -> str:
-    moment = datetime.fromtimestamp(record.created, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{int(record.msecs):03d}Z"
+def _time_of(record: logging.LogRecord) -> str:
+    time = datetime.fromtimestamp(record.created, UTC)
+    return f"{time:%Y-%m-%dT%H:%M:%S}.{int(record.msecs):03d}Z"
 
 
 def _trace_of(formatter: logging.Formatter, record: logging.LogRecord) -> str:

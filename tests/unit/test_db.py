@@ -25,7 +25,7 @@ from trove.db import (
     Database,
     DatabaseClock,
     is_conflict,
-    is_out_of_room,
+    is_disk_full,
     new_hex_id,
     new_id,
     utcnow,
@@ -121,12 +121,12 @@ def test_one_of_two_that_wait_for_each_other_is_rolled_back_with_a_conflict(
         return False
 
     with ThreadPoolExecutor(2) as threads:
-        beaten = list(threads.map(lock, "ab", "ba"))
-    assert sorted(beaten) == [False, True]
+        conflicts = list(threads.map(lock, "ab", "ba"))
+    assert sorted(conflicts) == [False, True]
     database.dispose()
 
 
-def test_who_is_second_with_a_unique_value_conflicts(database: Database) -> None:
+def test_the_second_insert_of_a_unique_value_conflicts(database: Database) -> None:
     with database.begin() as session:
         session.add(an_operation(id="a"))
     with pytest.raises(DBAPIError) as second, database.begin() as session:
@@ -209,7 +209,7 @@ def test_short_urls_get_the_drivers_that_we_ship(url: str, driver: str) -> None:
 
 @pytest.fixture
 def silent_address() -> Iterator[str]:
-    """Where the kernel takes connections that nobody ever answers."""
+    """Where the kernel accepts connections that are never answered."""
     with socket.create_server((own_address(), 0)) as listener:
         host, port = listener.getsockname()
         yield f"{host}:{port}"
@@ -276,7 +276,7 @@ def test_sqlite_writers_wait_and_then_give_up_as_other_databases_do(sqlite_url: 
     other.dispose()
 
 
-def test_statements_that_fail_do_not_tell_their_parameters(database: Database) -> None:
+def test_statements_that_fail_do_not_show_their_parameters(database: Database) -> None:
     with pytest.raises(Exception, match="hide_parameters") as caught, database.begin() as session:
         session.execute(text("INSERT INTO nowhere VALUES (:secret)"), {"secret": "s3cr3t"})
     assert "s3cr3t" not in str(caught.value)
@@ -298,10 +298,10 @@ def test_a_full_disk_is_known(sqlite_url: str) -> None:
         session.execute(text(f"PRAGMA max_page_count = {pages}"))
         session.add_all(an_operation(id=str(n), error="x" * 4000) for n in range(20))
     opened.dispose()
-    assert is_out_of_room(full.value)
-    assert is_out_of_room(OperationalError("", None, DiskFull()))
-    assert is_out_of_room(OperationalError("", None, RuntimeError(1114, "The table is full")))
-    assert not is_out_of_room(OperationalError("", None, RuntimeError("no connection")))
+    assert is_disk_full(full.value)
+    assert is_disk_full(OperationalError("", None, DiskFull()))
+    assert is_disk_full(OperationalError("", None, RuntimeError(1114, "The table is full")))
+    assert not is_disk_full(OperationalError("", None, RuntimeError("no connection")))
 
 
 def test_ids() -> None:
@@ -311,27 +311,27 @@ def test_ids() -> None:
     assert utcnow().tzinfo is UTC
 
 
-class Door:
-    """A server that lets nobody in for the first few times."""
+class Server:
+    """A server that refuses the first few connections."""
 
     def __init__(self, times: int) -> None:
         self.closed = times
-        self.knocks = 0
+        self.attempts = 0
 
     def __call__(self) -> str:
-        self.knocks += 1
-        if self.knocks <= self.closed:
-            raise OperationalError("SELECT 1", None, RuntimeError(f"closed {self.knocks // 2}"))
+        self.attempts += 1
+        if self.attempts <= self.closed:
+            raise OperationalError("SELECT 1", None, RuntimeError(f"closed {self.attempts // 2}"))
         return "in"
 
 
-def test_whoever_starts_waits_for_the_server(
+def test_a_service_that_starts_waits_for_the_server(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(db, "PAUSE", 0.001)
-    door = Door(times=3)
-    assert wait_until_available("postgresql://nowhere/", door) == "in"
-    assert door.knocks == 4
+    server = Server(times=3)
+    assert wait_until_available("postgresql://nowhere/", server) == "in"
+    assert server.attempts == 4
     # Each reason once, however often it is met.
     assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == [
         "closed 0",
@@ -339,25 +339,25 @@ def test_whoever_starts_waits_for_the_server(
     ]
 
 
-def test_nobody_waits_for_a_server_for_ever() -> None:
-    door = Door(times=3)
-    with pytest.raises(Failed, match="the metadata database can not be used: closed 0"):
-        wait_until_available("mysql://nowhere/", door, patience=0)
-    assert door.knocks == 1
+def test_the_wait_for_a_server_ends() -> None:
+    server = Server(times=3)
+    with pytest.raises(Failed, match="the metadata database cannot be used: closed 0"):
+        wait_until_available("mysql://nowhere/", server, patience=0)
+    assert server.attempts == 1
 
 
 @pytest.mark.parametrize(
     "url", ["", "nonsense", "oracle://x:S3CRET@h/y", "mysql+nodriver://x:S3CRET@h/y", "a://h:port/"]
 )
 def test_a_database_that_is_not_served(url: str) -> None:
-    for use in (Database, migrations.current, lambda url: wait_until_available(url, Door(0))):
+    for use in (Database, migrations.current, lambda url: wait_until_available(url, Server(0))):
         with pytest.raises(Invalid, match=r"\[database\] connection: ") as refusal:
             use(url)
         assert "S3CRET" not in refusal.value.message
 
 
-def test_nobody_waits_for_a_file() -> None:
-    door = Door(times=3)
+def test_there_is_no_wait_for_a_file() -> None:
+    server = Server(times=3)
     with pytest.raises(OperationalError):
-        wait_until_available("sqlite:///nowhere", door)
-    assert door.knocks == 1
+        wait_until_available("sqlite:///nowhere", server)
+    assert server.attempts == 1

@@ -40,7 +40,7 @@ def log_to(file: Path, log_format: str = "json", *, debug: bool = False) -> None
     logs.configure(replace(Settings(), log_file=file, log_format=log_format, debug=debug))
 
 
-def told(file: Path) -> list[str]:
+def lines_of(file: Path) -> list[str]:
     return file.read_text().splitlines()
 
 
@@ -48,7 +48,7 @@ def test_a_line_of_json(file: Path) -> None:
     log_to(file)
     with logs.bound(request_id="req-1", project="p", operation=None):
         logging.getLogger("trove.x").warning("it is %s", "so")
-    (entry,) = map(json.loads, told(file))
+    (entry,) = map(json.loads, lines_of(file))
     assert entry.pop("timestamp").endswith("Z")
     assert entry == {
         "level": "WARNING",
@@ -64,7 +64,7 @@ def test_a_line_of_text(file: Path) -> None:
     with logs.bound(request_id="req-1"), logs.bound(operation="op-1"):
         logging.getLogger("trove.x").info("one\ntwo")
     logging.getLogger("trove.x").info("three")
-    first, second = told(file)
+    first, second = lines_of(file)
     assert first.endswith("INFO trove.x [request_id=req-1 operation=op-1] one\\ntwo")
     assert second.endswith("INFO trove.x three")
 
@@ -76,7 +76,7 @@ def test_a_traceback_stays_in_its_line(file: Path, log_format: str) -> None:
         raise ValueError("password='hunter2'")
     except ValueError:
         logging.getLogger("trove.x").exception("failed")
-    (line,) = told(file)
+    (line,) = lines_of(file)
     assert "Traceback" in line
     assert "ValueError" in line
     assert "hunter2" not in line
@@ -100,7 +100,7 @@ def test_a_traceback_stays_in_its_line(file: Path, log_format: str) -> None:
         '"secret": "hun\\"ter2 hunter2"',
     ],
 )
-def test_secrets_are_not_told(text: str) -> None:
+def test_secrets_are_not_logged(text: str) -> None:
     assert "hunter2" not in logs.redacted(text)
     assert "***" in logs.redacted(text)
 
@@ -109,7 +109,7 @@ def test_secrets_are_not_told(text: str) -> None:
     "text",
     ["the user changed a password", "http://127.0.0.1:8779/v1.0", "token issued", "a: b, c=d"],
 )
-def test_what_is_no_secret_is_told(text: str) -> None:
+def test_what_is_no_secret_is_logged(text: str) -> None:
     assert logs.redacted(text) == text
 
 
@@ -119,7 +119,7 @@ def test_what_is_no_secret_is_told(text: str) -> None:
     ["a", "password", "password ", "password_.-", 'password="', "password='\\", "basic ", "x://u:"],
 )
 def test_no_text_holds_up_the_log(word: str) -> None:
-    """Whoever calls chooses it, 64 KiB at once; read twice over, it would take minutes."""
+    """The caller chooses it, 64 KiB at once; read twice over, it would take minutes."""
     text = word * (65536 // len(word))
     for ending in ("", ":", "@"):
         assert logs.redacted(text + ending)
@@ -144,19 +144,19 @@ def test_what_is_bound_in_a_thread_stays_there(file: Path) -> None:
     thread.start()
     thread.join()
     logging.getLogger("trove.x").info("outside")
-    inside, following, outside = map(json.loads, told(file))
+    inside, following, outside = map(json.loads, lines_of(file))
     assert inside["operation"] == "op-1"
     assert (following["project"], "operation" in following) == ("p", False)
     assert "operation" not in outside
 
 
-def test_debug_tells_more(file: Path) -> None:
+def test_debug_logs_more(file: Path) -> None:
     log_to(file)
     logging.getLogger("trove.x").debug("silent")
     logging.getLogger().handlers[0].close()
     log_to(file, debug=True)
-    logging.getLogger("trove.x").debug("told")
-    assert [json.loads(line)["message"] for line in told(file)] == ["told"]
+    logging.getLogger("trove.x").debug("shown")
+    assert [json.loads(line)["message"] for line in lines_of(file)] == ["shown"]
 
 
 def test_stderr_is_json_unless_it_is_a_terminal(
@@ -181,14 +181,16 @@ def test_syslog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert b"to syslog" in syslog.recv(4096)
 
 
-def test_where_nobody_can_log_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Invalid, match="log_file: can not log to .*missing"):
+def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="log_file: cannot log to .*missing"):
         log_to(tmp_path / "missing" / "trove.log")
 
 
-def test_a_machine_without_syslog_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_syslog_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(logs, "SYSLOG", str(tmp_path / "none"))
-    with pytest.raises(Invalid, match="can not log to .*none"):
+    with pytest.raises(Invalid, match="cannot log to .*none"):
         logs.configure(replace(Settings(), use_syslog=True))
 
 
@@ -202,7 +204,7 @@ def test_a_configuration_of_python_decides_everything(tmp_path: Path, file: Path
     )
     logs.configure(Settings(), config_append=ini)
     logging.getLogger("trove.x").info("password=hunter2")
-    assert told(file) == ["own password=***"]
+    assert lines_of(file) == ["own password=***"]
 
 
 def test_a_configuration_as_json(tmp_path: Path, file: Path) -> None:
@@ -218,12 +220,12 @@ def test_a_configuration_as_json(tmp_path: Path, file: Path) -> None:
     path.write_text(json.dumps(config))
     logging.getLogger("trove.x")  # there before, and not to be silenced
     logs.configure(Settings(), config_append=path)
-    logging.getLogger("trove.x").info("told")
-    assert told(file)[0].endswith("INFO trove.x told")
+    logging.getLogger("trove.x").info("shown")
+    assert lines_of(file)[0].endswith("INFO trove.x shown")
 
 
 @pytest.mark.parametrize(("name", "text"), [("a.json", "{"), ("a.ini", ""), ("a.json", "{}")])
-def test_a_wrong_configuration_is_told(tmp_path: Path, name: str, text: str) -> None:
+def test_a_wrong_configuration_is_refused(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(Invalid, match="--log-config-append: "):
         logs.configure(Settings(), config_append=tmp_path / name)

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from trove import errors
-from trove.db import is_out_of_room
+from trove.db import is_disk_full
 from trove.services.idempotency import KeyReused
 
 JSON_TYPE = "application/json"
@@ -121,7 +121,7 @@ def _told_of(error: DBAPIError | PoolTimeout) -> errors.TroveError:
         return errors.Conflict("Something else was changed at the same moment; try again.")
     if isinstance(error, DataError):
         return errors.Invalid("A value is too long, or out of range, to be stored.")
-    if isinstance(error, DBAPIError) and is_out_of_room(error):
+    if isinstance(error, DBAPIError) and is_disk_full(error):
         return errors.Unavailable("The disk of the metadata database is full; make room on it.")
     return errors.Unavailable("The metadata database does not answer.")
 

@@ -99,8 +99,8 @@ class Installation:
             process.terminate()
         return [process.wait(timeout=15) for process in self.running.values()]
 
-    def tell(self) -> None:
-        """What the services said last: for whoever reads of a failure."""
+    def show_logs(self) -> None:
+        """The last lines of each service, for a failed test's report."""
         for log in sorted(self.service.state.glob("*.log")):
             print(log.name, *log.read_text(errors="replace").splitlines()[-8:], sep="\n  ")
 
@@ -139,7 +139,7 @@ def installation(postgresql: Server) -> Iterator[Installation]:
     finally:
         # Whatever failed: what is left would be in the next test's way.
         made.stop_all()
-        made.tell()
+        made.show_logs()
         service.remove()
 
 
@@ -184,7 +184,7 @@ def test_one_task_manager_carries_on_alone(installation: Installation) -> None:
     assert installation.service.is_healthy("solo")
 
 
-def test_services_stop_when_they_are_told_to(installation: Installation) -> None:
+def test_services_stop_at_a_signal(installation: Installation) -> None:
     service = installation.service
     service.trove("create", "stays", "2", "--size", "1", "--datastore", "mariadb", "--wait")
     assert set(installation.stop_all()) == {0}
@@ -199,14 +199,14 @@ def test_every_service_shows_what_it_counts(installation: Installation) -> None:
     service = installation.service
     order(service, "counted", "postgresql")
     await_(lambda: service.is_healthy("counted"))
-    doors = (
+    urls = (
         f"http://127.0.0.1:{service.api_port}",
         f"https://127.0.0.1:{service.conductor_port}",
         f"http://127.0.0.1:{installation.metrics}",
     )
     with urllib3.PoolManager(ca_certs=str(service.state / "ca/ca.crt"), timeout=5) as pool:
-        for door in doors:
-            told = pool.request("GET", f"{door}/metrics")
-            assert told.status == 200
-            assert b"trove_" in told.data
+        for url in urls:
+            answer = pool.request("GET", f"{url}/metrics")
+            assert answer.status == 200
+            assert b"trove_" in answer.data
     assert psutil.Process(installation.running["taskmanager-1"].pid).is_running()

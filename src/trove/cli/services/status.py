@@ -39,9 +39,9 @@ class Finding:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit 0: go on. 1: something to know. 2: do not upgrade yet. 255: could not look."""
-    asked = _parser().parse_args(argv)
+    args = _parser().parse_args(argv)
     try:
-        loaded = read_settings(asked.config_file, asked.config_dir)
+        loaded = read_settings(args.config_file, args.config_dir)
         findings = [check(loaded) for check in CHECKS]
     except TroveError as error:
         findings = [Finding("Settings", Outcome.FAILURE, error.message)]
@@ -70,7 +70,7 @@ def schema_is_current(loaded: Loaded) -> Finding:
 
 def datastores_are_known(loaded: Loaded) -> Finding:
     """Every active datastore version has its manager in this installation."""
-    # Tables of another release may lack what is asked for below.
+    # Tables of another release may lack what is queried below.
     if schema_is_current(loaded).outcome:
         return Finding("Datastores", Outcome.WARNING, "not looked at: see the metadata database")
     database = Database(loaded.settings.url)

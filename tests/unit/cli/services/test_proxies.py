@@ -1,4 +1,4 @@
-"""For whom somebody calls: believed of the proxies that the settings name, and of nobody else."""
+"""The client's address is believed of the proxies that the settings name, and of no one else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def caller_of(request: Request) -> PlainTextResponse:
 @pytest.mark.parametrize(
     ("proxies", "address"), [((), ADDRESS), (("10.0.0.9",), ADDRESS), ((ADDRESS,), "192.0.2.7")]
 )
-def test_who_calls(proxies: tuple[str, ...], address: str) -> None:
+def test_forwarded_addresses(proxies: tuple[str, ...], address: str) -> None:
     endpoint = Endpoint(ADDRESS, 0, proxies=proxies)
     app = Starlette(routes=[Route("/", caller_of)])
     with endpoint.listen() as listener:

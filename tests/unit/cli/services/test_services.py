@@ -78,10 +78,10 @@ class House:
         await_true(is_healthy, lambda: self.log(name))
 
 
-def await_true(condition: Callable[[], bool], told: Callable[[], str]) -> None:
+def await_true(condition: Callable[[], bool], output: Callable[[], str]) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, told()
+        assert time.monotonic() < deadline, output()
         time.sleep(0.05)
 
 
@@ -120,8 +120,8 @@ def test_several_processes_share_the_port_and_the_counters(house: House) -> None
     await_true(lambda: len(workers() - {victim}) == 2, lambda: house.log("api"))
     for _ in range(20):
         assert house.get("api", "/").status == 200
-    told = house.get("api", "/metrics").data.decode()
-    counted = [line for line in told.splitlines() if 'route="/",status="200"' in line]
+    shown = house.get("api", "/metrics").data.decode()
+    counted = [line for line in shown.splitlines() if 'route="/",status="200"' in line]
     assert sum(float(line.split()[-1]) for line in counted) == 20
     assert f"process {victim} died" in house.log("api")
     parent.terminate()
@@ -141,7 +141,7 @@ def test_a_worker_that_does_not_end_is_ended(house: House) -> None:
     await_true(lambda: not psutil.pid_exists(stuck), lambda: house.log("api"))
 
 
-def test_a_port_that_is_taken_is_told(house: House) -> None:
+def test_a_port_that_is_taken_is_reported(house: House) -> None:
     for name in ("api", "conductor", "taskmanager"):
         with socket.socket() as taken:
             taken.bind((HOST, house.ports[name]))
@@ -197,20 +197,20 @@ def test_it_may_hold_calls_of_thousands(house: House) -> None:
     assert psutil.Process(process.pid).rlimit(psutil.RLIMIT_NOFILE) == (min(hard, 65_536), hard)
 
 
-def test_a_schema_of_another_release_is_told(house: House) -> None:
+def test_a_schema_of_another_release_is_reported(house: House) -> None:
     (house.home / "trove.sqlite").unlink()
     assert house.start("api").wait(PATIENCE) == 1
     assert "run `trove-manage db_sync`" in house.log("api")
 
 
-def test_a_wrong_setting_is_told(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_wrong_setting_is_reported(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     with house.config.open("a") as file:
         file.write("[api]\nauth=nobody\n")
     assert services.api(["--config-file", str(house.config)]) == 1
     assert "[api] auth = 'nobody': must be one of" in capsys.readouterr().err
 
 
-def test_a_certificate_that_can_not_be_used_is_told(house: House) -> None:
+def test_a_certificate_that_cannot_be_used_is_reported(house: House) -> None:
     with house.config.open("a") as file:
         file.write("[conductor]\ntls_certificate=/nowhere.crt\ntls_private_key=/nowhere.key\n")
     assert house.start("conductor").wait(PATIENCE) == 1
@@ -262,7 +262,7 @@ def test_there_is_but_one_check(words: list[str]) -> None:
         status.main(words)
 
 
-def test_the_upgrade_check_of_what_can_not_be_read(
+def test_the_upgrade_check_of_what_cannot_be_read(
     house: House, capsys: pytest.CaptureFixture[str]
 ) -> None:
     check = ["upgrade", "check", "--config-file", str(house.config)]

@@ -40,7 +40,7 @@ ACTIONS: dict[str, Callable[[Settings, argparse.Namespace], int]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit code 0 when what was asked for is so."""
+    """Exit code 0 when the requested state is reached."""
     args = _parser().parse_args(argv)
     try:
         settings = standalone_settings(args.config_file, args.bind_host, args.debug)
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--instances", action="store_true", help="with stop: stop the database servers too"
     )
-    parser.add_argument("--yes", action="store_true", help="with remove: do not ask")
+    parser.add_argument("--yes", action="store_true", help="with remove: do not prompt")
     return parser
 
 

@@ -23,7 +23,7 @@ def state_file(settings: Settings) -> Path:
 
 
 def user_file() -> Path:
-    """Where the `trove` command looks when nothing else tells it whom to call."""
+    """Where the `trove` command looks when nothing else names a cloud."""
     home = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(home) / "trove" / "clouds.yaml"
 
@@ -45,7 +45,7 @@ def cloud_of(settings: Settings, user: str, project: str, password: str) -> dict
 
 
 def ensure_entry(path: Path, cloud: dict[str, Any]) -> None:
-    """Have this entry in the file, which nobody else may read."""
+    """Put this entry into the file, which only its owner may read."""
     # Users keep clouds of their own in this file.
     _write(path, entries_of(path) | {CLOUD: cloud})
 
@@ -80,8 +80,8 @@ def entries_of(path: Path) -> dict[str, Any]:
     """The clouds in this file; none when it is not there."""
     if not path.is_file():
         return {}
-    told = yaml.safe_load(path.read_text()) or {}
-    clouds: dict[str, Any] = told.get("clouds") or {}
+    content = yaml.safe_load(path.read_text()) or {}
+    clouds: dict[str, Any] = content.get("clouds") or {}
     return clouds
 
 

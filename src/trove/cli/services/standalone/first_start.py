@@ -35,28 +35,28 @@ def prepare(installation: Installation) -> None:
     _ensure_administrator(installation)
     with installation.database.begin() as session:
         versions = register(session, installed_engines())
-        # Read in the session, before the rows are out of its reach.
+        # Read while the session is open.
         found = [f"{v.datastore.name} {v.number}" for v in versions]
     log.info("engines on this machine: %s", ", ".join(found) or "none")
 
 
 def _ensure_administrator(installation: Installation) -> None:
-    """Somebody who can log in. The password is known to the file alone, which is written last."""
+    """A user who can log in. The password is in the file alone, which is written last."""
     settings = installation.settings
-    told = state_file(settings)
-    # Not whether there is a user: a start that was cut off may have left one whose password nobody
-    # has been told.
-    if CLOUD not in entries_of(told):
+    file = state_file(settings)
+    # Not whether there is a user: a start that was interrupted may have left one whose password
+    # was never written.
+    if CLOUD not in entries_of(file):
         password = secrets.token_urlsafe(24)
         project_id = _ensure_project(installation)
         user_id = _ensure_user(installation, password, project_id)
         for role in ROLES:
             identity.grant_role(installation, user_id, project_id, role)
         # The last thing: what comes before it can be done once more.
-        ensure_entry(told, cloud_of(settings, USER, PROJECT, password))
+        ensure_entry(file, cloud_of(settings, USER, PROJECT, password))
     if not share(settings):
         log.warning(
-            "%s has another cloud %r; use OS_CLIENT_CONFIG_FILE=%s", user_file(), CLOUD, told
+            "%s has another cloud %r; use OS_CLIENT_CONFIG_FILE=%s", user_file(), CLOUD, file
         )
 
 
@@ -77,6 +77,6 @@ def _ensure_user(installation: Installation, password: str, project_id: str) -> 
     if user is None:
         made = identity.create_user(installation, USER, password, default_project_id=project_id)
         return made.id
-    # Of a start that was cut off before it wrote the password down.
+    # Of a start that was interrupted before it wrote the password.
     identity.set_password(installation, user.id, password)
     return user.id

@@ -1,7 +1,7 @@
 """Start in the background, stop, look, remove.
 
-Law: whether the service runs, and as which process, the kernel tells by the lock that it holds;
-asking disturbs nobody who takes it at that moment, and the number in the file is for people.
+Law: whether the service runs, and as which process, is known by the lock that it holds; to query
+the lock disturbs no process that acquires it, and the number in the file is for people alone.
 """
 
 from __future__ import annotations
@@ -43,10 +43,9 @@ LOOK_EVERY = 0.05
 
 @contextmanager
 def held_lock(settings: Settings) -> Iterator[None]:
-    """Be the one process of this state directory; raises Conflict when there is another."""
+    """Be the only process of this state directory; raises Conflict when there is another."""
     with _usable(settings):
-        # Others may pass through it, for engines run under users of their own below; not look
-        # around.
+        # Other users may traverse it, for engines below run under users of their own, not list it.
         settings.state_directory.mkdir(parents=True, exist_ok=True, mode=0o711)
         lock_file(settings).touch()
     with ExitStack() as stack:
@@ -67,30 +66,30 @@ def start_detached(settings: Settings, args: argparse.Namespace) -> int:
     """Start the service in a session of its own; 0 once it answers."""
     if running_pid(settings) is not None:
         return status(settings, args)
-    told = log_file(settings)
+    output = log_file(settings)
     with _usable(settings):
         settings.state_directory.mkdir(parents=True, exist_ok=True, mode=0o711)
         # Before it is opened, which would make it readable for all.
-        told.touch(mode=0o600)
+        output.touch(mode=0o600)
     command = [sys.executable, "-m", "trove.cli.services.standalone", "start"]
     command += ["--bind-host", args.bind_host]
     # The service begins in another directory.
     files = [str(file.absolute()) for file in args.config_file]
     command += [word for file in files for word in ("--config-file", file)]
     command += ["--debug"] if args.debug else []
-    with told.open("ab") as log:
+    with output.open("ab") as log:
         begin = log.tell()
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            # Ctrl-C and the end of the terminal are for who typed, not for the service.
+            # Ctrl-C and the end of the terminal concern the command, not the service.
             start_new_session=True,
-            # Where it was started may be a volume that somebody wants to unmount.
+            # The current directory may be on a volume that is to be unmounted.
             cwd="/",
         )
-    _await_answer(settings, process, partial(_tail, told, begin))
+    _await_answer(settings, process, partial(_tail, output, begin))
     return status(settings, args)
 
 
@@ -135,13 +134,15 @@ def remove(settings: Settings, args: argparse.Namespace) -> int:
     # They are deleted below, which stops them too.
     args.instances = False
     stop(settings, args)
-    # So that nobody starts the service over what is being deleted.
+    # So that no service is started over what is being deleted.
     with held_lock(settings):
         try:
             _delete_instances(settings)
         # A metadata database that is broken must not keep a user from getting rid of it all.
         except SQLAlchemyError as error:
-            print(f"The metadata can not be read ({first_line_of(error)}); going by what is there.")
+            print(
+                f"The metadata cannot be read ({first_line_of(error)}); deleting what is on disk."
+            )
         _sweep(settings)
         withdraw(settings)
     # Last: what failed before leaves what is needed to run it again.
@@ -163,8 +164,8 @@ def _usable(settings: Settings) -> Iterator[None]:
         yield
     except OSError as error:
         raise Failed(
-            f"The state directory {settings.state_directory} can not be used: {error.strerror}. "
-            "Run it as the user whose it is, or name another with TROVE_STATE_DIRECTORY."
+            f"The state directory {settings.state_directory} cannot be used: {error.strerror}. "
+            "Run this as its owner, or name another with TROVE_STATE_DIRECTORY."
         ) from None
 
 
@@ -182,14 +183,14 @@ def api_url(settings: Settings) -> str:
 
 
 def _await_answer(
-    settings: Settings, process: subprocess.Popen[bytes], told: Callable[[], str]
+    settings: Settings, process: subprocess.Popen[bytes], output: Callable[[], str]
 ) -> None:
-    """Raises Failed with what the service told when it does not come up."""
+    """Raises Failed with the output of the service when it does not start."""
 
     def answers() -> bool:
-        # It says why in its log; to wait for the rest of the minute would tell nothing more.
+        # Its log says why; to wait for the rest of the minute would show nothing more.
         if process.poll() is not None:
-            raise Failed(f"the service ended at once:\n{told()}")
+            raise Failed(f"the service ended at once:\n{output()}")
         # Its own lock too: on this port another service could answer.
         return running_pid(settings) == process.pid and _is_healthy(settings)
 
@@ -217,12 +218,12 @@ def _await(condition: object, seconds: float, otherwise: str) -> None:
 
 def _tail(path: Path, begin: int, lines: int = 15) -> str:
     """The end of a log, but nothing of before this byte: it may be of another run."""
-    told = path.read_bytes()[begin:].decode(errors="replace")
-    return "\n".join(told.splitlines()[-lines:])
+    text = path.read_bytes()[begin:].decode(errors="replace")
+    return "\n".join(text.splitlines()[-lines:])
 
 
 def _clear(state: Path) -> None:
-    """Delete a directory; a mount point is emptied, for it can not be deleted."""
+    """Delete a directory; a mount point is emptied, for it cannot be deleted."""
     if not state.is_mount():
         shutil.rmtree(state)
         return
@@ -237,13 +238,15 @@ def _confirmed(state: Path) -> bool:
     print(f"This deletes every database server and all data below {state}.")
     # A script has to say --yes: an empty input must not count as consent.
     if not sys.stdin.isatty():
-        print("Nothing was removed: nobody is here to confirm it; say --yes.", file=sys.stderr)
+        print(
+            "Nothing was removed: there is no terminal to confirm it; add --yes.", file=sys.stderr
+        )
         return False
     return input("Type 'yes' to go on: ").strip() == "yes"
 
 
 def _stop_instances(settings: Settings) -> None:
-    provider, installation = _surroundings(settings)
+    provider, installation = _environment(settings)
     rows = _instances(installation)
     for row in rows:
         provider.compute.stop_server(row.resource_name)
@@ -251,7 +254,7 @@ def _stop_instances(settings: Settings) -> None:
 
 
 def _delete_instances(settings: Settings) -> None:
-    provider, installation = _surroundings(settings)
+    provider, installation = _environment(settings)
     caller = Caller("", "trove-standalone", is_admin=True)
     for row in _instances(installation):
         instances.delete(installation, caller, row.id)
@@ -270,7 +273,7 @@ def _delete_instances(settings: Settings) -> None:
 
 
 def _sweep(settings: Settings) -> None:
-    """What no metadata tells of: they may be lost, or older than what runs."""
+    """What the metadata does not list: they may be lost, or older than what runs."""
     provider = build_provider(settings)
     for name in sorted(Layout(settings.local.directory).names()):
         # The server first: an engine that runs keeps its volume busy.
@@ -279,7 +282,7 @@ def _sweep(settings: Settings) -> None:
         provider.network.delete_address(name)
 
 
-def _surroundings(settings: Settings) -> tuple[Provider, Installation]:
+def _environment(settings: Settings) -> tuple[Provider, Installation]:
     provider = build_provider(settings)
     return provider, build_installation(settings, provider)
 

@@ -113,11 +113,13 @@ def test_an_empty_file_has_no_entries(tmp_path: Path) -> None:
     assert entries_of(tmp_path / "empty.yaml") == {}
 
 
-@pytest.mark.parametrize(("host", "told"), [("::1", "[::1]"), ("::", "[::1]"), ("10.0.0.4",) * 2])
-def test_addresses_are_those_that_one_calls(settings: Settings, host: str, told: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "address"), [("::1", "[::1]"), ("::", "[::1]"), ("10.0.0.4",) * 2]
+)
+def test_addresses_are_those_that_clients_use(settings: Settings, host: str, address: str) -> None:
     there = replace(settings, api=replace(settings.api, bind_host=host))
     url = cloud_of(there, "a", "b", "c")["auth"]["auth_url"]
-    assert url == f"http://{told}:{there.api.bind_port}/identity/v3"
+    assert url == f"http://{address}:{there.api.bind_port}/identity/v3"
     conductor = replace(settings.conductor, bind_host=host, public_url=None)
     assert conductor.url.endswith(
         f"//{'[' + host + ']' if ':' in host else host}:{conductor.bind_port}"

@@ -1,4 +1,4 @@
-"""Who runs is told by the lock alone, and asking hinders nobody."""
+"""Whether a service runs is known by the lock alone, and a query disturbs no start."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def holder(settings: Settings) -> Iterator[int]:
         process.stdin.close()
 
 
-def test_the_one_who_holds_the_lock_is_told_whatever_the_file_says(settings: Settings) -> None:
+def test_the_holder_of_the_lock_is_found_whatever_the_file_says(settings: Settings) -> None:
     assert running_pid(settings) is None
     with holder(settings) as pid:
         assert lock_file(settings).read_text() == str(pid)
@@ -66,23 +66,23 @@ def test_the_one_who_holds_the_lock_is_told_whatever_the_file_says(settings: Set
     assert running_pid(settings) is None
 
 
-def test_who_asks_does_not_keep_anybody_from_starting(
+def test_a_query_does_not_prevent_a_start(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody starts at the very moment at which another process looks."""
+    """A service starts exactly while another process looks."""
     settings.state_directory.joinpath("standalone.lock").touch()
-    asked = fcntl.fcntl
+    real = fcntl.fcntl
 
-    def ask_and_start(*arguments: Any) -> Any:
-        answer = asked(*arguments)
+    def query_and_start(*arguments: Any) -> Any:
+        answer = real(*arguments)
         with holder(settings):
             return answer
 
-    monkeypatch.setattr(fcntl, "fcntl", ask_and_start)
+    monkeypatch.setattr(fcntl, "fcntl", query_and_start)
     assert running_pid(settings) is None
 
 
-def test_the_service_in_the_background_gets_what_was_asked_for(
+def test_the_service_in_the_background_gets_its_arguments(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It works in another directory, from which a relative path leads elsewhere."""
@@ -94,16 +94,18 @@ def test_the_service_in_the_background_gets_what_was_asked_for(
         return popen([sys.executable, "-c", ""], **options)  # type: ignore[call-overload]
 
     monkeypatch.setattr(subprocess, "Popen", start)
-    monkeypatch.setattr(lifecycle, "_await_answer", lambda settings, process, told: process.wait())
+    monkeypatch.setattr(
+        lifecycle, "_await_answer", lambda settings, process, output: process.wait()
+    )
     monkeypatch.chdir(tmp_path)
-    asked = argparse.Namespace(bind_host="127.0.0.1", config_file=[Path("my.conf")], debug=True)
-    assert start_detached(settings, asked) == 1, "nobody runs afterwards"
+    args = argparse.Namespace(bind_host="127.0.0.1", config_file=[Path("my.conf")], debug=True)
+    assert start_detached(settings, args) == 1, "no service runs afterwards"
     words = " ".join(started[0])
     assert f"--config-file {tmp_path}/my.conf" in words
     assert "--debug" in words
 
 
-def test_a_script_that_does_not_confirm_is_told_how(
+def test_a_script_that_does_not_confirm_is_shown_how(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lock_file(settings).touch()
@@ -128,19 +130,19 @@ def denied(path: Path, *_: Any, **__: Any) -> Any:
         ("remove --yes", "exists"),
     ],
 )
-def test_a_state_directory_that_is_somebody_elses_is_told(
+def test_a_state_directory_of_another_user_is_refused(
     tmp_path: Path, words: str, method: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     state = tmp_path / "theirs"
     settings = Settings(state_directory=state)
-    asked = standalone._parser().parse_args(words.split())
+    args = standalone._parser().parse_args(words.split())
     monkeypatch.setattr(Path, method, denied)
-    with pytest.raises(Failed, match=f"The state directory {state} can not be used: Permission"):
+    with pytest.raises(Failed, match=f"The state directory {state} cannot be used: Permission"):
         if words == "start":
             with held_lock(settings):
                 pass
         else:
-            ACTIONS[asked.action](settings, asked)
+            ACTIONS[args.action](settings, args)
 
 
 @pytest.mark.parametrize("metadata", [None, "not a database, and longer than a header " * 20])
@@ -159,11 +161,11 @@ def test_remove_needs_no_metadata(
     assert not Traces.of(name, state)
 
 
-def test_a_start_that_fails_tells_of_itself_alone(
+def test_a_start_that_fails_shows_its_own_log_alone(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lifecycle.log_file(settings).write_text("an error of the run before\n")
-    popen, asked = subprocess.Popen, standalone._parser().parse_args(["start", "--detach"])
+    popen, args = subprocess.Popen, standalone._parser().parse_args(["start", "--detach"])
 
     def fail(command: list[str], **options: object) -> object:
         words = [sys.executable, "-c", "print('what is wrong now')"]
@@ -171,7 +173,7 @@ def test_a_start_that_fails_tells_of_itself_alone(
 
     monkeypatch.setattr(subprocess, "Popen", fail)
     with pytest.raises(Failed) as refusal:
-        start_detached(settings, asked)
+        start_detached(settings, args)
     assert refusal.value.message == "the service ended at once:\nwhat is wrong now"
 
 
