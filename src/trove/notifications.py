@@ -152,7 +152,7 @@ class _Listening(threading.Thread):
             try:
                 self._receive()
             except errors as error:
-                log.warning("notifications are not received, trying again: %s", error)
+                log.warning("notifications are not received, retrying: %s", error)
             self.is_heard = False
             self._wait(RECONNECT)
 
