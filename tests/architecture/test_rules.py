@@ -15,6 +15,7 @@ SERVICES = {"TaskManager"}
 VAGUE_CLASS = re.compile(r"(Manager|Mixin|Impl|Helper|Utils?)$|^Base[A-Z]|^Abstract")
 
 OUTERMOST = {
+    "guestagent/child.py": 1,
     "engine/runner.py": 1,
     "engine/pool.py": 1,
     "guestagent/agent.py": 2,

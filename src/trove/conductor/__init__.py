@@ -1,7 +1,7 @@
-"""The agents' door, apart from the tenants' API.
+"""The agents' endpoint, apart from the tenants' API.
 
 Read `app.py` (the calls), then `waiting.py` (how thousands of calls are held open), then
-`desk.py` (what each call does in the metadata database).
+`calls.py` (what each call does in the metadata database).
 """
 
 from trove.conductor.app import create_app

@@ -19,8 +19,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from trove.conductor.desk import Desk, credential_in
-from trove.conductor.waiting import Waiting
+from trove.conductor.calls import AgentCalls, credential_in, watched_in
+from trove.conductor.waiting import HeldCall, Waiting
+from trove.engine.control import DUE
 from trove.errors import Invalid, NotFound, NotSupported, TroveError, Unauthenticated
 from trove.metrics import Metrics
 from trove.models.task import DISPATCHED
@@ -30,7 +31,6 @@ from trove.protocol import (
     EnrolRequest,
     SyncAnswer,
     SyncRequest,
-    TaskRequest,
 )
 from trove.services.installation import Installation
 
@@ -61,63 +61,69 @@ def create_app(installation: Installation, metrics: Metrics | None = None) -> St
     `app.state.release` answers every held call at once: call it, from any thread, when the server
     begins to stop.
     """
-    door = Door(Desk(installation), metrics or Metrics())
-    installation.database.notifications.subscribe(DISPATCHED, door.waiting.nudge)
+    endpoint = Endpoint(AgentCalls(installation), metrics or Metrics())
+    notifications = installation.database.notifications
+    notifications.subscribe(DISPATCHED, endpoint.waiting.nudge)
+    # An operation that turns back, or is superseded, withdraws its tasks.
+    notifications.subscribe(DUE, endpoint.waiting.nudge_if_watched)
     app = Starlette(
         routes=[
-            Route("/v1/enrol", door.enrol, methods=["POST"]),
-            Route("/v1/certificate", door.certify, methods=["POST"]),
-            Route("/v1/sync", door.sync, methods=["POST"]),
-            Route("/healthcheck", door.healthcheck),
-            Route("/metrics", door.metrics),
+            Route("/v1/enrol", endpoint.enrol, methods=["POST"]),
+            Route("/v1/certificate", endpoint.certify, methods=["POST"]),
+            Route("/v1/sync", endpoint.sync, methods=["POST"]),
+            Route("/healthcheck", endpoint.healthcheck),
+            Route("/metrics", endpoint.metrics),
         ],
         exception_handlers={
-            TroveError: door.refuse,
-            DataError: door.refuse_what_can_not_be_kept,
-            SQLAlchemyError: door.be_unavailable,
+            TroveError: endpoint.refuse,
+            DataError: endpoint.refuse_unstorable,
+            SQLAlchemyError: endpoint.refuse_for_now,
         },
     )
-    app.state.nudge = door.waiting.nudge
-    app.state.release = door.waiting.release
+    app.state.nudge = endpoint.waiting.nudge
+    app.state.release = endpoint.waiting.release
     return app
 
 
-class Door:
+class Endpoint:
     """The calls, each with its message."""
 
-    def __init__(self, desk: Desk, metrics: Metrics) -> None:
-        notifications = desk.installation.database.notifications
+    def __init__(self, calls: AgentCalls, metrics: Metrics) -> None:
+        notifications = calls.installation.database.notifications
         self.waiting = Waiting(self._open_tasks, notifications.pause_after)
         self._metrics = metrics
-        self._desk = desk
+        self._calls = calls
         self._threads = CapacityLimiter(THREADS)
 
     async def enrol(self, request: Request) -> Response:
         message = await message_in(request, EnrolRequest)
         check_protocol(message.protocol)
-        return self._answer(request, await self._in_thread(self._desk.enrol, message))
+        return self._answer(request, await self._in_thread(self._calls.enrol, message))
 
     async def certify(self, request: Request) -> Response:
         credential = credential_in(request.headers.get("authorization"))
         message = await message_in(request, CertificateRequest)
-        return self._answer(request, await self._in_thread(self._desk.certify, credential, message))
+        return self._answer(
+            request, await self._in_thread(self._calls.certify, credential, message)
+        )
 
     async def sync(self, request: Request) -> Response:
         credential = credential_in(request.headers.get("authorization"))
         message = await message_in(request, SyncRequest)
         check_protocol(message.protocol)
         seen = self.waiting.nudges
-        instance_id, orders = await self._in_thread(self._desk.receive, credential, message)
+        instance_id, answer = await self._in_thread(self._calls.receive, credential, message)
         for result in message.results:
             self._metrics.results.labels("failed" if result.error else "succeeded").inc()
-        if not orders and message.hold > 0:
+        self.waiting.unwatch(instance_id, [result.id for result in message.results])
+        if _is_empty(answer) and message.hold > 0:
             with self._metrics.held.track_inprogress():
-                orders = await self._hold(instance_id, message, seen)
-        self._metrics.orders.inc(len(orders))
-        return self._answer(request, SyncAnswer(orders, self._desk.report_seconds))
+                answer = await self._hold(instance_id, message, answer, seen)
+        self._metrics.orders.inc(len(answer.tasks))
+        return self._answer(request, answer)
 
     async def healthcheck(self, _: Request) -> Response:
-        await self._in_thread(self._desk.check)
+        await self._in_thread(self._calls.check)
         return JSONResponse({"status": "ok"})
 
     async def metrics(self, _: Request) -> Response:
@@ -133,35 +139,42 @@ class Door:
         log.info("%s answered %s: %s", request.url.path, status, error)
         return self._answer(request, {"error": str(error)}, status)
 
-    async def refuse_what_can_not_be_kept(self, request: Request, _: Exception) -> Response:
-        """Such as a NUL in a text: the same message would be refused for ever."""
-        return await self.refuse(request, Invalid("The message has values that can not be kept."))
+    async def refuse_unstorable(self, request: Request, _: Exception) -> Response:
+        """Such as a NUL in a text: the same message would be refused forever."""
+        return await self.refuse(request, Invalid("The message has values that cannot be stored."))
 
-    async def be_unavailable(self, request: Request, error: Exception) -> Response:
+    async def refuse_for_now(self, request: Request, error: Exception) -> Response:
         log.warning("the metadata database does not answer: %s", error)
-        told = {"error": "The metadata database does not answer; try again."}
-        return self._answer(request, told, 503)
+        body = {"error": "The metadata database does not answer; try again."}
+        return self._answer(request, body, 503)
 
     def _answer(self, request: Request, message: Any, status: int = 200) -> Response:
         self._metrics.calls.labels(request.url.path.rpartition("/")[2], status).inc()
         return Response(msgspec.json.encode(message), status, media_type="application/json")
 
-    async def _hold(self, instance_id: str, message: SyncRequest, seen: int) -> list[TaskRequest]:
-        """A task may be withdrawn just when its agent is to be told: then the wait goes on."""
+    async def _hold(
+        self, instance_id: str, message: SyncRequest, answer: SyncAnswer, seen: int
+    ) -> SyncAnswer:
         until = time.monotonic() + min(message.hold, LONGEST_HOLD)
-        orders: list[TaskRequest] = []
-        while not orders and (left := until - time.monotonic()) > 0:
-            if not await self.waiting.until_pending(instance_id, message.busy, left, seen):
+        watched = watched_in(message)
+        # What woke the call may have been withdrawn before it is read: then the wait goes on.
+        while _is_empty(answer) and (left := until - time.monotonic()) > 0:
+            held = HeldCall(frozenset(message.busy), watched)
+            if not await self.waiting.until_pending(instance_id, held, left, seen):
                 break
             seen = self.waiting.nudges
-            orders = await self._in_thread(self._desk.orders, instance_id, message.busy)
-        return orders
+            answer = await self._in_thread(self._calls.pending, instance_id, message)
+        return answer
 
     async def _open_tasks(self) -> Sequence[tuple[str, str]]:
-        return await self._in_thread(self._desk.open_tasks)
+        return await self._in_thread(self._calls.open_tasks)
 
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
         return await to_thread.run_sync(function, *args, limiter=self._threads)
+
+
+def _is_empty(answer: SyncAnswer) -> bool:
+    return not answer.tasks and not answer.withdrawn
 
 
 async def message_in(request: Request, kind: type[M]) -> M:
@@ -174,13 +187,13 @@ async def message_in(request: Request, kind: type[M]) -> M:
     try:
         return msgspec.json.decode(bytes(body), type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid(f"The message can not be understood: {error}") from None
+        raise Invalid(f"The message cannot be decoded: {error}") from None
 
 
 def check_protocol(spoken: int) -> None:
     """Raises NotSupported for an agent that is too old."""
     if spoken < OLDEST_PROTOCOL:
         raise NotSupported(
-            f"Protocol {spoken} is not spoken any more, {OLDEST_PROTOCOL} is the oldest: "
+            f"Protocol {spoken} is not supported any more, {OLDEST_PROTOCOL} is the oldest: "
             "upgrade the guest agent."
         )

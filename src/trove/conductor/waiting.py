@@ -1,7 +1,7 @@
-"""Holds calls open until there is a task for their instance.
+"""Holds calls open until there is a task for their instance, or one of theirs is withdrawn.
 
 Law: however many calls are held, one query at a time looks for all of them; while none is held,
-nobody looks. The only asynchronous code of Trove is here and in `app.py`.
+there is none. The only asynchronous code of Trove is here and in `app.py`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ PAUSE_AFTER_ERROR = 1.0
 
 @dataclass(eq=False)
 class HeldCall:
-    """One call that is being held, and the tasks that its agent has already."""
+    """One call that is being held."""
 
-    busy: frozenset[str]
+    busy: Collection[str]
+    """The tasks that its agent has already."""
+    watched: set[str] = field(default_factory=set)
+    """Those of them whose withdrawal wakes the call."""
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -51,9 +54,9 @@ class Waiting:
         self._released = False
 
     async def until_pending(
-        self, instance_id: str, busy: Collection[str], seconds: float, seen: int | None = None
+        self, instance_id: str, call: HeldCall, seconds: float, seen: int | None = None
     ) -> bool:
-        """Whether a task turned up that is not among the busy ones, within this time.
+        """Whether, within this time, there was a task that is not busy, or a withdrawn one.
 
         `seen` is what `nudges` was before the caller looked for tasks itself.
         """
@@ -62,7 +65,6 @@ class Waiting:
         # The look that followed a nudge since then knew nothing of this call.
         if seen not in (None, self.nudges):
             self._nudged.set()
-        call = HeldCall(frozenset(busy))
         self._held[instance_id].add(call)
         self._ensure_poller()
         try:
@@ -72,6 +74,15 @@ class Waiting:
         finally:
             self._let_go(instance_id, call)
         return not self._released
+
+    def unwatch(self, instance_id: str, task_ids: Iterable[str]) -> None:
+        """The agent has ended these itself: that they are open no more wakes none of its calls."""
+        for call in self._held.get(instance_id, ()):
+            call.watched.difference_update(task_ids)
+
+    def nudge_if_watched(self) -> None:
+        """A task may be withdrawn now. From any thread."""
+        self._soon(self._note_if_watched)
 
     def nudge(self) -> None:
         """There may be a task now: look at once. From any thread."""
@@ -86,6 +97,10 @@ class Waiting:
     def _soon(self, action: Callable[[], None]) -> None:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(action)
+
+    def _note_if_watched(self) -> None:
+        if any(call.watched for calls in self._held.values() for call in calls):
+            self._note_nudge()
 
     def _note_nudge(self) -> None:
         self.nudges += 1
@@ -115,9 +130,13 @@ class Waiting:
             await self._rest(pause)
 
     def _wake(self, pending: Iterable[tuple[str, str]]) -> None:
+        wanted: defaultdict[str, set[str]] = defaultdict(set)
         for instance_id, task_id in pending:
-            for call in self._held.get(instance_id, ()):
-                if task_id not in call.busy:
+            wanted[instance_id].add(task_id)
+        for instance_id, calls in self._held.items():
+            tasks = wanted.get(instance_id, set())
+            for call in calls:
+                if not tasks.issubset(call.busy) or not call.watched.issubset(tasks):
                     self._last = time.monotonic()
                     call.woken.set()
 

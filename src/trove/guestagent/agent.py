@@ -30,7 +30,7 @@ from trove.guestagent.guest import Guest
 from trove.guestagent.journal import Journal
 from trove.guestagent.link import Link, pause_after
 from trove.guestagent.outbox import Outbox, Reporter
-from trove.guestagent.state import Credential, Home
+from trove.guestagent.state import AgentDirectory, Credential
 from trove.guestagent.worker import Worker
 from trove.protocol import CertificateAnswer, SyncAnswer, SyncRequest
 
@@ -54,13 +54,15 @@ class Agent:
     """
 
     def __init__(self, directory: Path, datastore: Datastore | None = None) -> None:
-        self.home = Home(directory)
+        self.directory = AgentDirectory(directory)
         self.outbox = Outbox()
-        self.engine = Engine(self.home, self.outbox.news.set, datastore=datastore)
-        self.guest = Guest(self.home, self.engine, self._certify, self.outbox.set_accounts)
+        self.engine = Engine(self.directory, self.outbox.news.set, datastore=datastore)
+        self.guest = Guest(self.directory, self.engine, self._certify, self.outbox.set_accounts)
         self._closing = threading.Event()
-        self.worker = Worker(Journal(self.home.journal), self.outbox, self.guest, self._closing)
-        self._reporter = Reporter(self.home, self.engine)
+        self.worker = Worker(
+            Journal(self.directory.journal), self.outbox, self.guest, self._closing
+        )
+        self._reporter = Reporter(self.directory, self.engine)
         self._enrolled = threading.Event()
         self._report_seconds = 0.0
         self._exit_code = TERMINATED
@@ -71,14 +73,16 @@ class Agent:
         threads: dict[str, Callable[[], None]] = {
             "poll": partial(self._poll, self._link()),
             "tell": partial(self._tell, self._link()),
-            "work": self.worker.work,
             "watch": self._watch,
         }
         for name, work in threads.items():
             threading.Thread(target=work, name=name, daemon=True).start()
+        self.worker.start()
         self._closing.wait()
         log.info("stopping the engine")
         self.engine.close()
+        if self._exit_code == 0:
+            self.worker.end_long_tasks()
         return self._exit_code
 
     def stop(self, exit_code: int = TERMINATED) -> None:
@@ -122,7 +126,7 @@ class Agent:
 
     def watch_once(self) -> None:
         """One look at everything that changes by itself."""
-        trim(self.home.spec.logs / LOG, LONGEST_LOG)
+        trim(self.directory.spec.logs / LOG, LONGEST_LOG)
         self.engine.check()
         now = time.monotonic()
         if self.engine.is_up and now - self._looked_at > LOOK_AT_ACCOUNTS_EVERY:
@@ -136,7 +140,7 @@ class Agent:
     def _should_renew(self) -> bool:
         """An engine that does not start perhaps lacks nothing but a key that fits."""
         is_able = self.engine.is_up or self.engine.can_not_start
-        return is_able and self._enrolled.is_set() and is_due(self.home.state.renew_at)
+        return is_able and self._enrolled.is_set() and is_due(self.directory.state.renew_at)
 
     def _ask(self, link: Link) -> None:
         if not self._enrolled.is_set():
@@ -144,11 +148,11 @@ class Agent:
         self._sync(link, SyncRequest(self._reporter.report(), hold=self._report_seconds))
 
     def _enrol(self, link: Link) -> None:
-        known = self.home.credential()
+        known = self.directory.credential()
         if known.instance_id is None:
-            answer = link.enrol(self.home.start.token, known.credential)
+            answer = link.enrol(self.directory.start.token, known.credential)
             self._report_seconds = answer.report_seconds
-            self.home.accept(Credential(answer.credential, answer.instance_id))
+            self.directory.accept(Credential(answer.credential, answer.instance_id))
             log.info("enrolled as the agent of instance %s", answer.instance_id)
         self._enrolled.set()
 
@@ -169,15 +173,17 @@ class Agent:
     def _sync(self, link: Link, message: SyncRequest) -> SyncAnswer:
         message.agent_version = __version__
         message.busy = self.worker.busy()
-        answer = link.sync(self.home.credential().credential, message)
+        message.accepts_withdrawal = True
+        answer = link.sync(self.directory.credential().credential, message)
         self._report_seconds = answer.report_seconds
+        self.worker.withdraw(answer.withdrawn)
         self.worker.take(answer.tasks)
         return answer
 
     def _certify(self, csr: str) -> CertificateAnswer:
         link = self._link()
         try:
-            return link.certificate(self.home.credential().credential, csr)
+            return link.certificate(self.directory.credential().credential, csr)
         finally:
             link.close()
 
@@ -205,12 +211,12 @@ class Agent:
         """Perhaps the conductor has lost its memory; the engine can not be blamed for that."""
         log.warning("not let in, enrolling again: %s", error)
         self._enrolled.clear()
-        known = self.home.credential()
+        known = self.directory.credential()
         if known.instance_id is not None:
-            self.home.accept(Credential(known.credential))
+            self.directory.accept(Credential(known.credential))
 
     def _link(self) -> Link:
-        start = self.home.start
+        start = self.directory.start
         return Link(start.conductor_url, start.authority, only_authority=start.only_authority)
 
 

@@ -16,7 +16,7 @@ from trove.datastores import datastore_of
 from trove.datastores.base import Empty
 from trove.datastores.parts import Datastore, Parts
 from trove.errors import TroveError, Unavailable
-from trove.guestagent.state import Home
+from trove.guestagent.state import AgentDirectory
 from trove.protocol import EngineState
 
 log = logging.getLogger(__name__)
@@ -35,18 +35,18 @@ class Engine:
 
     def __init__(
         self,
-        home: Home,
+        directory: AgentDirectory,
         changed: Callable[[], None],
         *,
         datastore: Datastore | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.state = EngineState.NEW if home.state.desired is None else EngineState.STARTING
+        self.state = EngineState.NEW if directory.state.desired is None else EngineState.STARTING
         self.version: str | None = None
         self.error: str | None = None
-        self._home = home
+        self._directory = directory
         self._changed = changed
-        self._datastore = datastore or datastore_of(home.manager)
+        self._datastore = datastore or datastore_of(directory.manager)
         self._clock = clock
         self._parts: Parts | None = None
         self._lock = threading.RLock()
@@ -62,7 +62,7 @@ class Engine:
         # Read once: another thread may change the size meanwhile.
         parts = self._parts
         if parts is None:
-            parts = self._parts = Parts(self._datastore, self._home.spec)
+            parts = self._parts = Parts(self._datastore, self._directory.spec)
         return parts
 
     @property
@@ -82,32 +82,32 @@ class Engine:
     def bring_up(self) -> None:
         """Configure and start it, now and whenever it is found dead; raises Failed."""
         with self._at_work():
-            self._home.remember(desired=RUNNING)
+            self._directory.remember(desired=RUNNING)
             self._start_or_fail()
 
     def halt(self) -> None:
         """Stop it, and keep it stopped."""
         with self._at_work():
-            self._home.remember(desired=STOPPED)
+            self._directory.remember(desired=STOPPED)
             self.parts.driver.stop()
             self._publish(EngineState.STOPPED)
 
     def restart(self) -> None:
         with self._at_work():
-            self._home.remember(desired=RUNNING)
+            self._directory.remember(desired=RUNNING)
             self.parts.driver.stop()
             self._start_or_fail()
 
     def resize(self, memory: int, vcpus: int) -> None:
         """Take this size (MiB, processors); an engine that should run is restarted."""
         self.set_size(memory, vcpus)
-        if self._home.state.desired == RUNNING:
+        if self._directory.state.desired == RUNNING:
             self.restart()
 
     def set_size(self, memory: int, vcpus: int) -> None:
         """The size that it will have when it is configured next."""
         with self._at_work():
-            self._home.remember(memory=memory, vcpus=vcpus)
+            self._directory.remember(memory=memory, vcpus=vcpus)
             self._parts = None
 
     def take_up_certificate(self) -> None:
@@ -133,7 +133,7 @@ class Engine:
         self._closed = True
         had_lock = self._lock.acquire(timeout=patience)
         try:
-            if self._home.state.desired is not None:
+            if self._directory.state.desired is not None:
                 self.parts.driver.stop()
         finally:
             if had_lock:
@@ -147,7 +147,7 @@ class Engine:
             yield
 
     def _look(self) -> None:
-        desired = self._home.state.desired
+        desired = self._directory.state.desired
         if desired is None:
             return
         driver = self.parts.driver
@@ -194,7 +194,7 @@ class Engine:
 
     def _start(self) -> None:
         """A reboot may have emptied the directories of sockets and logs, and taken them along."""
-        spec, driver = self._home.spec, self.parts.driver
+        spec, driver = self._directory.spec, self.parts.driver
         for directory in (spec.run, spec.logs):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         driver.configure()

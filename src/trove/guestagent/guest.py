@@ -1,13 +1,15 @@
-"""What the handlers of tasks work with."""
+"""What the handlers of tasks work with: `Guest`, and `LongGuest` those of the long lane."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
+from trove.datastores import datastore_of
 from trove.datastores.parts import Parts
 from trove.guestagent.engine import Engine
-from trove.guestagent.state import Home
+from trove.guestagent.state import AgentDirectory
 from trove.guestagent.tls import Request
 from trove.protocol import Accounts, CertificateAnswer
 
@@ -19,7 +21,7 @@ Certify = Callable[[str], CertificateAnswer]
 class Guest:
     """One engine with its accounts and files."""
 
-    home: Home
+    directory: AgentDirectory
     engine: Engine
     certify: Certify
     publish: Callable[[Accounts], None]
@@ -37,10 +39,21 @@ class Guest:
 
     def renew_certificate(self) -> None:
         """Another key and certificate for a running engine."""
-        with Request(self.home.spec) as request:
+        with Request(self.directory.spec) as request:
             self.install_certificate(request)
         self.engine.take_up_certificate()
 
     def install_certificate(self, request: Request) -> None:
         renew_at = request.install(self.certify(request.csr()))
-        self.home.remember(renew_at=renew_at)
+        self.directory.remember(renew_at=renew_at)
+
+
+@dataclass
+class LongGuest:
+    """The same in the process of a long task, where nothing may change the engine."""
+
+    directory: AgentDirectory
+
+    @cached_property
+    def parts(self) -> Parts:
+        return Parts(datastore_of(self.directory.manager), self.directory.spec)

@@ -13,16 +13,26 @@ from typing import Any, TypeVar
 import msgspec
 
 from trove import __version__
-from trove.errors import Invalid, NotSupported
+from trove.errors import AlreadyExists, Invalid, NotFound, NotSupported, TroveError, Unavailable
 from trove.guestagent.attempt import Attempt
-from trove.guestagent.guest import Guest
-from trove.protocol.tasks import AgentTask, load_packages
+from trove.guestagent.guest import Guest, LongGuest
+from trove.protocol import ErrorKind
+from trove.protocol.tasks import AgentTask, Lane, load_packages
 
 A = TypeVar("A", bound=AgentTask[Any])
+G = TypeVar("G", Guest, LongGuest)
 R = TypeVar("R")
 
-Do = Callable[[Guest, A, Attempt], R]
+Do = Callable[[G, A, Attempt], R]
 Existing = Callable[[Guest, A], list[str]]
+
+KINDS: tuple[tuple[type[TroveError], ErrorKind], ...] = (
+    (AlreadyExists, ErrorKind.EXISTS),
+    (Invalid, ErrorKind.INVALID),
+    (NotFound, ErrorKind.NOT_FOUND),
+    (NotSupported, ErrorKind.INVALID),
+    (Unavailable, ErrorKind.UNAVAILABLE),
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,7 @@ class Handler:
     """How one kind of task is done."""
 
     task: type[AgentTask[Any]]
-    do: Do[Any, Any]
+    do: Callable[[Any, Any, Attempt], Any]
     existing: Existing[Any] | None = None
     """Which of the things that the task is to create are there already."""
 
@@ -41,13 +51,14 @@ HANDLERS: dict[str, Handler] = {}
 
 def handles(
     task: type[A], *, existing: Existing[A] | None = None
-) -> Callable[[Do[A, R]], Do[A, R]]:
+) -> Callable[[Do[G, A, R]], Do[G, A, R]]:
     """Register the function that does this task and returns its `Result`.
 
-    Of a task that is not repeatable, `existing` says what is there before its first attempt.
+    In the long lane, it takes a `LongGuest` and runs in a process of its own. For a task that is
+    not repeatable, `existing` says what is there before its first attempt.
     """
 
-    def register(do: Do[A, R]) -> Do[A, R]:
+    def register(do: Do[G, A, R]) -> Do[G, A, R]:
         HANDLERS[task.kind] = Handler(task, do, existing)
         return do
 
@@ -72,3 +83,15 @@ def typed(handler: Handler, args: dict[str, Any]) -> AgentTask[Any]:
     except msgspec.ValidationError as error:
         raise Invalid(f"{handler.task.kind}: {error}") from None
     return task
+
+
+def lane_of(kind: str) -> Lane:
+    """Of a kind that is not known: where it is soon refused."""
+    try:
+        return handler_of(kind).task.lane
+    except NotSupported:
+        return Lane.ACCOUNTS
+
+
+def error_kind_of(error: TroveError) -> ErrorKind:
+    return next((kind for cls, kind in KINDS if isinstance(error, cls)), ErrorKind.FAILED)

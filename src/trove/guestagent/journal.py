@@ -10,6 +10,7 @@ import enum
 import logging
 import time
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,7 @@ class Journal:
         entry.state, entry.error, entry.error_kind = TaskState.FAILED, error, kind
         self._write(entry)
 
-    def acknowledge(self, task_ids: list[str]) -> None:
+    def acknowledge(self, task_ids: Iterable[str]) -> None:
         """The conductor has these answers. They are kept for a while: a call that was under way
         may bring the same task once more."""
         for entry in filter(None, map(self.find, task_ids)):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trove.guestagent.engine import Engine
-from trove.guestagent.state import Home
+from trove.guestagent.state import AgentDirectory
 from trove.protocol import Accounts, Report, TaskProgress, TaskResult
 
 GIB = 1024**3
@@ -90,8 +90,8 @@ class Outbox:
 class Reporter:
     """Says what is."""
 
-    def __init__(self, home: Home, engine: Engine) -> None:
-        self._home = home
+    def __init__(self, directory: AgentDirectory, engine: Engine) -> None:
+        self._directory = directory
         self._engine = engine
         self._measured_at = -MEASURE_EVERY
         self._measured_in = engine.state
@@ -113,7 +113,7 @@ class Reporter:
         now, state = time.monotonic(), self._engine.state
         if now - self._measured_at >= MEASURE_EVERY or state != self._measured_in:
             self._measured_at, self._measured_in = now, state
-            self._volume = usage_of(self._home.spec.data, beside=self._home.directory)
+            self._volume = usage_of(self._directory.spec.data, beside=self._directory.path)
         return self._volume
 
 

@@ -1,7 +1,7 @@
-"""What an agent knows of itself: the files in its directory.
+"""The files in an agent's directory.
 
-`agent.json` and `place.json` are written by whoever made the server; `credential` and
-`state.json` by the agent, and nobody else reads them.
+`agent.json` and `place.json` are written by the provider that makes the server; `credential` and
+`state.json` by the agent, and no other process reads them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Start(msgspec.Struct):
 
 
 class Credential(msgspec.Struct):
-    """`credential`: written before it is first shown, so that no lost answer can lock us out."""
+    """`credential`: written before it is first sent, so that a lost answer costs nothing."""
 
     credential: str
     instance_id: str | None = None
@@ -46,26 +46,31 @@ class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """MiB, since the last resize."""
     vcpus: int | None = None
     renew_at: float | None = None
-    """Unix time at which to ask for the next certificate; None if there is none yet."""
+    """Unix time at which to request the next certificate; None if there is none yet."""
 
 
-class Home:
-    """The agent's directory."""
+class AgentDirectory:
+    """The directory of one agent, by its path."""
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self._lock = threading.Lock()
-        self._spec = _read_spec(directory / "place.json")
+        self._spec = _read_spec(path / "place.json")
         self._state = self._read_state()
 
     @property
     def journal(self) -> Path:
-        return self.directory / "journal"
+        return self.path / "journal"
+
+    @property
+    def long_tasks(self) -> Path:
+        """A directory for each long task that runs."""
+        return self.path / "long"
 
     @property
     def start(self) -> Start:
-        """Read anew each time: the token may have been replaced."""
-        return read_json(self.directory / "agent.json", Start)
+        """Read each time: the token may have been replaced."""
+        return read_json(self.path / "agent.json", Start)
 
     @property
     def manager(self) -> str:
@@ -86,12 +91,12 @@ class Home:
         with self._lock:
             changed = msgspec.structs.replace(self._state, **changes)
             if changed != self._state:
-                write_json(self.directory / "state.json", changed)
+                write_json(self.path / "state.json", changed)
                 self._state = changed
 
     def credential(self) -> Credential:
-        """The agent's own credential, made up on first use."""
-        path = self.directory / "credential"
+        """The agent's own credential, created on first use."""
+        path = self.path / "credential"
         try:
             return read_json(path, Credential)
         except FileNotFoundError:
@@ -101,11 +106,11 @@ class Home:
 
     def accept(self, credential: Credential) -> None:
         """The conductor knows this credential."""
-        write_json(self.directory / "credential", credential)
+        write_json(self.path / "credential", credential)
 
     def _read_state(self) -> State:
         try:
-            return read_json(self.directory / "state.json", State)
+            return read_json(self.path / "state.json", State)
         except FileNotFoundError:
             return State()
 

@@ -65,7 +65,7 @@ def resize(guest: Guest, task: Resize, attempt: Attempt) -> Nothing:
 
 @handles(Diagnose)
 def diagnose(guest: Guest, task: Diagnose, attempt: Attempt) -> Diagnosis:
-    spec = guest.home.spec
+    spec = guest.directory.spec
     hwinfo = {"mem_total": spec.memory * 1024, "num_cpus": spec.vcpus}
     return Diagnosis(hwinfo, diagnostics())
 
@@ -87,7 +87,7 @@ def diagnostics() -> dict[str, str | int]:
 
 def _install_with_certificate(guest: Guest, attempt: Attempt) -> None:
     # The key is made by a process of its own meanwhile.
-    with Request(guest.home.spec) as request:
+    with Request(guest.directory.spec) as request:
         guest.engine.prepare()
         attempt.report(0.6, "getting a certificate")
         guest.install_certificate(request)

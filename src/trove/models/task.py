@@ -9,6 +9,7 @@ from sqlalchemy import JSON, Boolean, ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from trove.db import Base, Id, JsonObject, Prose, Word, new_id, utcnow
+from trove.engine import Operation
 from trove.notifications import notify
 
 FORGOTTEN = ""
@@ -30,6 +31,9 @@ class Task(Base):
     instance_id: Mapped[str] = mapped_column(String(36), ForeignKey("instances.id"))
     operation_id: Mapped[str | None] = mapped_column(String(36))
     """The operation that the answer wakes."""
+    operation_state: Mapped[str | None] = mapped_column(String(16))
+    """Its state at that time: what a step dispatched is withdrawn once the operation turns back,
+    what an undo dispatched is not."""
     kind: Mapped[Word]
     args: Mapped[JsonObject | None] = mapped_column(JSON(none_as_null=True))
     """Those that are no secret."""
@@ -59,7 +63,7 @@ def dispatch(  # noqa: PLR0913 - one keyword per column that a caller sets
     args: JsonObject | None = None,
     *,
     sealed: str = FORGOTTEN,
-    operation_id: str | None = None,
+    operation: Operation | None = None,
     key: str | None = None,
     request_id: str | None = None,
 ) -> Task:
@@ -69,13 +73,14 @@ def dispatch(  # noqa: PLR0913 - one keyword per column that a caller sets
     operation, a second call (with the same `key`, by default the kind) finds the task of the first
     one; without one, each call dispatches another task.
     """
-    task_id = task_id_of(operation_id, instance_id, key or kind) if operation_id else new_id()
-    task = session.get(Task, task_id) if operation_id else None
+    task_id = task_id_of(operation.id, instance_id, key or kind) if operation else new_id()
+    task = session.get(Task, task_id) if operation else None
     if task is None:
         task = Task(
             id=task_id,
             instance_id=instance_id,
-            operation_id=operation_id,
+            operation_id=operation.id if operation else None,
+            operation_state=operation.state if operation else None,
             kind=kind,
             args=args,
             sealed_args=sealed,

@@ -151,6 +151,8 @@ class SyncRequest(msgspec.Struct, omit_defaults=True):
     progress: list[TaskProgress] = []
     busy: list[str] = []
     """Ids of tasks that the agent has and works on: they need not be sent again."""
+    accepts_withdrawal: bool = False
+    """Whether it ends the tasks in `SyncAnswer.withdrawn`, and then calls them busy no more."""
     hold: float = 10.0
     """How many seconds the answer may take; 0 for an answer at once."""
 
@@ -160,3 +162,5 @@ class SyncAnswer(msgspec.Struct, omit_defaults=True):
 
     tasks: list[TaskRequest] = []
     report_seconds: float = 10.0
+    withdrawn: list[str] = []
+    """Ids of busy tasks whose results are not needed any more: they are to end."""

@@ -1,7 +1,7 @@
-"""What agents are told and what they tell: enrolment, reports, tasks and their answers.
+"""What agents send and receive: enrolment, reports, tasks and their results.
 
-Law: an agent is known by its credential alone, and the credential leads to one instance; nothing
-that an agent says can name another. A task is answered once, the first answer stands, and the
+Law: an agent is known by its credential alone, and the credential belongs to one instance; nothing
+that an agent sends can name another. A task is answered once, the first answer stands, and the
 operation that waits for it is woken in the same transaction.
 """
 
@@ -32,7 +32,7 @@ from trove.errors import (
 from trove.models import Agent, Instance, Task
 from trove.models.agent import digest_of
 from trove.models.event import record_event
-from trove.models.task import FORGOTTEN, find_task
+from trove.models.task import DISPATCHED, FORGOTTEN, find_task
 from trove.notifications import notify
 from trove.protocol import (
     Accounts,
@@ -70,6 +70,7 @@ __all__ = [
     "pending_tasks_of",
     "raise_for",
     "receive",
+    "withdrawn_of",
 ]
 
 
@@ -129,7 +130,7 @@ def identify(session: Session, credential: str) -> str:
 
 
 def receive(session: Session, instance_id: str, request: SyncRequest, clock: Clock) -> None:
-    """Keep what an agent tells: its report, how far its tasks are, and what came of them."""
+    """Store an agent's report, and the progress and results of its tasks."""
     _keep_report(session, instance_id, request)
     if not request.progress and not request.results:
         return
@@ -151,9 +152,9 @@ def open_tasks(session: Session) -> Sequence[tuple[str, str]]:
 def pending_tasks_of(
     session: Session, vault: Vault, instance_id: str, clock: Clock, *, busy: Collection[str] = ()
 ) -> list[TaskRequest]:
-    """What one agent is to do, the oldest first, save what it is at already.
+    """What one agent is to do, the oldest first, without what it works on already.
 
-    A task that was sealed with another key fails here and now: its agent would never hear of it.
+    A task that was sealed with another key fails here: its agent would never receive it.
     """
     wanted = _open(Task).where(Task.instance_id == instance_id)
     tasks = session.scalars(wanted.order_by(Task.created_at, Task.id)).all()
@@ -170,11 +171,20 @@ def pending_tasks_of(
     return requests
 
 
+def withdrawn_of(session: Session, instance_id: str, busy: Collection[str]) -> list[str]:
+    """Which of the tasks that an agent works on are not to be done any more."""
+    if not busy:
+        return []
+    # All open ones, not `IN (busy)`: a guest that is taken over may send ids without end.
+    wanted = set(session.scalars(_open(Task.id).where(Task.instance_id == instance_id)))
+    return sorted(set(busy) - wanted)
+
+
 def await_answer(database: Database, task_id: str, timeout: float) -> Task:
     """The answered task; waits for up to `timeout` seconds.
 
-    A task that is not answered in time is withdrawn, so that nothing happens hours later which
-    nobody expects any more: it then bears an error of the kind `unavailable`.
+    A task that is not answered in time is withdrawn, so that nothing happens hours later: it then
+    has an error of the kind `unavailable`.
     """
     begun = time.monotonic()
     with database.notifications.watch(_answer_topic(task_id)) as notified:
@@ -268,7 +278,7 @@ def _keep_progress(session: Session, instance_id: str, progress: TaskProgress) -
 
 
 def _keep_result(session: Session, instance_id: str, result: TaskResult, clock: Clock) -> None:
-    """The first answer stands; an operation that has ended since then is left in peace."""
+    """The first answer stands; an operation that has ended since then is not changed."""
     kept = session.execute(
         _unanswered(instance_id, result.id).values(
             answered=True,
@@ -327,9 +337,14 @@ def _unanswered(instance_id: str, task_id: str) -> Any:
 
 
 def _open(*what: Any) -> Select[Any]:
-    """Unanswered tasks that nobody, or an operation that still goes on, waits for."""
-    goes_on = exists().where(Operation.id == Task.operation_id, Operation.state.in_(ACTIVE))
-    return select(*what).where(Task.answered.is_(False), or_(Task.operation_id.is_(None), goes_on))
+    """Unanswered tasks of requests, and of operations that still wait for them."""
+    waits = exists().where(
+        Operation.id == Task.operation_id,
+        Operation.state.in_(ACTIVE),
+        # One that turned back waits for what its undos dispatch. NULL is of an older release.
+        or_(Task.operation_state.is_(None), Task.operation_state == Operation.state),
+    )
+    return select(*what).where(Task.answered.is_(False), or_(Task.operation_id.is_(None), waits))
 
 
 def _withdraw(database: Database, task_id: str, timeout: float) -> Task:
@@ -349,6 +364,7 @@ def _withdraw(database: Database, task_id: str, timeout: float) -> Task:
             )
         )
         if withdrawn.rowcount:  # type: ignore[attr-defined]
+            notify(session, DISPATCHED)
             _record_failure(session, task, error)
         session.refresh(task)
     return task

@@ -108,7 +108,7 @@ class Context(Generic[S]):
             task.kind,
             arguments_of(task),
             sealed=sealed or FORGOTTEN,
-            operation_id=self.operation.id,
+            operation=self.operation,
             key=key,
             request_id=self.operation.request_id,
         )

@@ -7,7 +7,7 @@ import time
 
 from sqlalchemy.exc import OperationalError
 
-from trove.conductor.waiting import Waiting
+from trove.conductor.waiting import HeldCall, Waiting
 
 
 class Board:
@@ -35,7 +35,10 @@ def test_thousands_are_held_by_one_query_at_a_time() -> None:
     async def scene() -> None:
         board = Board()
         waiting = Waiting(board.look, lambda _: 0.02)
-        calls = [asyncio.create_task(waiting.until_pending(f"i{n}", (), 30)) for n in range(5000)]
+        calls = [
+            asyncio.create_task(waiting.until_pending(f"i{n}", HeldCall(()), 30))
+            for n in range(5000)
+        ]
         await asyncio.sleep(0.2)
         assert board.looks < 30
         board.tasks = [("i4711", "t")]
@@ -53,13 +56,13 @@ def test_nobody_looks_while_none_is_held() -> None:
         board = Board()
         waiting = Waiting(board.look, lambda _: 0.01)
         waiting.nudge()
-        assert not await waiting.until_pending("i", (), 0.05)
+        assert not await waiting.until_pending("i", HeldCall(()), 0.05)
         await asyncio.sleep(0.05)
         seen = board.looks
         await asyncio.sleep(0.1)
         assert board.looks == seen
         board.tasks = [("i", "t")]
-        assert await waiting.until_pending("i", (), 5)
+        assert await waiting.until_pending("i", HeldCall(()), 5)
 
     asyncio.run(scene())
 
@@ -68,7 +71,7 @@ def test_a_nudge_is_faster_than_the_next_look() -> None:
     async def scene() -> None:
         board = Board()
         waiting = Waiting(board.look, lambda _: 20)
-        call = asyncio.create_task(waiting.until_pending("i", ("busy",), 15))
+        call = asyncio.create_task(waiting.until_pending("i", HeldCall(("busy",)), 15))
         await asyncio.sleep(0.05)
         begun = time.monotonic()
         board.tasks = [("i", "busy")]
@@ -87,14 +90,14 @@ def test_a_nudge_between_the_callers_look_and_its_wait_is_not_lost() -> None:
     async def scene() -> None:
         board = Board()
         waiting = Waiting(board.look, lambda _: 20)
-        other = asyncio.create_task(waiting.until_pending("other", (), 0.5))
+        other = asyncio.create_task(waiting.until_pending("other", HeldCall(()), 0.5))
         await asyncio.sleep(0.05)
         seen = waiting.nudges
         board.tasks = [("i", "t")]
         await asyncio.to_thread(waiting.nudge)
         await asyncio.sleep(0.05)
         assert waiting.nudges == seen + 1
-        assert await waiting.until_pending("i", (), 15, seen)
+        assert await waiting.until_pending("i", HeldCall(()), 15, seen)
         assert not await other
 
     asyncio.run(scene())
@@ -109,7 +112,7 @@ def test_the_next_look_is_later_the_longer_nothing_happens() -> None:
             return 0.02
 
         waiting = Waiting(board.look, pause_after)
-        call = asyncio.create_task(waiting.until_pending("i", (), 15))
+        call = asyncio.create_task(waiting.until_pending("i", HeldCall(()), 15))
         await asyncio.sleep(0.2)
         assert idle == sorted(idle)
         waiting.nudge()
@@ -125,7 +128,7 @@ def test_two_calls_of_one_instance_are_both_woken() -> None:
     async def scene() -> None:
         board = Board()
         waiting = Waiting(board.look, lambda _: 0.01)
-        calls = [asyncio.create_task(waiting.until_pending("i", (), 5)) for _ in range(2)]
+        calls = [asyncio.create_task(waiting.until_pending("i", HeldCall(()), 5)) for _ in range(2)]
         await asyncio.sleep(0.03)
         board.tasks = [("i", "t")]
         assert await asyncio.gather(*calls) == [True, True]
@@ -138,7 +141,7 @@ def test_a_database_that_is_away_is_asked_again() -> None:
         board = Board()
         board.fails, board.tasks = 1, [("i", "t")]
         waiting = Waiting(board.look, lambda _: 0.01)
-        call = asyncio.create_task(waiting.until_pending("i", (), 10))
+        call = asyncio.create_task(waiting.until_pending("i", HeldCall(()), 10))
         await asyncio.sleep(0.05)
         waiting.nudge()
         assert await call
@@ -150,10 +153,12 @@ def test_a_database_that_is_away_is_asked_again() -> None:
 def test_a_release_lets_everybody_go_for_good() -> None:
     async def scene() -> None:
         waiting = Waiting(Board().look, lambda _: 0.01)
-        calls = [asyncio.create_task(waiting.until_pending(f"i{n}", (), 30)) for n in range(3)]
+        calls = [
+            asyncio.create_task(waiting.until_pending(f"i{n}", HeldCall(()), 30)) for n in range(3)
+        ]
         await asyncio.sleep(0.03)
         await asyncio.to_thread(waiting.release)
         assert await asyncio.gather(*calls) == [False] * 3
-        assert not await waiting.until_pending("i", (), 30)
+        assert not await waiting.until_pending("i", HeldCall(()), 30)
 
     asyncio.run(scene())

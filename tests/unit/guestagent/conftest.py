@@ -12,7 +12,7 @@ from trove.datastores import manifest_of
 from trove.datastores.base import Source
 from trove.datastores.parts import Datastore
 from trove.errors import AlreadyExists, Failed, NotFound, TroveError
-from trove.guestagent.state import Home
+from trove.guestagent.state import AgentDirectory
 from trove.protocol import Account, Accounts, DatabaseAccount, EngineState
 
 
@@ -196,8 +196,8 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def home(directory: Path) -> Home:
-    return Home(directory)
+def agent_directory(directory: Path) -> AgentDirectory:
+    return AgentDirectory(directory)
 
 
 @pytest.fixture

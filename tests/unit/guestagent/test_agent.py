@@ -34,7 +34,7 @@ from trove.files import write_private
 from trove.guestagent import agent as module
 from trove.guestagent import tls
 from trove.guestagent.agent import Agent
-from trove.guestagent.state import Home
+from trove.guestagent.state import AgentDirectory
 from trove.models import Agent as AgentRow
 from trove.models import Instance
 from trove.protocol import EngineState
@@ -102,7 +102,7 @@ def test_from_the_first_call_to_a_running_engine(
     assert driver.now is EngineState.STOPPED
     with running(make()):
         until(lambda: driver.now is EngineState.RUNNING, 20)
-    assert agent.home.state.desired == "running"
+    assert agent.directory.state.desired == "running"
 
 
 def test_what_tenants_do_by_themselves_is_told(
@@ -114,7 +114,7 @@ def test_what_tenants_do_by_themselves_is_told(
 ) -> None:
     monkeypatch.setattr(module, "LOOK_AT_ACCOUNTS_EVERY", 0.0)
     around, agent = conductor.installation, make()
-    agent.home.remember(desired="running")
+    agent.directory.remember(desired="running")
     with running(agent):
         until(lambda: agent_row(around, instance).engine_state == "running", 20)
         accounts.databases.append("their own")
@@ -126,7 +126,7 @@ def test_progress_is_told(
 ) -> None:
     around, agent = conductor.installation, make()
     let_go = threading.Event()
-    driver.install = lambda: let_go.wait(20) and None  # type: ignore[method-assign]
+    driver.prepare = lambda source: let_go.wait(20) and None  # type: ignore[method-assign]
     prepare = ask(around, instance, "prepare")
     with running(agent):
         until(lambda: task_row(around, prepare).note == "making the data directory", 20)
@@ -141,9 +141,9 @@ def test_an_answer_that_was_lost_locks_nobody_out(
     """The agent dies when the conductor has taken its token, before it has read the answer."""
     agent = make()
     link = agent._link()
-    link.enrol(agent.home.start.token, agent.home.credential().credential)
+    link.enrol(agent.directory.start.token, agent.directory.credential().credential)
     link.close()
-    assert agent.home.credential().instance_id is None
+    assert agent.directory.credential().instance_id is None
     with running(make()) as codes:
         until(lambda: agent_row(conductor.installation, instance).reported_at, 20)
         assert codes == []
@@ -158,7 +158,7 @@ def test_a_conductor_that_forgot_is_enrolled_with_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     around, agent = conductor.installation, make()
-    agent.home.remember(desired="running")
+    agent.directory.remember(desired="running")
     with running(agent) as codes:
         until(lambda: agent_row(around, instance).engine_state == "running", 20)
         with around.database.begin() as session:
@@ -176,7 +176,7 @@ def test_when_its_instance_is_deleted_it_stops_for_good(
     conductor: Conductor, instance: str, make: Callable[[], Agent], driver: MemoryDriver
 ) -> None:
     around, agent = conductor.installation, make()
-    agent.home.remember(desired="running")
+    agent.directory.remember(desired="running")
     with running(agent) as codes:
         until(lambda: agent_row(around, instance).engine_state == "running", 20)
         with around.database.begin() as session:
@@ -191,7 +191,7 @@ def test_no_result_is_lost_while_the_conductor_is_away(
 ) -> None:
     around, agent = conductor.installation, make()
     let_go = threading.Event()
-    driver.install = lambda: let_go.wait(30) and None  # type: ignore[method-assign]
+    driver.prepare = lambda source: let_go.wait(30) and None  # type: ignore[method-assign]
     prepare = ask(around, instance, "prepare")
     with running(agent):
         until(agent.worker.busy, 20)
@@ -229,10 +229,10 @@ def test_a_certificate_is_renewed_in_time(
     conductor: Conductor, instance: str, make: Callable[[], Agent], driver: MemoryDriver
 ) -> None:
     agent = make()
-    agent.home.remember(desired="running", renew_at=1.0)
+    agent.directory.remember(desired="running", renew_at=1.0)
     with running(agent):
-        until(lambda: (agent.home.state.renew_at or 0) > time.time(), 20)
-        assert agent.home.spec.certificate.read_text().startswith("-----BEGIN CERTIFICATE")
+        until(lambda: (agent.directory.state.renew_at or 0) > time.time(), 20)
+        assert agent.directory.spec.certificate.read_text().startswith("-----BEGIN CERTIFICATE")
 
 
 class StrictDriver(MemoryDriver):
@@ -273,7 +273,7 @@ def test_a_renewal_that_was_killed_is_done_again(
             raise Killed
         write_private(path, content)
 
-    spec = Home(directory).spec
+    spec = AgentDirectory(directory).spec
     driver = StrictDriver(spec)
     agent = Agent(directory, memory_datastore(driver, accounts))
     link = agent._link()
@@ -284,7 +284,7 @@ def test_a_renewal_that_was_killed_is_done_again(
         patch.setattr(tls, "write_private", kill_before_certificate)
         agent.guest.renew_certificate()
     assert not is_pair(spec)
-    agent.home.remember(desired="running", renew_at=1.0)
+    agent.directory.remember(desired="running", renew_at=1.0)
     with running(Agent(directory, memory_datastore(driver, accounts))):
         until(lambda: driver.now is EngineState.RUNNING, 30)
     assert is_pair(spec)
@@ -293,7 +293,7 @@ def test_a_renewal_that_was_killed_is_done_again(
 def test_its_own_log_is_kept_short(make: Callable[[], Agent]) -> None:
     """Nobody else does, and it lies on the tenant's volume."""
     agent = make()
-    log = agent.home.spec.logs / "agent.log"
+    log = agent.directory.spec.logs / "agent.log"
     log.parent.mkdir(parents=True)
     log.write_bytes(b"trying again\n" * (LONGEST_LOG // 10) + b"the last\n")
     agent.watch_once()
@@ -321,7 +321,7 @@ def test_the_watch_outlives_whatever_it_sees(
         look()
 
     monkeypatch.setattr(agent.engine, "check", check)
-    agent.home.remember(desired="running")
+    agent.directory.remember(desired="running")
     with running(agent):
         until(lambda: driver.now is EngineState.RUNNING, 20)
     assert "surprise" in caplog.text

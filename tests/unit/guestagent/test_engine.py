@@ -10,7 +10,7 @@ import pytest
 from tests.unit.guestagent.conftest import MemoryAccounts, MemoryDriver, broken, memory_datastore
 from trove.errors import Failed, Unavailable
 from trove.guestagent.engine import Engine
-from trove.guestagent.state import Home
+from trove.guestagent.state import AgentDirectory
 from trove.protocol import EngineState
 
 
@@ -32,13 +32,17 @@ def told() -> list[EngineState]:
 
 
 @pytest.fixture
-def engine(home: Home, driver: MemoryDriver, seconds: Time, told: list[EngineState]) -> Engine:
-    return make(home, driver, seconds, told)
+def engine(
+    agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, told: list[EngineState]
+) -> Engine:
+    return make(agent_directory, driver, seconds, told)
 
 
-def make(home: Home, driver: MemoryDriver, seconds: Time, told: list[EngineState]) -> Engine:
+def make(
+    agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, told: list[EngineState]
+) -> Engine:
     engine = Engine(
-        home,
+        agent_directory,
         lambda: told.append(engine.state),
         datastore=memory_datastore(driver, MemoryAccounts()),
         clock=seconds,
@@ -112,13 +116,13 @@ def test_one_that_does_not_come_back_is_tried_for_ever(
 
 
 def test_one_that_was_stopped_stays_so(
-    engine: Engine, driver: MemoryDriver, home: Home, seconds: Time
+    engine: Engine, driver: MemoryDriver, agent_directory: AgentDirectory, seconds: Time
 ) -> None:
     engine.bring_up()
     engine.halt()
     engine.check()
     assert engine.state is EngineState.STOPPED
-    again = make(home, driver, seconds, [])
+    again = make(agent_directory, driver, seconds, [])
     assert again.state is EngineState.STARTING
     again.check()
     assert again.state is EngineState.STOPPED
@@ -126,23 +130,23 @@ def test_one_that_was_stopped_stays_so(
 
 
 def test_a_restarted_agent_takes_a_running_engine_as_its_own(
-    home: Home, driver: MemoryDriver, seconds: Time, told: list[EngineState]
+    agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, told: list[EngineState]
 ) -> None:
-    home.remember(desired="running")
+    agent_directory.remember(desired="running")
     driver.now = EngineState.RUNNING
-    engine = make(home, driver, seconds, told)
+    engine = make(agent_directory, driver, seconds, told)
     engine.check()
     assert (driver.calls, told, engine.version) == ([], [EngineState.RUNNING], "15.2")
 
 
 def test_after_a_reboot_it_is_brought_back_without_a_crash_being_told(
-    home: Home, driver: MemoryDriver, seconds: Time, told: list[EngineState]
+    agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, told: list[EngineState]
 ) -> None:
-    home.remember(desired="running")
-    make(home, driver, seconds, told).check()
+    agent_directory.remember(desired="running")
+    make(agent_directory, driver, seconds, told).check()
     assert told == [EngineState.RUNNING]
-    assert home.spec.run.is_dir()
-    assert home.spec.logs.is_dir()
+    assert agent_directory.spec.run.is_dir()
+    assert agent_directory.spec.logs.is_dir()
 
 
 def test_a_failed_start_is_told_and_raised(engine: Engine, driver: MemoryDriver) -> None:
@@ -152,14 +156,16 @@ def test_a_failed_start_is_told_and_raised(engine: Engine, driver: MemoryDriver)
     assert (engine.state, engine.error) == (EngineState.FAILED, "FATAL: no space left")
 
 
-def test_restart_and_resize(engine: Engine, driver: MemoryDriver, home: Home) -> None:
+def test_restart_and_resize(
+    engine: Engine, driver: MemoryDriver, agent_directory: AgentDirectory
+) -> None:
     engine.resize(512, 2)
     assert driver.calls == []
     engine.bring_up()
     engine.restart()
     engine.resize(1024, 4)
     assert driver.calls == ["configure", "start", *["stop", "configure", "start"] * 2]
-    assert (home.spec.memory, home.spec.vcpus) == (1024, 4)
+    assert (agent_directory.spec.memory, agent_directory.spec.vcpus) == (1024, 4)
 
 
 def test_nobody_looks_while_a_task_is_at_work(engine: Engine, driver: MemoryDriver) -> None:
@@ -173,13 +179,13 @@ def test_nobody_looks_while_a_task_is_at_work(engine: Engine, driver: MemoryDriv
 
 
 def test_a_closed_one_stays_down_but_should_run(
-    engine: Engine, driver: MemoryDriver, home: Home
+    engine: Engine, driver: MemoryDriver, agent_directory: AgentDirectory
 ) -> None:
     engine.bring_up()
     engine.close()
     engine.check()
     assert driver.now is EngineState.STOPPED
-    assert home.state.desired == "running"
+    assert agent_directory.state.desired == "running"
     with pytest.raises(Unavailable):
         engine.restart()
 
@@ -203,9 +209,9 @@ def test_it_is_stopped_even_while_a_task_hangs(engine: Engine, driver: MemoryDri
 
 
 def test_a_certificate_is_taken_up_without_a_restart(
-    home: Home, seconds: Time, driver: MemoryDriver
+    agent_directory: AgentDirectory, seconds: Time, driver: MemoryDriver
 ) -> None:
-    engine = make(home, driver, seconds, [])
+    engine = make(agent_directory, driver, seconds, [])
     engine.bring_up()
     driver.calls.clear()
     engine.take_up_certificate()
@@ -213,11 +219,11 @@ def test_a_certificate_is_taken_up_without_a_restart(
 
 
 def test_a_version_that_can_not_be_asked_for_is_asked_for_later(
-    home: Home, driver: MemoryDriver, seconds: Time, directory: Path
+    agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, directory: Path
 ) -> None:
-    home.remember(desired="running")
+    agent_directory.remember(desired="running")
     driver.now, driver.version_error = EngineState.RUNNING, Unavailable()
-    engine = make(home, driver, seconds, [])
+    engine = make(agent_directory, driver, seconds, [])
     engine.check()
     assert (engine.state, engine.version) == (EngineState.RUNNING, None)
     driver.version_error = None

@@ -22,7 +22,7 @@ from trove.errors import (
     Unavailable,
 )
 from trove.guestagent.link import Link, pause_after
-from trove.guestagent.state import Home
+from trove.guestagent.state import AgentDirectory
 from trove.guestagent.tls import Request
 from trove.protocol import Report, SyncRequest
 from trove.services.authority import load_authority
@@ -37,7 +37,7 @@ def conductor(tmp_path: Path) -> Iterator[Conductor]:
         yield running
 
 
-def test_the_calls(conductor: Conductor, home: Home) -> None:
+def test_the_calls(conductor: Conductor, agent_directory: AgentDirectory) -> None:
     instance = add_instance(conductor.installation)
     link = Link(conductor.url + "/")
     with pytest.raises(Unauthenticated, match="credential is not known"):
@@ -46,7 +46,7 @@ def test_the_calls(conductor: Conductor, home: Home) -> None:
     assert answer.instance_id == instance
     assert link.sync(CREDENTIAL, IDLE).tasks == []
     assert agent_row(conductor.installation, instance).reported_at
-    with Request(home.spec) as request:
+    with Request(agent_directory.spec) as request:
         signed = link.certificate(CREDENTIAL, request.csr())
     assert signed.authority == load_authority(conductor.installation.settings.authority).pem
     assert signed.renew_seconds > 86400
@@ -73,19 +73,23 @@ def test_a_conductor_that_was_started_anew_is_found_again(conductor: Conductor) 
     link.close()
 
 
-def test_over_https_the_conductor_is_checked(tmp_path: Path, home: Home) -> None:
+def test_over_https_the_conductor_is_checked(
+    tmp_path: Path, agent_directory: AgentDirectory
+) -> None:
     authority = load_authority(tmp_path / "ca")
-    with Request(home.spec) as request:
+    with Request(agent_directory.spec) as request:
         signed = authority.sign(
             request.csr(), "conductor", slot.address(72, 4), now=datetime.now(UTC)
         )
-        (home.spec.config / "conductor.crt").write_text(signed)
-        (home.spec.config / ".server.key.new").rename(home.spec.config / "conductor.key")
+        (agent_directory.spec.config / "conductor.crt").write_text(signed)
+        (agent_directory.spec.config / ".server.key.new").rename(
+            agent_directory.spec.config / "conductor.key"
+        )
     with conductor_in(
         tmp_path,
         slot.address(72, 4),
-        tls_certificate=home.spec.config / "conductor.crt",
-        tls_private_key=home.spec.config / "conductor.key",
+        tls_certificate=agent_directory.spec.config / "conductor.crt",
+        tls_private_key=agent_directory.spec.config / "conductor.key",
     ) as conductor:
         assert conductor.url.startswith("https://")
         token = invite(conductor.installation, add_instance(conductor.installation))

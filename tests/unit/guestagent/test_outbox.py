@@ -11,7 +11,7 @@ from tests.unit.guestagent.conftest import MemoryAccounts, MemoryDriver, memory_
 from trove.guestagent import outbox as module
 from trove.guestagent.engine import Engine
 from trove.guestagent.outbox import Outbox, Reporter, usage_of
-from trove.guestagent.state import Home
+from trove.guestagent.state import AgentDirectory
 from trove.protocol import Accounts, DatabaseAccount, EngineState, TaskProgress, TaskResult
 
 
@@ -58,9 +58,13 @@ def test_what_changes_while_it_is_told_is_told_again() -> None:
     assert outbox.batch().progress == []
 
 
-def test_a_report_says_what_is(home: Home, driver: MemoryDriver, directory: Path) -> None:
-    engine = Engine(home, lambda: None, datastore=memory_datastore(driver, MemoryAccounts()))
-    reporter = Reporter(home, engine)
+def test_a_report_says_what_is(
+    agent_directory: AgentDirectory, driver: MemoryDriver, directory: Path
+) -> None:
+    engine = Engine(
+        agent_directory, lambda: None, datastore=memory_datastore(driver, MemoryAccounts())
+    )
+    reporter = Reporter(agent_directory, engine)
     report = reporter.report()
     assert (report.engine, report.volume_used, report.accounts) == (EngineState.NEW, 0.0, None)
     (directory / "data").mkdir()

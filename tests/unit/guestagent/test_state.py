@@ -9,34 +9,42 @@ import pytest
 
 from trove.errors import Failed
 from trove.guestagent.files import read_json
-from trove.guestagent.state import Credential, Home, State
+from trove.guestagent.state import AgentDirectory, Credential, State
 
 
-def test_the_place_has_the_size_of_the_last_resize(home: Home, directory: Path) -> None:
-    assert (home.spec.memory, home.spec.vcpus, home.spec.port) == (256, 1, 5432)
-    home.remember(memory=512, vcpus=2)
-    again = Home(directory)
+def test_the_place_has_the_size_of_the_last_resize(
+    agent_directory: AgentDirectory, directory: Path
+) -> None:
+    assert (agent_directory.spec.memory, agent_directory.spec.vcpus, agent_directory.spec.port) == (
+        256,
+        1,
+        5432,
+    )
+    agent_directory.remember(memory=512, vcpus=2)
+    again = AgentDirectory(directory)
     assert (again.spec.memory, again.spec.vcpus) == (512, 2)
     assert again.manager == "postgresql"
     assert again.spec.certificate == directory / "config" / "server.crt"
 
 
-def test_what_should_be_survives(home: Home, directory: Path) -> None:
-    assert home.state == State()
-    home.remember(desired="running", renew_at=5.0)
-    assert Home(directory).state == State(desired="running", renew_at=5.0)
+def test_what_should_be_survives(agent_directory: AgentDirectory, directory: Path) -> None:
+    assert agent_directory.state == State()
+    agent_directory.remember(desired="running", renew_at=5.0)
+    assert AgentDirectory(directory).state == State(desired="running", renew_at=5.0)
     written = (directory / "state.json").stat().st_mtime_ns
-    home.remember(desired="running")
+    agent_directory.remember(desired="running")
     assert (directory / "state.json").stat().st_mtime_ns == written
 
 
-def test_the_credential_is_on_disk_before_it_is_shown(home: Home, directory: Path) -> None:
-    made = home.credential()
+def test_the_credential_is_on_disk_before_it_is_shown(
+    agent_directory: AgentDirectory, directory: Path
+) -> None:
+    made = agent_directory.credential()
     assert len(made.credential) >= 32
-    assert Home(directory).credential() == made
+    assert AgentDirectory(directory).credential() == made
     assert stat.S_IMODE((directory / "credential").stat().st_mode) == 0o600
-    home.accept(Credential(made.credential, "i"))
-    assert Home(directory).credential().instance_id == "i"
+    agent_directory.accept(Credential(made.credential, "i"))
+    assert AgentDirectory(directory).credential().instance_id == "i"
 
 
 def test_a_file_that_is_no_longer_json_is_named(tmp_path: Path) -> None:

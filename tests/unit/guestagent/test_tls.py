@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from trove.errors import Failed
 from trove.guestagent import tls
-from trove.guestagent.state import Home
+from trove.guestagent.state import AgentDirectory
 from trove.guestagent.tls import Request
 from trove.protocol import CertificateAnswer
 
@@ -25,20 +25,20 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.mark.usefixtures("way")
-def test_a_key_and_its_request(home: Home) -> None:
-    with Request(home.spec) as request:
+def test_a_key_and_its_request(agent_directory: AgentDirectory) -> None:
+    with Request(agent_directory.spec) as request:
         csr = request.csr()
         due = request.install(CertificateAnswer("certificate", "authority", 100.0))
-    key = home.spec.private_key
+    key = agent_directory.spec.private_key
     parsed = x509.load_pem_x509_csr(csr.encode())
     assert parsed.is_signature_valid
     private = load_pem_private_key(key.read_bytes(), None)
     assert parsed.public_key() == private.public_key()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    assert home.spec.certificate.read_text() == "certificate"
-    assert home.spec.authority.read_text() == "authority"
+    assert agent_directory.spec.certificate.read_text() == "certificate"
+    assert agent_directory.spec.authority.read_text() == "authority"
     assert due > 100
-    names = sorted(path.name for path in home.spec.config.iterdir())
+    names = sorted(path.name for path in agent_directory.spec.config.iterdir())
     assert names == ["ca.crt", "server.crt", "server.key"]
 
 
@@ -50,35 +50,39 @@ def program(tmp_path: Path, text: str) -> Callable[[str], str]:
 
 
 def test_a_key_that_can_not_be_made_is_told_of(
-    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    agent_directory: AgentDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tls.shutil, "which", program(tmp_path, "echo broken >&2; exit 1"))
-    with Request(home.spec) as request, pytest.raises(Failed, match="broken"):
+    with Request(agent_directory.spec) as request, pytest.raises(Failed, match="broken"):
         request.csr()
 
 
-def test_nobody_waits_for_ever(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_waits_for_ever(
+    agent_directory: AgentDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tls.shutil, "which", program(tmp_path, "exec sleep 600"))
     monkeypatch.setattr(tls, "PATIENCE", 0.05)
-    with Request(home.spec) as request:
+    with Request(agent_directory.spec) as request:
         with pytest.raises(Failed, match="no key"):
             request.csr()
         process = request._process
     assert process.returncode == -9
 
 
-def test_a_key_is_on_the_disk_before_it_counts(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_is_on_the_disk_before_it_counts(
+    agent_directory: AgentDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A power cut must not leave an empty one, which no later renewal would be due for."""
     synced: list[int] = []
     fsync = os.fsync
 
     def note(handle: int) -> None:
-        if not home.spec.private_key.exists():
+        if not agent_directory.spec.private_key.exists():
             synced.append(os.fstat(handle).st_ino)
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", note)
-    with Request(home.spec) as request:
+    with Request(agent_directory.spec) as request:
         request.csr()
         request.install(CertificateAnswer("certificate", "authority", 100.0))
-    assert home.spec.private_key.stat().st_ino in synced
+    assert agent_directory.spec.private_key.stat().st_ino in synced

@@ -23,7 +23,7 @@ from trove.guestagent.guest import Guest
 from trove.guestagent.handlers import handler_of, typed
 from trove.guestagent.journal import Journal
 from trove.guestagent.outbox import Batch, Outbox
-from trove.guestagent.state import Home
+from trove.guestagent.state import AgentDirectory
 from trove.guestagent.worker import Worker
 from trove.protocol import CertificateAnswer, TaskRequest, TaskResult
 from trove.protocol.tasks import USUAL_PATIENCE, DisableRoot
@@ -44,18 +44,18 @@ class Life:
         accounts: MemoryAccounts,
         datastore: Datastore | None = None,
     ) -> None:
-        self.home = Home(directory)
+        self.directory = AgentDirectory(directory)
         self.outbox = Outbox()
         self.closing = threading.Event()
         self.certified: list[str] = []
         self.engine = Engine(
-            self.home,
+            self.directory,
             self.outbox.news.set,
             datastore=datastore or memory_datastore(driver, accounts),
         )
-        self.guest = Guest(self.home, self.engine, self.certify, self.outbox.set_accounts)
+        self.guest = Guest(self.directory, self.engine, self.certify, self.outbox.set_accounts)
         self.worker = Worker(
-            Journal(self.home.journal), self.outbox, self.guest, self.closing, lambda s: None
+            Journal(self.directory.journal), self.outbox, self.guest, self.closing, lambda s: None
         )
 
     def certify(self, csr: str) -> CertificateAnswer:
@@ -203,7 +203,9 @@ def test_prepare_makes_everything_and_may_be_repeated(
     assert plain.error is None
 
 
-def test_engine_tasks(live: Callable[[], Life], driver: MemoryDriver, home: Home) -> None:
+def test_engine_tasks(
+    live: Callable[[], Life], driver: MemoryDriver, agent_directory: AgentDirectory
+) -> None:
     life = live()
     for kind in ("start", "restart", "stop"):
         (answer,) = life.do(order(kind))[-1:]
@@ -287,7 +289,7 @@ def test_an_id_that_was_refused_can_be_acknowledged(live: Callable[[], Life]) ->
 
 def test_it_works_on_its_own(live: Callable[[], Life]) -> None:
     life = live()
-    threading.Thread(target=life.worker.work, daemon=True).start()
+    life.worker.start()
     life.worker.take([order("diagnose")])
     assert life.outbox.news.wait(10)
     assert len(life.outbox.batch().results) == 1
@@ -299,7 +301,7 @@ def test_a_certificate_is_renewed(live: Callable[[], Life], driver: MemoryDriver
     driver.calls.clear()
     life.guest.renew_certificate()
     assert driver.calls == ["reload"]
-    assert life.home.state.renew_at is not None
+    assert life.directory.state.renew_at is not None
 
 
 def test_an_engine_without_accounts_or_tls_is_prepared(

@@ -272,7 +272,13 @@ def test_a_task_that_was_sealed_with_another_key_fails_and_the_others_are_told(
     other_key = Vault(Fernet.generate_key())
     with around.database.begin() as session:
         sealed = other_key.seal({})
-        lost = dispatch(session, instance, "prepare", sealed=sealed, operation_id=operation_id).id
+        lost = dispatch(
+            session,
+            instance,
+            "prepare",
+            sealed=sealed,
+            operation=session.get_one(Operation, operation_id),
+        ).id
     kept = ask(around, instance, "stop")
     with around.database.begin() as session:
         told = agents.pending_tasks_of(session, around.vault, instance, around.clock)
@@ -288,7 +294,9 @@ def test_the_first_answer_stands_and_wakes_the_operation(
 ) -> None:
     operation_id = add_operation(around, instance)
     with around.database.begin() as session:
-        task_id = dispatch(session, instance, "prepare", operation_id=operation_id).id
+        task_id = dispatch(
+            session, instance, "prepare", operation=session.get_one(Operation, operation_id)
+        ).id
     receive(around, instance, progress=[TaskProgress(task_id, 7.0, "half"), TaskProgress("x")])
     task = task_row(around, task_id)
     assert (task.progress, task.note, task.answered) == (1.0, "half", False)
@@ -326,7 +334,9 @@ def test_the_tasks_of_an_ended_operation_are_neither_given_nor_heard(
 ) -> None:
     operation_id = add_operation(around, instance)
     with around.database.begin() as session:
-        task_id = dispatch(session, instance, "stop", operation_id=operation_id).id
+        task_id = dispatch(
+            session, instance, "stop", operation=session.get_one(Operation, operation_id)
+        ).id
     assert orders(around, instance) == [task_id]
     with around.database.begin() as session:
         session.get_one(Operation, operation_id).state = State.SUPERSEDED

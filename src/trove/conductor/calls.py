@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from trove.errors import Unauthenticated
 from trove.models import Instance
@@ -14,8 +15,8 @@ from trove.protocol import (
     CertificateRequest,
     EnrolAnswer,
     EnrolRequest,
+    SyncAnswer,
     SyncRequest,
-    TaskRequest,
 )
 from trove.services import agents
 from trove.services.authority import RENEW_AFTER, Authority, load_authority
@@ -23,7 +24,7 @@ from trove.services.installation import Installation
 
 
 @dataclass(frozen=True)
-class Desk:
+class AgentCalls:
     """Serves agents from one installation. Every call may be made from any thread."""
 
     installation: Installation
@@ -44,24 +45,18 @@ class Desk:
         signed = authority.sign(request.csr, instance_id, address, now=now)
         return CertificateAnswer(signed, authority.pem, RENEW_AFTER.total_seconds())
 
-    def receive(self, credential: str, request: SyncRequest) -> tuple[str, list[TaskRequest]]:
-        """Keep what the agent tells; the id of its instance, and what it is to do."""
-        around = self.installation
-        with around.database.begin() as session:
+    def receive(self, credential: str, request: SyncRequest) -> tuple[str, SyncAnswer]:
+        """Store what the agent sent; the id of its instance, and the answer as of now."""
+        inst = self.installation
+        with inst.database.begin() as session:
             instance_id = agents.identify(session, credential)
-            agents.receive(session, instance_id, request, around.clock)
-            orders = agents.pending_tasks_of(
-                session, around.vault, instance_id, around.clock, busy=request.busy
-            )
-        return instance_id, orders
+            agents.receive(session, instance_id, request, inst.clock)
+            return instance_id, self._answer(session, instance_id, request)
 
-    def orders(self, instance_id: str, busy: Collection[str]) -> list[TaskRequest]:
-        """What one agent is to do by now."""
-        around = self.installation
-        with around.database.begin() as session:
-            return agents.pending_tasks_of(
-                session, around.vault, instance_id, around.clock, busy=busy
-            )
+    def pending(self, instance_id: str, request: SyncRequest) -> SyncAnswer:
+        """The answer to the same call, later."""
+        with self.installation.database.begin() as session:
+            return self._answer(session, instance_id, request)
 
     def open_tasks(self) -> Sequence[tuple[str, str]]:
         """(instance id, task id) of everything that is to be done."""
@@ -73,6 +68,14 @@ class Desk:
         with self.installation.database.session() as session:
             session.execute(select(1))
 
+    def _answer(self, session: Session, instance_id: str, request: SyncRequest) -> SyncAnswer:
+        inst = self.installation
+        tasks = agents.pending_tasks_of(
+            session, inst.vault, instance_id, inst.clock, busy=request.busy
+        )
+        withdrawn = agents.withdrawn_of(session, instance_id, watched_in(request))
+        return SyncAnswer(tasks, self.report_seconds, withdrawn)
+
     @property
     def report_seconds(self) -> float:
         return self.installation.settings.timing.agent_heartbeat_time
@@ -82,9 +85,20 @@ class Desk:
         return load_authority(self.installation.settings.authority)
 
 
+def watched_in(request: SyncRequest) -> set[str]:
+    """The tasks whose withdrawal this agent is to learn.
+
+    None for an agent of the first release: it would be busy with the same task in its next call,
+    too, which would be answered at once, and so on.
+    """
+    if not request.accepts_withdrawal:
+        return set()
+    return set(request.busy) - {result.id for result in request.results}
+
+
 def credential_in(header: str | None) -> str:
     """What an `Authorization: Bearer` header holds; raises Unauthenticated."""
     scheme, _, credential = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not credential.strip():
-        raise Unauthenticated("Show the agent's credential: Authorization: Bearer ...")
+        raise Unauthenticated("Send the agent's credential: Authorization: Bearer ...")
     return credential.strip()

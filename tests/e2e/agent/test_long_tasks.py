@@ -1,0 +1,113 @@
+"""A real agent does a long task, which an entry point adds, beside everything else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.agent.conftest import PASSWORD, Scene, scene_of
+from tests.support.agents import add_operation, task_row, until
+from trove.engine import Operation, supersede
+from trove.models.task import dispatch
+from trove.processes import Process
+
+pytestmark = pytest.mark.engine
+
+PLUGIN = Path(__file__).parent / "long_task_plugin"
+
+
+@pytest.fixture(scope="module")
+def long_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with scene_of("postgresql", 40, tmp_path_factory.mktemp("conductor")) as scene:
+        shutil.copytree(PLUGIN, scene.guest.root / "plugin")
+        scene.guest.environment["PYTHONPATH"] = str(scene.guest.root / "plugin")
+        scene.guest.kill()
+        scene.guest.start()
+        scene.do("prepare", **scene.prepare_args())
+        yield scene
+
+
+def running_for(scene: Scene, task_id: str) -> list[int]:
+    """The processes of a long task, its program included."""
+    children = [
+        pid for pid in scene.guest.processes() if task_id in Process(pid).arguments().__repr__()
+    ]
+    return [pid for pid in _sessions_of(children)]
+
+
+def _sessions_of(leaders: list[int]) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                if os.getsid(int(entry.name)) in leaders:
+                    found.append(int(entry.name))
+            except ProcessLookupError:
+                continue
+    return found
+
+
+def begun(scene: Scene, task_id: str) -> list[int]:
+    until(lambda: task_row(scene.installation, task_id).note == "waiting for the file")
+    return until(lambda: len(pids := running_for(scene, task_id)) == 2 and pids)
+
+
+def seconds_of_a_user(scene: Scene, name: str) -> float:
+    begin = time.monotonic()
+    scene.do("create_users", users=[{"name": name, "password": "p1 secret"}])
+    return time.monotonic() - begin
+
+
+def test_it_runs_beside_everything_and_outlives_the_agent(long_scene: Scene) -> None:
+    scene, file = long_scene, long_scene.guest.root / "enough"
+    before = min(seconds_of_a_user(scene, f"before{n}") for n in range(5))
+    task_id = scene.ask("run_until", file=str(file), password=PASSWORD)
+    pids = begun(scene, task_id)
+    assert all(PASSWORD not in Path(f"/proc/{pid}/cmdline").read_text() for pid in pids)
+    beside = min(seconds_of_a_user(scene, f"beside{n}") for n in range(5))
+    print(f"a user: {before * 1000:.0f} ms alone, {beside * 1000:.0f} ms beside a long task")
+    scene.do("restart")
+    assert running_for(scene, task_id) == pids
+    scene.guest.kill()
+    scene.guest.start()
+    until(lambda: "found the process of task" in scene.guest.log())
+    assert scene.do("diagnose")
+    assert running_for(scene, task_id) == pids
+    assert not task_row(scene.installation, task_id).answered
+    file.touch()
+    assert scene.answer(task_id).result == {"times": 1}
+    until(lambda: not (scene.guest.directory / "long" / task_id).exists())
+    assert running_for(scene, task_id) == []
+
+
+def test_one_that_is_not_needed_any_more_is_ended_soon(long_scene: Scene) -> None:
+    scene = long_scene
+    operation_id = add_operation(scene.installation, scene.instance_id)
+    with scene.installation.database.begin() as session:
+        operation = session.get_one(Operation, operation_id)
+        args = {"file": str(scene.guest.root / "never")}
+        task_id = dispatch(session, scene.instance_id, "run_until", args, operation=operation).id
+    begun(scene, task_id)
+    begin = time.monotonic()
+    with scene.installation.database.begin() as session:
+        assert supersede(session, operation_id)
+    until(lambda: not running_for(scene, task_id), 5)
+    print(f"ended {time.monotonic() - begin:.2f} s after it was withdrawn")
+    scene.do("diagnose")
+    until(lambda: not (scene.guest.directory / "long" / task_id).exists())
+
+
+def test_one_whose_process_dies_fails(long_scene: Scene) -> None:
+    scene = long_scene
+    task_id = scene.ask("run_until", file=str(scene.guest.root / "never"))
+    pids = begun(scene, task_id)
+    os.kill(min(pids), signal.SIGKILL)
+    task = scene.answer(task_id)
+    os.kill(max(pids), signal.SIGKILL)
+    assert "ended without a result" in (task.error or "")
