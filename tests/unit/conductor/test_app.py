@@ -19,6 +19,7 @@ from tests.support import slot
 from tests.support.agents import (
     Conductor,
     add_instance,
+    add_operation,
     agent_row,
     ask,
     conductor_in,
@@ -26,8 +27,10 @@ from tests.support.agents import (
     task_row,
     until,
 )
+from trove.engine import Operation, supersede
 from trove.guestagent.tls import Request
 from trove.models import Instance
+from trove.models.task import dispatch
 from trove.services.authority import load_authority
 
 CREDENTIAL = "c" * 43
@@ -218,7 +221,7 @@ def test_details_may_be_deep_or_are_refused(agent: Caller, depth: int) -> None:
 
 
 @pytest.mark.engine
-def test_what_the_metadata_database_can_not_keep_is_refused(
+def test_what_the_metadata_database_cannot_store_is_refused(
     tmp_path: Path, postgresql_url: str
 ) -> None:
     with conductor_in(tmp_path, slot.address(72, 3), url=postgresql_url) as conductor:
@@ -226,7 +229,7 @@ def test_what_the_metadata_database_can_not_keep_is_refused(
         with agent_of(conductor, instance, CREDENTIAL) as agent:
             report = b'{"report": {"engine_version": "\\u0000"}, "hold": 0}'
             status, answer = agent.post("sync", report)
-            assert (status, "can not be kept" in answer["error"]) == (400, True)
+            assert (status, "cannot be stored" in answer["error"]) == (400, True)
             assert agent.sync()[0] == 200
 
 
@@ -286,3 +289,40 @@ def test_a_conductor_that_stops_keeps_nobody_waiting(tmp_path: Path) -> None:
             waiting.join(10)
             assert answers == [(200, {})]
             assert time.monotonic() - begun < 8
+
+
+def test_a_held_call_names_what_is_withdrawn_to_an_agent_that_accepts_it(
+    conductor: Conductor, instance: str, agent: Caller
+) -> None:
+    inst = conductor.installation
+    operation_id = add_operation(inst, instance)
+    with inst.database.begin() as session:
+        operation = session.get_one(Operation, operation_id)
+        task_id = dispatch(session, instance, "run_until", operation=operation).id
+    answers: list[tuple[int, Any]] = []
+    words = {"busy": [task_id], "accepts_withdrawal": True}
+    waiting = threading.Thread(target=lambda: answers.append(agent.sync(hold=20, **words)))
+    waiting.start()
+    until(lambda: agent_row(inst, instance).reported_at)
+    with inst.database.begin() as session:
+        supersede(session, operation_id)
+    waiting.join(10)
+    assert answers == [(200, {"withdrawn": [task_id]})]
+    assert agent.sync(hold=0.3, busy=[task_id]) == (200, {})
+
+
+def test_what_an_agent_ends_itself_wakes_no_call(
+    conductor: Conductor, instance: str, agent: Caller
+) -> None:
+    inst = conductor.installation
+    task_id = ask(inst, instance, "stop")
+    answers: list[tuple[int, Any]] = []
+    words = {"busy": [task_id], "accepts_withdrawal": True}
+    waiting = threading.Thread(target=lambda: answers.append(agent.sync(hold=1, **words)))
+    begun = time.monotonic()
+    waiting.start()
+    until(lambda: agent_row(inst, instance).reported_at)
+    assert agent.sync(results=[{"id": task_id, "result": {}}], **words) == (200, {})
+    waiting.join(10)
+    assert answers == [(200, {})]
+    assert time.monotonic() - begun > 0.9

@@ -16,7 +16,7 @@ from trove.datastores.mariadb import session as mariadb
 from trove.datastores.parts import Datastore
 from trove.datastores.postgresql import session as postgresql
 from trove.db import new_id
-from trove.errors import Unavailable
+from trove.errors import Failed, Unavailable
 from trove.guestagent import worker
 from trove.guestagent.engine import Engine
 from trove.guestagent.guest import Guest
@@ -322,3 +322,39 @@ def test_the_api_hears_of_a_lock_before_it_gives_up(session: ModuleType) -> None
     """The last try may begin when patience is all but at its end."""
     longest = USUAL_PATIENCE + worker.PAUSE + session.LOCK_SECONDS
     assert longest < TimingSettings().agent_call_low_timeout - 1
+
+
+def test_what_is_withdrawn_before_it_begins_is_not_done(
+    live: Callable[[], Life], accounts: MemoryAccounts
+) -> None:
+    life, task = live(), order("create_databases", databases=[{"name": "a"}])
+    life.worker.take([task])
+    life.worker.withdraw([task.id, new_id()])
+    assert life.worker.busy() == []
+    life.worker.take([task])
+    life.worker.do_all()
+    assert accounts.databases == []
+    assert life.outbox.batch().results == []
+    assert live().outbox.batch().results == []
+
+
+def test_what_is_withdrawn_meanwhile_is_retried_no_more_and_not_reported(
+    live: Callable[[], Life], accounts: MemoryAccounts
+) -> None:
+    for error in (Unavailable("down"), Failed("broken")):
+        life, task = live(), order("disable_root")
+        accounts.errors = [error]
+        life.engine.parts.root.disable = lambda task=task, life=life: (  # type: ignore[method-assign]
+            life.worker.withdraw([task.id]),
+            accounts._break(),
+        )
+        assert life.do(task) == []
+        assert life.worker.busy() == []
+
+
+def test_a_result_that_is_not_needed_any_more_is_forgotten(live: Callable[[], Life]) -> None:
+    life, task = live(), order("diagnose")
+    life.do(task)
+    life.worker.withdraw([task.id])
+    assert life.worker.busy() == []
+    assert live().outbox.batch().results == []

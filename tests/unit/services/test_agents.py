@@ -426,3 +426,25 @@ def test_an_error_becomes_the_right_one(kind: str | None, expected: type[Excepti
     with pytest.raises(expected, match="why") as caught:
         agents.raise_for(Task(id="t", error="why", error_kind=kind))
     assert type(caught.value) is expected
+
+
+def test_what_nothing_waits_for_is_withdrawn(around: Installation, instance: str) -> None:
+    operation_id = add_operation(around, instance)
+    with around.database.begin() as session:
+        operation = session.get_one(Operation, operation_id)
+        forward = dispatch(session, instance, "resize", operation=operation).id
+        operation.state = State.UNDOING
+        back = dispatch(session, instance, "resize", operation=operation, key="back").id
+    request, unknown = ask(around, instance, "grant"), new_id()
+    busy = [forward, back, request, unknown]
+    with around.database.session() as session:
+        assert agents.withdrawn_of(session, instance, busy) == sorted([forward, unknown])
+        assert agents.withdrawn_of(session, instance, []) == []
+    assert set(orders(around, instance)) == {back, request}
+
+
+def test_a_task_of_another_release_fails_without_an_event(
+    around: Installation, instance: str
+) -> None:
+    receive(around, instance, results=[TaskResult(ask(around, instance, "of_later"), error="no")])
+    assert told(around, instance) == []
