@@ -28,8 +28,8 @@ INSTANCES = (0, 1, 5)
 SECONDS = float(os.environ.get("TROVE_BENCH_IDLE_SECONDS", "40"))
 SETTLE = 5.0
 """Seconds after an instance has become ACTIVE until its last work is over."""
-BAR = 1.0
-"""CPU seconds a minute of a service; each instance may add a tenth of it."""
+BAR = 0.5
+"""CPU seconds a minute of a service; each instance may add a fifth of it."""
 TRANSACTIONS = text(
     "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
 )
@@ -104,7 +104,7 @@ def _rows(
             f"{spent[pid]:.2f} s/min{extra}",
             "-",
             spent[pid],
-            BAR + instances * BAR / 10,
+            BAR * (1 + instances / 5),
             unit="s/min",
         )
         for name, pid in pids.items()

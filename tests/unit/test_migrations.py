@@ -114,7 +114,7 @@ def test_operations_of_the_first_release_go_on(database_url: str) -> None:
 
 
 @pytest.mark.engine
-def test_a_lock_that_is_never_let_go_is_told_of(
+def test_a_lock_that_is_never_released_is_reported(
     mariadb_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(migrations, "PATIENCE", 0)

@@ -1,4 +1,4 @@
-"""Notifications reach who waits: in this process, in others on PostgreSQL, and after trouble."""
+"""Notifications reach what waits: in this process and, on PostgreSQL, in others."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_watch_ends_with_its_block(sqlite_database: Database) -> None:
         assert not second.is_set()
 
 
-def test_who_hears_everything_looks_rarely(sqlite_database: Database) -> None:
+def test_a_process_that_hears_everything_looks_rarely(sqlite_database: Database) -> None:
     known = sqlite_database.notifications
     assert (
         [known.pause_after(idle) for idle in (0, 0.5, 60)]
@@ -130,10 +130,10 @@ def test_own_notifications_are_delivered_once(listening: Database) -> None:
 
 
 @pytest.mark.engine
-def test_a_lost_connection_is_made_good_for(
+def test_a_lost_connection_is_opened_again(
     postgresql: Server, listening: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And whoever waits looks, for what was notified meanwhile is lost."""
+    """And what waits looks at once, for what was notified meanwhile is lost."""
     monkeypatch.setattr(notifications, "RECONNECT", 0.05)
     with listening.notifications.watch("lost meanwhile") as waiting:
         postgresql.kill()
