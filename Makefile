@@ -34,7 +34,7 @@ environment:
 	scripts/environment $(VENV) test
 
 engines:
-	scripts/engines postgresql mariadb
+	scripts/engines postgresql mariadb redis memcached
 
 clients:
 	scripts/clients $(CLIENTS)
