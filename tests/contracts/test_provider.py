@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.provider import SMALL, remove, settings_in, spec_of, until
 from trove import providers
-from trove.providers.base import Provider, ServerState, ServerView, flavor_of
+from trove.providers.base import Provider, ResizeState, ServerState, ServerView, flavor_of, view_of
 
 NAMES = ("trove-contract-1", "trove-contract-2")
 ONE, TWO = NAMES
@@ -27,14 +27,14 @@ def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Provide
 
 
 def state(provider: Provider, name: str = ONE) -> ServerState:
-    return provider.compute.server_view(name).state
+    return view_of(provider.compute, name).state
 
 
 def booted(provider: Provider) -> ServerView:
     provider.volumes.ensure_volume(ONE, 1)
     provider.compute.ensure_server(spec_of(ONE))
     until(lambda: state(provider) is not ServerState.BUILDING)
-    return provider.compute.server_view(ONE)
+    return view_of(provider.compute, ONE)
 
 
 def test_it_bears_the_name_of_its_folder(
@@ -105,11 +105,46 @@ def test_a_server_stops_and_starts(provider: Provider) -> None:
     until(lambda: state(provider) is ServerState.UP)
 
 
-def test_a_server_takes_another_flavor_while_it_runs(provider: Provider) -> None:
+def await_resize(provider: Provider) -> None:
+    until(lambda: provider.compute.resize_state(ONE) is not ResizeState.PENDING)
+    assert provider.compute.resize_state(ONE) is not ResizeState.FAILED
+
+
+def test_a_resize_is_confirmed(provider: Provider) -> None:
     booted(provider)
+    larger = replace(SMALL, memory=256, vcpus=2)
     for _ in range(2):
-        provider.compute.resize_server(ONE, replace(SMALL, memory=256, vcpus=2))
+        provider.compute.begin_resize(ONE, larger)
+        await_resize(provider)
+    for _ in range(2):
+        provider.compute.confirm_resize(ONE, larger)
+        await_resize(provider)
+    assert provider.compute.resize_state(ONE) is ResizeState.DONE
     assert state(provider) is ServerState.UP
+
+
+def test_a_resize_is_reverted_even_after_its_confirmation(provider: Provider) -> None:
+    booted(provider)
+    larger = replace(SMALL, memory=256, vcpus=2)
+    for confirmed in (False, True):
+        provider.compute.begin_resize(ONE, larger)
+        await_resize(provider)
+        if confirmed:
+            provider.compute.confirm_resize(ONE, larger)
+            await_resize(provider)
+        provider.compute.revert_resize(ONE, SMALL)
+        await_resize(provider)
+    assert provider.compute.resize_state(ONE) is ResizeState.DONE
+    assert state(provider) is ServerState.UP
+
+
+def test_servers_are_viewed_together(provider: Provider) -> None:
+    booted(provider)
+    views = provider.compute.server_views([ONE, TWO])
+    assert {name: view.state for name, view in views.items()} == {
+        ONE: ServerState.UP,
+        TWO: ServerState.ABSENT,
+    }
 
 
 def test_a_deleted_server_is_absent_and_can_be_made_again(provider: Provider) -> None:

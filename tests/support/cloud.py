@@ -21,8 +21,8 @@ from trove.db import Database
 from trove.engine import ACTIVE, Operation, Runner, active_of, ensure_periodic, wake
 from trove.models import Agent, Datastore, DatastoreVersion, Instance, QuotaUsage, Task
 from trove.models.agent import digest_of, enrolment_token_of
-from trove.providers.base import ServerState
-from trove.providers.fake import FakeWorld, provider_of
+from trove.providers.base import Capability, ServerState, view_of
+from trove.providers.fake import FakeWorld, Switches, provider_of
 from trove.services import instances
 from trove.services.installation import Caller, Installation
 from trove.services.instance_order import InstanceOrder
@@ -78,7 +78,14 @@ class HandClock:
 class Cloud:
     """Orders are given with `services`, carried out with `drain`."""
 
-    def __init__(self, directory: Path, url: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        url: str | None = None,
+        *,
+        switches: Switches | None = None,
+        capabilities: frozenset[Capability] = frozenset({Capability.ONLINE_VOLUME_GROW}),
+    ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.clock = HandClock()
         self.settings = Settings(state_directory=directory)
@@ -87,8 +94,8 @@ class Cloud:
         self.database = Database(url or f"sqlite:///{directory}/trove.sqlite")
         if self.database.is_embedded:
             event.listen(self.database.engine, "connect", _do_not_sync)
-        self.world = FakeWorld(hook=self.point)
-        self.provider = provider_of(self.world)
+        self.world = FakeWorld(hook=self.point, switches=switches)
+        self.provider = provider_of(self.world, capabilities)
         self.installation = Installation(
             self.settings, self.database, Vault(KEY), self.provider.catalog, self.clock
         )
@@ -157,7 +164,7 @@ class Cloud:
 
     def _answer(self, session: Session, agent: Agent) -> None:
         row = session.get_one(Instance, agent.instance_id)
-        server = self.provider.compute.server_view(row.resource_name)
+        server = view_of(self.provider.compute, row.resource_name)
         if server.state != ServerState.UP or agent.enrolment_digest is None:
             return
         token = enrolment_token_of(self.installation.vault, row.id)

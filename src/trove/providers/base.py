@@ -1,8 +1,10 @@
-"""What the control plane asks of an infrastructure.
+"""What the control plane requires of an infrastructure.
 
-Law: every `ensure_` finds the thing by its derived name or makes it; every `delete_` is content
-if it has gone; all return soon, and waiting is the step's business. Foreign errors are translated
-at the edge: `Unavailable` (try again) or `Failed` (turn back).
+Law: every `ensure_` finds the thing by its derived name or makes it; every `delete_` succeeds if
+it is absent. All return soon, perhaps before the infrastructure has finished: the views show when
+it has, and waiting is the step's business. While one action is pending, another one may be refused
+with `Unavailable`. Foreign errors are translated at the edge: `Unavailable` (try again) or `Failed`
+(turn back).
 """
 
 from __future__ import annotations
@@ -11,6 +13,8 @@ import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from trove.errors import Unavailable
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,25 @@ class VolumeType:
     is_public: bool = True
 
 
+class Capability(enum.StrEnum):
+    """What an infrastructure may be able to do besides; recipes choose their steps by it."""
+
+    ONLINE_VOLUME_GROW = "online_volume_grow"
+    """A volume grows while its server runs."""
+    FIREWALL = "firewall"
+    """Only addresses in `access.allowed_cidrs` reach an instance."""
+    PUBLIC_ADDRESS = "public_address"
+    """An instance can be reached from other networks if `access.is_public` says so."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """On whose behalf, and where, the calls to a provider are made."""
+
+    project_id: str | None = None
+    availability_zone: str | None = None
+
+
 @dataclass(frozen=True)
 class ServerSpec:
     """All that is needed to make the server of one instance."""
@@ -50,12 +73,11 @@ class ServerSpec:
     image: str | None
     """What the server is made from; locally, the directory of the engine's programs."""
     volume: str
-    """Name of the volume that holds the data."""
+    """Name of the volume that holds the data; it is attached before the server runs."""
     address: str
     port: int
     agent_files: Mapping[str, str] = field(default_factory=dict)
     """Files to put into the agent's configuration directory: name -> content. Secret."""
-    availability_zone: str | None = None
     nics: Sequence[Mapping[str, str]] = ()
     seed: Sequence[str] = ()
     """`Manifest.seed` of the datastore: how a data directory for many is prepared."""
@@ -66,10 +88,14 @@ class ServerState(enum.StrEnum):
 
     ABSENT = "absent"
     BUILDING = "building"
+    """It is being made or started."""
     UP = "up"
+    """Also while it is being stopped."""
     DOWN = "down"
-    """It is there, but does not run; `start_server` brings it back."""
+    """It exists, but does not run; `start_server` brings it back."""
     FAILED = "failed"
+    UNKNOWN = "unknown"
+    """This one cannot be seen at present."""
 
 
 @dataclass(frozen=True)
@@ -83,34 +109,87 @@ class ServerView:
     """The limits that nothing holds here, in words for users: `memory: no cgroup is writable`."""
 
 
+class ResizeState(enum.StrEnum):
+    """How far a resize has come."""
+
+    PENDING = "pending"
+    """It is being begun, confirmed or reverted."""
+    READY = "ready"
+    """Begun; to be confirmed or reverted."""
+    DONE = "done"
+    """There is none, or nothing is left to do."""
+    FAILED = "failed"
+
+
+class VolumeState(enum.StrEnum):
+    """What the infrastructure says of a volume."""
+
+    ABSENT = "absent"
+    PENDING = "pending"
+    """It is being made, grown or deleted."""
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class VolumeView:
+    """A volume as it is now."""
+
+    state: VolumeState
+    detail: str = ""
+    """Why, when it is not ready."""
+
+
 class Compute(Protocol):
-    """Servers: where an agent and its engine run."""
+    """Servers, in which an agent and its engine run."""
 
     def ensure_server(self, spec: ServerSpec) -> str:
-        """Make and start the server of this name; its id. Does not wait until it is up."""
+        """Make and start the server of this name, with its volume attached; its id."""
 
-    def server_view(self, name: str) -> ServerView: ...
+    def server_views(self, names: Sequence[str]) -> Mapping[str, ServerView]:
+        """A view for each of these names, in as few calls as the infrastructure allows."""
 
     def start_server(self, spec: ServerSpec) -> None:
-        """Start a server that is down, with all that it had; content if it is up."""
+        """Start a server that is down, with all that it had; succeeds if it is up."""
 
-    def stop_server(self, name: str) -> None: ...
+    def stop_server(self, name: str) -> None:
+        """Succeeds if it is down."""
 
-    def resize_server(self, name: str, flavor: Flavor) -> None:
-        """Give the server another flavor; idempotent."""
+    def begin_resize(self, name: str, flavor: Flavor) -> None:
+        """Give the server this flavor in such a way that both its sizes still are possible.
+
+        Until `confirm_resize` the engine may use as much as the larger of the two allows, as far
+        as the infrastructure can do so.
+        """
+
+    def resize_state(self, name: str) -> ResizeState: ...
+
+    def confirm_resize(self, name: str, flavor: Flavor) -> None:
+        """Keep the flavor of `begin_resize`, and hold the server to it."""
+
+    def revert_resize(self, name: str, flavor: Flavor) -> None:
+        """Return to this flavor, which the server had, however far the resize has come.
+
+        Also after a confirmation whose answer was lost.
+        """
 
     def delete_server(self, name: str) -> None:
         """End every process of the server and remove what belongs to it."""
 
 
 class Volumes(Protocol):
-    """Data volumes."""
+    """Data volumes. The provider makes their file systems where it can, else the guest does."""
 
     def ensure_volume(self, name: str, size: int, volume_type: str | None = None) -> str:
         """A volume of this many GiB; its id."""
 
+    def volume_view(self, name: str) -> VolumeView: ...
+
     def grow_volume(self, name: str, size: int) -> None:
-        """Make it at least this many GiB, file system included, while it is in use."""
+        """Make it at least this many GiB, file system included.
+
+        While its server runs where `Capability.ONLINE_VOLUME_GROW` holds.
+        """
 
     def delete_volume(self, name: str) -> None: ...
 
@@ -119,7 +198,7 @@ class Network(Protocol):
     """Addresses."""
 
     def ensure_address(self, name: str, port: int, nics: Sequence[Mapping[str, str]] = ()) -> str:
-        """An address of its own for the server of this name; the port is free there."""
+        """An address that only the server of this name has; the port is free there."""
 
     def delete_address(self, name: str) -> None: ...
 
@@ -134,21 +213,34 @@ class Catalog(Protocol):
     def availability_zones(self) -> Sequence[str]: ...
 
     def check_nics(self, nics: Sequence[Mapping[str, str]]) -> None:
-        """Whether a server may be ordered with these, as `ensure_address` takes them; raises
+        """Whether a server may be created with these, as `ensure_address` takes them; raises
         Invalid naming `nics`."""
 
 
 @dataclass(frozen=True)
 class Provider:
-    """One infrastructure, composed of its capabilities."""
+    """One infrastructure, composed of its parts."""
 
     name: str
     compute: Compute
     volumes: Volumes
     network: Network
     catalog: Catalog
+    capabilities: frozenset[Capability] = frozenset()
+
+    def within(self, scope: Scope) -> Provider:
+        """The same for calls in this scope; by default all are made alike."""
+        return self
 
 
 def flavor_of(catalog: Catalog, flavor_id: str) -> Flavor | None:
-    """The flavor with this id, if there is one."""
+    """The flavor with this id, if it exists."""
     return next((f for f in catalog.flavors() if f.id == flavor_id), None)
+
+
+def view_of(compute: Compute, name: str) -> ServerView:
+    """One server; raises Unavailable if it cannot be seen."""
+    view = compute.server_views([name])[name]
+    if view.state is ServerState.UNKNOWN:
+        raise Unavailable(f"The server {name} cannot be seen: {view.detail}")
+    return view

@@ -10,9 +10,12 @@ from sqlalchemy.orm import Session
 from trove.engine import Kind, Operation, State, Workflow
 from trove.engine.workflow import periodic
 from trove.models.instance import Instance
+from trove.providers.base import Capability
+from trove.workflows.choice import unless
 from trove.workflows.steps import agent, datastore, network, records, server, volume, watch
 from trove.workflows.subjects import INSTANCE
 
+ONLINE_VOLUME_GROW = Capability.ONLINE_VOLUME_GROW
 ACCOUNTS = frozenset({"accounts"})
 """Changes of databases, users and root, which need the engine to stay as it is."""
 
@@ -38,6 +41,7 @@ RECIPES: tuple[Workflow[Any], ...] = (
             agent.invite,
             network.allocate,
             volume.create,
+            volume.await_ready,
             server.boot,
             server.await_up,
             datastore.prepare,
@@ -53,7 +57,9 @@ RECIPES: tuple[Workflow[Any], ...] = (
         steps=(
             agent.dismiss,
             server.remove,
+            server.await_absent,
             volume.remove,
+            volume.await_absent,
             network.release,
             records.erase,
         ),
@@ -77,27 +83,35 @@ RECIPES: tuple[Workflow[Any], ...] = (
         status="REBOOT",
         subject=INSTANCE,
         blocks=ACCOUNTS,
-        steps=(server.stop, server.start),
+        steps=(server.stop, server.await_down, server.start, server.await_up),
     ),
     Workflow(
         "instance.resize_flavor",
         status="RESIZE",
         subject=INSTANCE,
         blocks=ACCOUNTS,
-        steps=(server.widen, datastore.resize, server.settle),
+        steps=(server.widen, server.await_resized, datastore.resize, server.settle),
     ),
     Workflow(
         "instance.resize_volume",
         status="RESIZE",
         subject=INSTANCE,
-        steps=(volume.grow,),
+        steps=(
+            unless(ONLINE_VOLUME_GROW, server.stop),
+            unless(ONLINE_VOLUME_GROW, server.await_down),
+            volume.grow,
+            volume.await_grown,
+            unless(ONLINE_VOLUME_GROW, server.start),
+            unless(ONLINE_VOLUME_GROW, server.await_up),
+            volume.settle,
+        ),
     ),
     Workflow(
         "instance.recover",
         status="",
         subject=INSTANCE,
         blocks=ACCOUNTS,
-        steps=(server.start,),
+        steps=(server.start, server.await_up),
     ),
     periodic("servers.watch", watch.servers),
     periodic("records.prune", records.prune),

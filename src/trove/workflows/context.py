@@ -21,7 +21,15 @@ from trove.models.datastore import DatastoreVersion
 from trove.models.instance import Instance
 from trove.models.task import FORGOTTEN, Task, dispatch
 from trove.protocol.tasks import AgentTask, arguments_of, result_of
-from trove.providers.base import Flavor, Provider, ServerSpec, ServerState
+from trove.providers.base import (
+    Flavor,
+    Provider,
+    Scope,
+    ServerSpec,
+    ServerState,
+    ServerView,
+    view_of,
+)
 from trove.settings import Settings
 from trove.vault import Vault
 
@@ -65,6 +73,23 @@ class Context(Generic[S]):
     def provider(self) -> Provider:
         return self.env.provider
 
+    def provider_for(self, instance: Instance) -> Provider:
+        """The infrastructure, for calls on behalf of this instance's project."""
+        return self.provider.within(Scope(instance.project_id, instance.availability_zone))
+
+    def server_view_of(self, instance: Instance) -> ServerView:
+        """The instance's server as it is now; raises Unavailable if it cannot be seen."""
+        return view_of(self.provider_for(instance).compute, instance.resource_name)
+
+    def end_transaction(self) -> None:
+        """Hold no transaction during a slow call; the step must not have written anything yet.
+
+        Rows that were read are read again. The commit still checks that the lease holds.
+        """
+        assert not self.session.new, "the step's effects would be lost"
+        assert not self.session.dirty, "the step's effects would be lost"
+        self.session.rollback()
+
     def args(self, kind: type[A]) -> A:
         """What the operation was started with."""
         return msgspec.convert(self.operation.args, kind)
@@ -84,7 +109,6 @@ class Context(Generic[S]):
             address=instance.address or "",
             port=instance.port or 0,
             agent_files=self.env.agent_files(instance, token),
-            availability_zone=instance.availability_zone,
             nics=instance.nics,
             seed=manifest_of(version.manager).seed,
         )
@@ -130,9 +154,9 @@ class Context(Generic[S]):
     def _keep_server_up(self, instance: Instance) -> None:
         """Raises Unavailable after each start, so that a server that does not stay up ends the
         step when its attempts are spent."""
-        view = self.provider.compute.server_view(instance.resource_name)
+        view = self.server_view_of(instance)
         if view.state is ServerState.DOWN:
-            self.provider.compute.start_server(self.server_of(instance))
+            self.provider_for(instance).compute.start_server(self.server_of(instance))
             raise Unavailable(f"the server went down and was started again: {view.detail}")
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.provider import FIRST_UID, IS_ROOT, SMALL, Traces, boot, remove, spec_of, until
 from trove.errors import Failed, Invalid, Unavailable
-from trove.providers.base import Provider, ServerState
+from trove.providers.base import Provider, ServerState, view_of
 from trove.providers.local import volumes
 from trove.providers.local.machine import Machine
 
@@ -54,7 +54,7 @@ def test_a_larger_flavor_gives_more_memory_while_it_runs(
     provider = make(f'{eat}; until [ -e "$1/go" ]; do sleep 0.1; done; {eat}; sleep 1000')
     boot(provider, name, SMALL)
     until(said(tmp_path, name, "ended with 137"))
-    provider.compute.resize_server(name, replace(SMALL, memory=512))
+    provider.compute.begin_resize(name, replace(SMALL, memory=512))
     (tmp_path / "local/servers" / name / "agent/go").touch()
     until(said(tmp_path, name, str(300 << 20)))
 
@@ -66,8 +66,8 @@ def test_a_flavor_that_is_too_small_for_what_runs_is_refused(
     boot(provider, name, replace(SMALL, memory=512))
     until(said(tmp_path, name, str(300 << 20)))
     with pytest.raises(Unavailable, match="memory"):
-        provider.compute.resize_server(name, SMALL)
-    assert provider.compute.server_view(name).state is ServerState.UP
+        provider.compute.confirm_resize(name, SMALL)
+    assert view_of(provider.compute, name).state is ServerState.UP
 
 
 def test_a_full_volume_is_full_at_its_size_and_usable_when_it_has_grown(
@@ -118,13 +118,13 @@ def test_files_of_the_agent_that_nothing_limits_are_told_of(
     monkeypatch.setattr(Machine, "no_small_volumes", "mkfs.ext4 is not installed")
     provider = make()
     spec = boot(provider, name)
-    [told] = provider.compute.server_view(name).unenforced
+    [told] = view_of(provider.compute, name).unenforced
     assert told == "size of the agent's files: mkfs.ext4 is not installed"
     provider.compute.stop_server(name)
     monkeypatch.undo()
     provider = make()
     provider.compute.start_server(spec)
-    [told] = provider.compute.server_view(name).unenforced
+    [told] = view_of(provider.compute, name).unenforced
     assert told == "size of the agent's files: it was made when the machine could not"
 
 
@@ -212,10 +212,10 @@ def test_after_a_reboot_everything_comes_back(make: Make, name: str, tmp_path: P
     lives = tmp_path / "local/servers" / name / "agent/config/l"
     until(lives.exists)
     switch_off(name, volume)
-    assert provider.compute.server_view(name).state is ServerState.DOWN
+    assert view_of(provider.compute, name).state is ServerState.DOWN
     assert not (volume / "data").exists()
     provider.compute.start_server(spec)
-    assert provider.compute.server_view(name).state is ServerState.UP
+    assert view_of(provider.compute, name).state is ServerState.UP
     until(lambda: lives.read_text().count("life") == 2)
     assert (volume / "data").read_text() == "kept"
     assert f"{name}" in "".join(Traces.of(name, tmp_path).groups)
@@ -251,7 +251,7 @@ def test_many_at_once_are_each_made_once_and_all_go(make: Make, name: str, tmp_p
         list(pool.map(lambda n: boot(provider, n), names))
         addresses = list(pool.map(lambda n: provider.network.ensure_address(n, 45432), names))
     assert len(set(addresses)) == 5
-    assert all(provider.compute.server_view(n).state is ServerState.UP for n in names)
+    assert all(view_of(provider.compute, n).state is ServerState.UP for n in names)
     there = Traces.of(name, tmp_path)
     supervisors = [p for p in there.processes if is_first(p)]
     assert len(supervisors) == 5
@@ -290,4 +290,4 @@ def test_a_control_plane_killed_between_any_two_calls_leaves_nothing_for_good(
         assert not Traces.of(name, tmp_path)
     provider.volumes.ensure_volume(name, 1)
     provider.compute.start_server(spec_of(name))
-    assert provider.compute.server_view(name).state is ServerState.UP
+    assert view_of(provider.compute, name).state is ServerState.UP

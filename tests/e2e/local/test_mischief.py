@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.provider import IS_ROOT, Traces, boot, remove, until
-from trove.providers.base import Provider, ServerState
+from trove.providers.base import Provider, ServerState, view_of
 
 Make = Callable[..., Provider]
 
@@ -105,7 +105,7 @@ def test_a_file_system_that_has_given_up_is_mounted_anew(
     give_up(volume)
     provider.compute.stop_server(name)
     provider.compute.start_server(spec)
-    assert provider.compute.server_view(name).state is ServerState.UP
+    assert view_of(provider.compute, name).state is ServerState.UP
     assert (volume / "data").read_text() == "kept"
 
 

@@ -19,7 +19,7 @@ import pytest
 
 from tests.support.provider import FIRST_UID, IS_ROOT, SMALL, Traces, boot, remove, spec_of, until
 from trove.errors import Failed, NotFound
-from trove.providers.base import Provider, ServerState
+from trove.providers.base import Provider, ResizeState, ServerState, view_of
 
 Make = Callable[..., Provider]
 SIGN = "$1/config/sign"
@@ -30,7 +30,7 @@ def sign(directory: Path, name: str, file: str = "sign") -> Path:
 
 
 def up(provider: Provider, name: str) -> bool:
-    return provider.compute.server_view(name).state is ServerState.UP
+    return view_of(provider.compute, name).state is ServerState.UP
 
 
 def test_the_agent_runs_as_somebody_else_with_its_files(
@@ -82,7 +82,7 @@ def test_an_agent_that_ends_for_good_leaves_the_server_down(
 ) -> None:
     provider = make("exit 0", **mode)
     boot(provider, name)
-    until(lambda: provider.compute.server_view(name).state is ServerState.DOWN)
+    until(lambda: view_of(provider.compute, name).state is ServerState.DOWN)
 
 
 def test_a_server_outlives_whoever_made_it(
@@ -123,7 +123,7 @@ def test_a_supervisor_that_is_killed_takes_no_engine_into_the_next_life(
             if b"supervise.sh" in Path(f"/proc/{process}/cmdline").read_bytes():
                 os.kill(process, signal.SIGKILL)
     until(lambda: not up(provider, name))
-    assert "runs" in provider.compute.server_view(name).detail
+    assert "runs" in view_of(provider.compute, name).detail
     provider.compute.start_server(spec)
     until(lambda: sign(tmp_path, name).read_text().count("x") == 2)
     sleeping = [p for p in Traces.of(name, tmp_path).processes if is_sleeping(p)]
@@ -140,9 +140,23 @@ def is_sleeping(process: int) -> bool:
 def test_resize_is_written_for_the_agent(make: Make, name: str, tmp_path: Path) -> None:
     provider = make()
     boot(provider, name)
-    provider.compute.resize_server(name, replace(SMALL, memory=256, vcpus=2))
-    place = json.loads((tmp_path / "local/servers" / name / "agent/place.json").read_text())
-    assert (place["memory"], place["vcpus"]) == (256, 2)
+    written = tmp_path / "local/servers" / name / "agent/place.json"
+
+    def size() -> tuple[int, int]:
+        place = json.loads(written.read_text())
+        return place["memory"], place["vcpus"]
+
+    other = replace(SMALL, memory=SMALL.memory // 2, vcpus=2)
+    for _ in range(2):
+        provider.compute.begin_resize(name, other)
+        assert provider.compute.resize_state(name) is ResizeState.DONE
+        assert size() == (SMALL.memory, 2)
+    provider.compute.revert_resize(name, SMALL)
+    assert size() == (SMALL.memory, SMALL.vcpus)
+    provider.compute.begin_resize(name, other)
+    for _ in range(2):
+        provider.compute.confirm_resize(name, other)
+        assert size() == (other.memory, other.vcpus)
 
 
 def test_a_record_that_was_lost_is_written_anew(
@@ -155,7 +169,7 @@ def test_a_record_that_was_lost_is_written_anew(
     record = tmp_path / "local/servers" / name / "server.json"
     known = record.read_text()
     record.write_text("")
-    assert provider.compute.server_view(name).state is ServerState.DOWN
+    assert view_of(provider.compute, name).state is ServerState.DOWN
     provider.compute.start_server(spec)
     assert record.read_text() == known
     assert up(provider, name)
@@ -164,7 +178,9 @@ def test_a_record_that_was_lost_is_written_anew(
 
 def test_what_does_not_exist_is_not_resized_or_started(make: Make, name: str) -> None:
     with pytest.raises(NotFound):
-        make().compute.resize_server(name, SMALL)
+        make().compute.begin_resize(name, SMALL)
+    with pytest.raises(NotFound):
+        make().compute.confirm_resize(name, SMALL)
     with pytest.raises(Failed, match="has gone"):
         make().compute.start_server(spec_of(name))
     with pytest.raises(Failed, match="no volume"):
@@ -174,7 +190,7 @@ def test_what_does_not_exist_is_not_resized_or_started(make: Make, name: str) ->
 def test_the_view_says_what_nothing_holds(make: Make, mode: dict[str, str], name: str) -> None:
     provider = make(**mode)
     boot(provider, name)
-    limits = " ".join(provider.compute.server_view(name).unenforced)
+    limits = " ".join(view_of(provider.compute, name).unenforced)
     assert ("isolation" in limits) == bool(mode)
     held = [word in limits for word in ("memory", "volume size", "size of the agent's files")]
     assert held == [not IS_ROOT] * 3

@@ -1,46 +1,81 @@
-"""Servers that are a line in the books, and UP from the moment they are made."""
+"""Servers that are records, and UP as soon as they are made unless the world is asynchronous."""
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
-from trove.providers.base import Flavor, ServerSpec, ServerState, ServerView
-from trove.providers.fake.world import FakeWorld
+from trove.errors import NotFound
+from trove.providers.base import (
+    Flavor,
+    ResizeState,
+    Scope,
+    ServerSpec,
+    ServerState,
+    ServerView,
+)
+from trove.providers.fake.world import FakeWorld, is_pending
+
+BUILDING = {"state": ServerState.BUILDING.value}
 
 
 class FakeCompute:
     """Its servers hold every limit; `FakeWorld.change("server", name, state=...)` breaks one."""
 
-    def __init__(self, world: FakeWorld) -> None:
+    def __init__(self, world: FakeWorld, scope: Scope) -> None:
         self.world = world
+        self.scope = scope
 
     def ensure_server(self, spec: ServerSpec) -> str:
-        self.world.create("server", spec.name, _record_of(spec))
+        self._create(spec)
         return f"server-{spec.name}"
 
-    def server_view(self, name: str) -> ServerView:
-        record = self.world.get("server", name)
+    def server_views(self, names: Sequence[str]) -> Mapping[str, ServerView]:
+        self.world.requests.append(len(names))
+        return {name: self._view(name) for name in names}
+
+    def start_server(self, spec: ServerSpec) -> None:
+        if not self._create(spec):
+            up = ServerState.UP.value
+            self.world.change("server", spec.name, BUILDING, state=up, detail="")
+
+    def stop_server(self, name: str) -> None:
+        self.world.change("server", name, state=ServerState.DOWN.value, detail="stopped")
+
+    def begin_resize(self, name: str, flavor: Flavor) -> None:
+        self._resize(name, flavor, ResizeState.READY)
+
+    def resize_state(self, name: str) -> ResizeState:
+        record = self.world.look("server", name)
+        if record is None:
+            return ResizeState.FAILED
+        if is_pending(record, "resize"):
+            return ResizeState.PENDING
+        return ResizeState(record["resize"])
+
+    def confirm_resize(self, name: str, flavor: Flavor) -> None:
+        self._resize(name, flavor, ResizeState.DONE)
+
+    def revert_resize(self, name: str, flavor: Flavor) -> None:
+        self._resize(name, flavor, ResizeState.DONE)
+
+    def delete_server(self, name: str) -> None:
+        self.world.delete("server", name)
+
+    def _create(self, spec: ServerSpec) -> bool:
+        record = asdict(spec) | {"nics": [dict(nic) for nic in spec.nics]} | asdict(self.scope)
+        record |= {"state": ServerState.UP.value, "detail": "", "unenforced": []}
+        record |= {"resize": ResizeState.DONE.value}
+        return self.world.create("server", spec.name, record, BUILDING)
+
+    def _view(self, name: str) -> ServerView:
+        record = self.world.look("server", name)
         if record is None:
             return ServerView(ServerState.ABSENT)
         state = ServerState(record["state"])
         return ServerView(state, detail=record["detail"], unenforced=tuple(record["unenforced"]))
 
-    def start_server(self, spec: ServerSpec) -> None:
-        if not self.world.create("server", spec.name, _record_of(spec)):
-            self.world.change("server", spec.name, state=ServerState.UP.value, detail="")
-
-    def stop_server(self, name: str) -> None:
-        self.world.change("server", name, state=ServerState.DOWN.value, detail="stopped")
-
-    def resize_server(self, name: str, flavor: Flavor) -> None:
-        self.world.change("server", name, flavor=dataclasses.asdict(flavor))
-
-    def delete_server(self, name: str) -> None:
-        self.world.delete("server", name)
-
-
-def _record_of(spec: ServerSpec) -> dict[str, object]:
-    record = dataclasses.asdict(spec)
-    record["agent_files"] = dict(spec.agent_files)
-    record["nics"] = [dict(nic) for nic in spec.nics]
-    return record | {"state": ServerState.UP.value, "detail": "", "unenforced": []}
+    def _resize(self, name: str, flavor: Flavor, state: ResizeState) -> None:
+        if self.world.get("server", name) is None:
+            raise NotFound(f"There is no server {name}.")
+        self.world.change("server", name, flavor=asdict(flavor), resize=state.value)

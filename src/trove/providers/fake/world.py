@@ -5,14 +5,38 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trove.errors import Unavailable
 from trove.files import create_private, write_private
 
 Record = dict[str, Any]
+
+ASYNCHRONOUS = ("server", "volume")
+
+
+@dataclass(frozen=True)
+class Switches:
+    """How the infrastructure behaves badly; by default it does not."""
+
+    pending: int = 0
+    """So many looks, or refused changes, after it was begun a change is finished."""
+    delay: Callable[[], None] = lambda: None
+    """Called before each change, to let time pass."""
+    failures: int = 0
+    """So often each change fails before it is done."""
+    loses_answers: bool = False
+    """Whether each change is done the first time without the caller knowing."""
+
+
+def is_pending(record: Record, key: str | None = None) -> bool:
+    """Whether a change is not finished, of this key if one is given."""
+    return "pending" in record and (key is None or key in (record["then"] or {}))
 
 
 class FakeWorld:
@@ -23,12 +47,19 @@ class FakeWorld:
     """
 
     def __init__(
-        self, directory: Path | None = None, hook: Callable[[str], None] = lambda point: None
+        self,
+        directory: Path | None = None,
+        hook: Callable[[str], None] = lambda point: None,
+        switches: Switches | None = None,
     ) -> None:
         self.directory = directory
         self.hook = hook
+        self.switches = switches or Switches()
+        self.requests: list[int] = []
+        """How many servers each request for views named."""
         self._memory: dict[tuple[str, str], Record] = {}
         self._lock = threading.Lock()
+        self._reached: Counter[str] = Counter()
 
     def everything(self) -> list[str]:
         """What exists: "server/trove-1", "volume/trove-1", "address/10.1.2.3"."""
@@ -43,6 +74,21 @@ class FakeWorld:
             return None
         return found
 
+    def look(self, kind: str, name: str) -> Record | None:
+        """The record, after a little time has passed for a change that is pending."""
+        record = self.get(kind, name)
+        if record is None or not is_pending(record):
+            return record
+        record = record | {"pending": record["pending"] - 1}
+        if record["pending"] <= 0:
+            then = record["then"]
+            if then is None:
+                self._remove(kind, name)
+                return None
+            record = {k: v for k, v in record.items() if k not in {"pending", "then"}} | then
+        self._replace(kind, name, record)
+        return record
+
     def find(self, kind: str, **wanted: object) -> str | None:
         """The name of a record with these values."""
         for name in (n for k, n in self._keys() if k == kind):
@@ -51,32 +97,43 @@ class FakeWorld:
                 return name
         return None
 
-    def create(self, kind: str, name: str, record: Record) -> bool:
-        """Whether it was made: not if there is one already."""
+    def create(
+        self, kind: str, name: str, record: Record, meanwhile: Mapping[str, Any] | None = None
+    ) -> bool:
+        """Whether it was made: not if it exists. `meanwhile` shows while the making is pending."""
         with self._point("create", kind, name):
+            begun = self._begun(kind, record, {}, meanwhile)
             if self.directory is None:
                 with self._lock:
-                    return self._memory.setdefault((kind, name), record) is record
-            return create_private(self._path(kind, name), json.dumps(record), durable=False)
+                    return self._memory.setdefault((kind, name), begun) is begun
+            return create_private(self._path(kind, name), json.dumps(begun), durable=False)
 
-    def change(self, kind: str, name: str, **values: object) -> None:
-        """Give a record that exists these values."""
+    def change(
+        self,
+        kind: str,
+        name: str,
+        meanwhile: Mapping[str, Any] | None = None,
+        **values: object,
+    ) -> None:
+        """Give a record that exists these values; raises Unavailable while another is pending."""
         with self._point("change", kind, name), self._lock:
-            record = self.get(kind, name)
+            record = self.look(kind, name)
             if record is None:
                 return
-            if self.directory is None:
-                self._memory[kind, name] = record | values
-            else:
-                changed = json.dumps(record | values)
-                write_private(self._path(kind, name), changed, durable=False)
+            if not is_pending(record):
+                self._change(kind, name, record, values, meanwhile)
+            elif not values.items() <= (record["then"] or {}).items():
+                raise Unavailable(f"The {kind} {name} is busy.")
 
     def delete(self, kind: str, name: str) -> None:
         with self._point("delete", kind, name):
-            if self.directory is None:
-                self._memory.pop((kind, name), None)
+            record = self.get(kind, name)
+            if record is None or (is_pending(record) and record["then"] is None):
+                return
+            if self.switches.pending and kind in ASYNCHRONOUS:
+                self._replace(kind, name, self._begun(kind, record, None, None))
             else:
-                (self.directory / kind / name).unlink(missing_ok=True)
+                self._remove(kind, name)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -86,15 +143,60 @@ class FakeWorld:
 
     @contextmanager
     def _point(self, verb: str, kind: str, name: str) -> Iterator[None]:
-        self.hook(f"before {verb} {kind} {name}")
+        point = f"{verb} {kind} {name}"
+        self.switches.delay()
+        self.hook(f"before {point}")
+        self._reached[point] += 1
+        if self._reached[point] <= self.switches.failures:
+            raise Unavailable(f"The infrastructure failed to {point}.")
         yield
-        self.hook(f"after {verb} {kind} {name}")
+        self.hook(f"after {point}")
+        if self.switches.loses_answers and self._reached[point] == 1:
+            raise Unavailable(f"The infrastructure did not answer to {point}.")
+
+    def _change(
+        self,
+        kind: str,
+        name: str,
+        record: Record,
+        values: Mapping[str, Any],
+        meanwhile: Mapping[str, Any] | None,
+    ) -> None:
+        if not values.items() <= record.items():
+            self._replace(kind, name, self._begun(kind, record, values, meanwhile))
+
+    def _begun(
+        self,
+        kind: str,
+        record: Record,
+        then: Mapping[str, Any] | None,
+        meanwhile: Mapping[str, Any] | None,
+    ) -> Record:
+        """The record with a change, at once or pending."""
+        if not self.switches.pending or kind not in ASYNCHRONOUS:
+            return record | dict(then or {})
+        before = {key: record[key] for key in meanwhile or {}}
+        after = before | dict(then) if then is not None else None
+        pending = {"pending": self.switches.pending, "then": after}
+        return record | dict(meanwhile or {}) | pending
 
     def _keys(self) -> list[tuple[str, str]]:
         if self.directory is None:
             return list(self._memory)
         # Hidden ones are being written.
         return [(p.parent.name, p.name) for p in self.directory.glob("*/[!.]*")]
+
+    def _replace(self, kind: str, name: str, record: Record) -> None:
+        if self.directory is None:
+            self._memory[kind, name] = record
+        else:
+            write_private(self._path(kind, name), json.dumps(record), durable=False)
+
+    def _remove(self, kind: str, name: str) -> None:
+        if self.directory is None:
+            self._memory.pop((kind, name), None)
+        else:
+            self._path(kind, name).unlink(missing_ok=True)
 
     def _path(self, kind: str, name: str) -> Path:
         assert self.directory is not None

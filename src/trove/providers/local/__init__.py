@@ -6,7 +6,7 @@ at any moment, and may be killed in the middle of it.
 
 from __future__ import annotations
 
-from trove.providers.base import Provider
+from trove.providers.base import Capability, Provider
 from trove.providers.local.catalog import LocalCatalog
 from trove.providers.local.compute import LocalCompute
 from trove.providers.local.identities import Identities
@@ -30,4 +30,5 @@ def create_provider(settings: Settings, agent: AgentCommand = agent_command) -> 
         volumes=volumes,
         network=LocalNetwork(layout, local.address_pool),
         catalog=LocalCatalog(local.flavors, local.address_pool),
+        capabilities=frozenset({Capability.ONLINE_VOLUME_GROW}),
     )

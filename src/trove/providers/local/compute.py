@@ -9,12 +9,13 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from trove.errors import Failed, NotFound, Unavailable
 from trove.locks import acquire_inherited, is_inherited_lock_held
-from trove.providers.base import Flavor, ServerSpec, ServerState, ServerView
+from trove.providers.base import Flavor, ResizeState, ServerSpec, ServerState, ServerView
 from trove.providers.local import processes, records
 from trove.providers.local.identities import Identities
 from trove.providers.local.images import Image, unmount
@@ -72,26 +73,33 @@ class LocalCompute:
     def start_server(self, spec: ServerSpec) -> None:
         self.ensure_server(spec)
 
-    def server_view(self, name: str) -> ServerView:
-        files = self._layout.server(name)
-        try:
-            return _view(files)
-        except OSError as error:
-            raise Unavailable(f"The server {name} can not be looked at: {error}") from error
+    def server_views(self, names: Sequence[str]) -> Mapping[str, ServerView]:
+        return {name: _view(self._layout.server(name)) for name in names}
 
     def stop_server(self, name: str) -> None:
         with self._held(name) as files:
             self._end(name, files, PATIENCE_STOP)
 
-    def resize_server(self, name: str, flavor: Flavor) -> None:
+    def begin_resize(self, name: str, flavor: Flavor) -> None:
+        """Allow the larger of both sizes at once; raises NotFound."""
+        with self._held(name) as files:
+            now = _record_of(name, files).flavor
+            # Not of the catalog, and never shown: only limits, in which the engine changes over.
+            memory, vcpus = max(now.memory, flavor.memory), max(now.vcpus, flavor.vcpus)
+            self._limit(name, files, replace(flavor, memory=memory, vcpus=vcpus))
+
+    def resize_state(self, name: str) -> ResizeState:
+        """Every call above has finished when it returns."""
+        return ResizeState.DONE
+
+    def confirm_resize(self, name: str, flavor: Flavor) -> None:
         """Raises NotFound; Unavailable while the engine uses more than the new limit."""
         with self._held(name) as files:
-            record = records.read_record(files)
-            if record is None:
-                raise NotFound(f"There is no server {name}.")
-            # The record first: who is killed in between leaves the size that the next start takes.
-            records.write_record(files, record.resized(flavor))
-            self._machine.control_groups.ensure(name, flavor)
+            self._limit(name, files, flavor)
+
+    def revert_resize(self, name: str, flavor: Flavor) -> None:
+        """Raises NotFound; Unavailable while the engine uses more than the old limit."""
+        self.confirm_resize(name, flavor)
 
     def delete_server(self, name: str) -> None:
         with self._held(name) as files:
@@ -103,6 +111,11 @@ class LocalCompute:
                 remove_folder(folder)
             # Last: a number that is given again while a file still bears it would own that file.
             self._identities.release(name)
+
+    def _limit(self, name: str, files: ServerFiles, flavor: Flavor) -> None:
+        # The record first: a crash in between leaves the size that the next start takes.
+        records.write_record(files, _record_of(name, files).resized(flavor))
+        self._machine.control_groups.ensure(name, flavor)
 
     def _record(self, spec: ServerSpec, files: ServerFiles, volume: Path) -> Record:
         machine = self._machine
@@ -168,7 +181,22 @@ class LocalCompute:
                 raise Unavailable(f"The server {name} can not be worked on: {error}") from error
 
 
+def _record_of(name: str, files: ServerFiles) -> Record:
+    record = records.read_record(files)
+    if record is None:
+        raise NotFound(f"There is no server {name}.")
+    return record
+
+
 def _view(files: ServerFiles) -> ServerView:
+    """What is wrong with the files of one server must not hide the others."""
+    try:
+        return _present(files)
+    except OSError as error:
+        return ServerView(ServerState.UNKNOWN, str(error))
+
+
+def _present(files: ServerFiles) -> ServerView:
     record = records.read_record(files)
     if record is None:
         # The record is written when all else is there, so without one nothing has run.

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trove.errors import Failed, Invalid, Unavailable
+from trove.providers.base import VolumeState, VolumeView
 from trove.providers.local import programs
 from trove.providers.local.catalog import VOLUME_TYPE
 from trove.providers.local.images import Image, promised, unmount
@@ -37,6 +38,10 @@ class LocalVolumes:
                 self._make(name, size * GIB)
             self._attach(name)
         return name
+
+    def volume_view(self, name: str) -> VolumeView:
+        """Every call has finished when it returns."""
+        return VolumeView(VolumeState.READY if self._exists(name) else VolumeState.ABSENT)
 
     def grow_volume(self, name: str, size: int) -> None:
         with self._held(name):

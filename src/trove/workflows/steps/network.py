@@ -12,14 +12,15 @@ def allocate(ctx: Context[Instance]) -> None:
     row = ctx.subject
     version = ctx.session.get_one(DatastoreVersion, row.datastore_version_id)
     port = manifest_of(version.manager).port
-    row.address = ctx.provider.network.ensure_address(row.resource_name, port, row.nics)
+    row.address = ctx.provider_for(row).network.ensure_address(row.resource_name, port, row.nics)
     row.port = port
 
 
 @allocate.undone_by
 def free(ctx: Context[Instance]) -> None:
-    ctx.provider.network.delete_address(ctx.subject.resource_name)
-    ctx.subject.address = ctx.subject.port = None
+    row = ctx.subject
+    ctx.provider_for(row).network.delete_address(row.resource_name)
+    row.address = row.port = None
 
 
 @step

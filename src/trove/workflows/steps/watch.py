@@ -6,8 +6,7 @@ import logging
 from contextlib import suppress
 
 import msgspec
-from sqlalchemy import exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, exists, select
 
 from trove.engine import Claim, Operation, State, Wait, step
 from trove.errors import ResourceBusy, TroveError
@@ -34,26 +33,40 @@ def servers(ctx: Context[None]) -> Wait:
 
     One that keeps going down is recovered at growing intervals.
     """
-    for row in _idle_instances(ctx.session):
+    names = [row.resource_name for row in ctx.session.scalars(_idle_instances())]
+    ctx.end_transaction()
+    down = _down_among(ctx, names) if names else set()
+    # Read again: an operation may have claimed an instance since.
+    idle = ctx.session.scalars(_idle_instances()).all() if down else ()
+    for row in (each for each in idle if each.resource_name in down):
         times, due = _next_recovery_of(ctx, row)
-        if due and _is_down(ctx, row):
+        if due:
             log.warning("the server of instance %s is down: starting its recovery", row.id)
             with suppress(ResourceBusy), ctx.session.begin_nested():
                 _recover(ctx, row, times)
     return Wait(ROUND_EVERY)
 
 
-def _idle_instances(session: Session) -> list[Instance]:
+def _idle_instances() -> Select[Instance]:
     claimed = select(Claim.operation_id).where(
         Claim.resource == Instance.id, Claim.released.is_(False)
     )
-    return list(
-        session.scalars(
-            select(Instance).where(
-                Instance.deleted_at.is_(None), Instance.server_id.is_not(None), ~exists(claimed)
-            )
-        )
+    return select(Instance).where(
+        Instance.deleted_at.is_(None), Instance.server_id.is_not(None), ~exists(claimed)
     )
+
+
+def _down_among(ctx: Context[None], names: list[str]) -> set[str]:
+    """Those whose server is down, in one request."""
+    try:
+        views = ctx.provider.compute.server_views(names)
+    except TroveError as error:
+        log.warning("cannot view the servers: %s", error)
+        return set()
+    for name, view in views.items():
+        if view.state is ServerState.UNKNOWN:
+            log.warning("cannot view the server %s: %s", name, view.detail)
+    return {name for name, view in views.items() if view.state is ServerState.DOWN}
 
 
 def _next_recovery_of(ctx: Context[None], row: Instance) -> tuple[int, bool]:
@@ -67,16 +80,6 @@ def _next_recovery_of(ctx: Context[None], row: Instance) -> tuple[int, bool]:
         return 1, True
     pause = min(ROUND_EVERY * 2.0 ** min(before, 20), LONGEST_INTERVAL)
     return before + 1, since >= pause
-
-
-def _is_down(ctx: Context[None], row: Instance) -> bool:
-    try:
-        view = ctx.provider.compute.server_view(row.resource_name)
-    # Whatever a provider raises for one broken server, the round continues with the others.
-    except (TroveError, OSError, LookupError, TypeError, ValueError) as error:
-        log.warning("cannot view the server of instance %s: %r", row.id, error)
-        return False
-    return view.state is ServerState.DOWN
 
 
 def _recover(ctx: Context[None], row: Instance, times: int) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.support.provider import spec_of
 from trove.errors import Unavailable
 from trove.providers import fake
-from trove.providers.base import ServerState
+from trove.providers.base import ServerState, view_of
 from trove.providers.fake import FakeWorld
 
 
@@ -51,9 +51,9 @@ def test_a_server_can_be_broken_and_started(world: FakeWorld) -> None:
     compute = fake.provider_of(world).compute
     compute.ensure_server(spec_of("a"))
     world.change("server", "a", state="failed", detail="no host was found")
-    assert compute.server_view("a").detail == "no host was found"
+    assert view_of(compute, "a").detail == "no host was found"
     compute.start_server(spec_of("a"))
-    assert compute.server_view("a").state is ServerState.UP
+    assert view_of(compute, "a").state is ServerState.UP
 
 
 def test_a_directory_is_shared_by_several_worlds(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.provider import local_provider, spec_of
 from trove.errors import Unavailable
-from trove.providers.base import ServerState
+from trove.providers.base import ServerState, view_of
 from trove.providers.local.layout import Layout, ServerFiles
 from trove.providers.local.records import (
     Owner,
@@ -41,7 +41,7 @@ def test_a_record_that_is_not_whole_is_none(
 ) -> None:
     files.record.write_bytes(left)
     assert read_record(files) is None
-    view = local_provider(tmp_path).compute.server_view("trove-1")
+    view = view_of(local_provider(tmp_path).compute, "trove-1")
     assert view.state is ServerState.DOWN  # which is what its recovery waits for
 
 
@@ -96,7 +96,9 @@ def test_the_manual_tells_where_the_logs_are() -> None:
         assert f"`[local] directory`/{path.relative_to(layout.directory)}" in manual
 
 
-def test_a_server_that_can_not_be_looked_at_is_told(files: ServerFiles, tmp_path: Path) -> None:
+def test_a_server_whose_record_cannot_be_read_is_unavailable(
+    files: ServerFiles, tmp_path: Path
+) -> None:
     files.record.mkdir()
-    with pytest.raises(Unavailable, match=r"trove-1 can not be looked at: .*Is a directory"):
-        local_provider(tmp_path).compute.server_view("trove-1")
+    with pytest.raises(Unavailable, match=r"trove-1 cannot be seen: .*Is a directory"):
+        view_of(local_provider(tmp_path).compute, "trove-1")
