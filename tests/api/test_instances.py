@@ -14,7 +14,7 @@ from sqlalchemy import event, update
 from tests.support.api import World
 from trove.db import utcnow
 from trove.engine import Operation
-from trove.models import Instance
+from trove.models import DatastoreVersion, Instance
 from trove.settings import Settings
 
 
@@ -172,3 +172,16 @@ def test_a_change_is_one_transaction(world: World) -> None:
     change = {"instance": {"name": "new", "access": {"is_public": True}}}
     seen = statements_of(world, "PUT", f"/instances/{instance_id}", change)
     assert [each.split()[0] for each in seen] == ["SELECT", "INSERT", "UPDATE", "COMMIT"]
+
+
+def test_the_datastore_says_how_to_connect(world: World) -> None:
+    path = f"/instances/{world.order()}"
+    shown = world.get(path)["instance"]["datastore"]
+    assert (shown["client"], shown["url_scheme"]) == ("psql", "postgresql")
+
+
+def test_an_instance_is_shown_without_the_package_of_its_datastore(world: World) -> None:
+    path = f"/instances/{world.order()}"
+    with world.database.begin() as session:
+        session.execute(update(DatastoreVersion).values(manager="removed"))
+    assert "client" not in world.get(path)["instance"]["datastore"]

@@ -157,7 +157,7 @@ class TestNewest:
         assert newest_of(session, "i") is None
 
     def test_other_refusals_stand(self, service, session):
-        service.on("GET", "/operations", Reply(403, {"forrefusal": {"message": "no"}}))
+        service.on("GET", "/operations", Reply(403, {"forbidden": {"message": "no"}}))
         with pytest.raises(HttpError):
             newest_of(session, "i")
 

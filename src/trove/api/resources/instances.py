@@ -17,6 +17,8 @@ from trove.api.call import Call
 from trove.api.resources.accounts import DatabaseIn, UserIn, databases_of, users_of
 from trove.api.resources.fields import Bool, IdOrUrl, Lenient, Name, Size, Strict, Text
 from trove.api.resources.moments import maybe, moment
+from trove.datastores import manifest_of
+from trove.errors import NotFound
 from trove.models.instance import resource_name_of
 from trove.services.instance_order import InstanceOrder
 from trove.services.instance_view import Fault, InstanceView, unenforced_of
@@ -185,6 +187,9 @@ class DatastoreRef(Struct):
     version: str
     version_number: str | UnsetType = UNSET
     version_id: str | UnsetType = UNSET
+    # For connections: the scheme of a URL, and the engine's own client program.
+    url_scheme: str | UnsetType = UNSET
+    client: str | UnsetType = UNSET
 
 
 class VolumeShown(Struct):
@@ -371,6 +376,7 @@ def _detail(kind: type[D], call: Call, view: InstanceView) -> D:
     shown = _brief(kind, call, view)
     shown.datastore.version_number = view.datastore_version_number
     shown.datastore.version_id = row.datastore_version_id
+    _add_connection(shown.datastore, view.manager)
     shown.created = moment(row.created_at)
     shown.updated = moment(row.updated_at)
     shown.service_status_updated = maybe(view.reported_at)
@@ -389,6 +395,16 @@ def _detail(kind: type[D], call: Call, view: InstanceView) -> D:
         shown.volume_id = row.volume_id
         shown.encrypted_rpc_messaging = True
     return shown
+
+
+def _add_connection(shown: DatastoreRef, manager: str) -> None:
+    try:
+        manifest = manifest_of(manager)
+    # An instance is shown even if the package of its datastore has been removed.
+    except NotFound:
+        return
+    shown.url_scheme = manifest.url_scheme or UNSET
+    shown.client = manifest.client or UNSET
 
 
 def _ref(call: Call, instance_id: str) -> Ref:

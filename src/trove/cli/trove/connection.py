@@ -10,7 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote, urlencode
@@ -24,119 +24,130 @@ PASSWORD = "TROVE_DATABASE_PASSWORD"  # noqa: S105 - the variable, not the passw
 
 @dataclass(frozen=True)
 class Connection:
-    """Where a database is and who connects."""
+    """Where a database is, who connects, and how, as the service describes it."""
 
-    datastore: str
+    scheme: str
+    """Of the URL."""
+    client: str
+    """The engine's own client program; empty when it has none."""
     address: str
+    port: int | None
+    """None for the default of the client."""
     user: str
     database: str = ""
-    port: int | None = None
     authority: str = ""
     """A file with the certificate of the authority to trust; empty for the system's."""
 
     @property
-    def host(self) -> str:
-        """As it stands in a URL."""
-        return f"[{self.address}]" if ":" in self.address else self.address
+    def server(self) -> str:
+        """Host and port as in a URL."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.port}" if self.port else host
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """A program to run: its words, and what its environment has beside ours."""
+    """A program to run: its words, and additions to its environment."""
 
     words: tuple[str, ...]
     environment: Mapping[str, str]
 
 
 def psql(to: Connection, password: str) -> Invocation:
-    # psql's own default, `prefer`, would take any certificate, or none.
+    # The default of psql, `prefer`, would accept any certificate, or none.
     environment = {"PGSSLMODE": "verify-full"} | ({"PGPASSWORD": password} if password else {})
     if to.authority:
         environment["PGSSLROOTCERT"] = to.authority
-    words = ["psql", "--host", to.address, "--port", str(to.port or 5432)]
-    # psql would otherwise look for a database with the user's name.
-    words += ["--username", to.user, "--dbname", to.database or "postgres"]
+    words = ["psql", "--host", to.address, *_option("--port", to.port)]
+    words += ["--username", to.user, "--dbname", to.database]
     return Invocation(tuple(words), environment)
 
 
-def mariadb(to: Connection, password: str) -> Invocation:
-    # Distributions have one of the two; newer packages of MariaDB warn at the name mysql.
-    program = "mariadb" if shutil.which("mariadb") else "mysql"
-    words = [program, "--host", to.address, "--port", str(to.port or 3306), "--user", to.user]
-    # MySQL's client does not know MariaDB's option, nor the other way round. The name must be
-    # verified too: the same authority signs for every tenant.
-    is_mariadb = program == "mariadb"
-    words += ["--ssl-verify-server-cert" if is_mariadb else "--ssl-mode=VERIFY_IDENTITY"]
+def mysql(to: Connection, password: str) -> Invocation:
+    """The client of MySQL and its relatives, by the name that is installed."""
+    is_mysql = shutil.which(to.client) is None
+    program = "mysql" if is_mysql else to.client
+    words = [program, "--host", to.address, *_option("--port", to.port), "--user", to.user]
+    # Neither program knows the other's option. The name is verified too, because the same
+    # authority signs for every tenant.
+    words += ["--ssl-mode=VERIFY_IDENTITY" if program == "mysql" else "--ssl-verify-server-cert"]
     words += [f"--ssl-ca={to.authority}"] if to.authority else []
-    # Without this word it would try without a password, not ask for one.
+    # Without this option there would be no prompt.
     words += [] if password else ["--password"]
     words += [to.database] if to.database else []
     return Invocation(tuple(words), {"MYSQL_PWD": password} if password else {})
 
 
 def redis_cli(to: Connection, password: str) -> Invocation:
-    words = ["redis-cli", "-h", to.address, "-p", str(to.port or 6379), "--tls"]
-    words += ["--cacert", to.authority] if to.authority else []
-    # The same with redis-cli, which asks only when it is told to.
+    words = ["redis-cli", "-h", to.address, *_option("-p", to.port), "--tls"]
+    words += _option("--cacert", to.authority)
+    # Without --askpass there would be no prompt.
     words += ["--user", to.user] + ([] if password else ["--askpass"])
     return Invocation(tuple(words), {"REDISCLI_AUTH": password} if password else {})
 
 
-CLIENTS: dict[str, Callable[[Connection, str], Invocation]] = {
-    "postgresql": psql,
-    "mariadb": mariadb,
-    "mysql": mariadb,
-    "percona": mariadb,
-    "redis": redis_cli,
-    "valkey": redis_cli,
+def _option(flag: str, value: object) -> list[str]:
+    return [flag, str(value)] if value else []
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client program, and the URLs of the engine that it belongs to."""
+
+    invoke: Callable[[Connection, str], Invocation]
+    database: str = ""
+    """For users without a database; the client would use one with the name of the user."""
+    tls: Mapping[str, str] = field(default_factory=dict)
+    """The query that verifies the server and its name; URLs are unverified without it."""
+    authority: str = ""
+    """The parameter of the query for a file with the authority's certificate."""
+
+
+MYSQL = Client(mysql, tls={"ssl-mode": "VERIFY_IDENTITY"}, authority="ssl-ca")
+# The service names a program, but only these are run: it must not choose what runs here.
+CLIENTS = {
+    "psql": Client(psql, "postgres", {"sslmode": "verify-full"}, "sslrootcert"),
+    "mariadb": MYSQL,
+    "mysql": MYSQL,
+    "redis-cli": Client(redis_cli),
 }
-SCHEMES = {
-    "postgresql": ("postgresql", 5432),
-    "mariadb": ("mariadb", 3306),
-    "mysql": ("mysql", 3306),
-    "percona": ("mysql", 3306),
-    "redis": ("rediss", 6379),
-    "valkey": ("rediss", 6379),
-}
+UNKNOWN = Client(lambda to, password: Invocation((), {}))
 
 
 def client_of(to: Connection) -> Invocation:
-    """Raises ClientError when the engine has no client that we know."""
-    make = CLIENTS.get(to.datastore)
-    if make is None:
+    """Raises ClientError when there is no client program for the engine."""
+    if to.client not in CLIENTS:
         raise ClientError(
-            f"No client for {to.datastore} is known here; connect to {to.host}:{to.port} "
+            f"The service names no client program that is known here; connect to {to.server} "
             "with the one of your choice."
         )
-    return make(to, os.environ.get(PASSWORD, ""))
+    return CLIENTS[to.client].invoke(_with_database(to), os.environ.get(PASSWORD, ""))
 
 
 def url_of(to: Connection) -> str:
     """`postgresql://user@host:port/db?sslmode=verify-full&sslrootcert=FILE`"""
-    scheme, port = SCHEMES.get(to.datastore, (to.datastore, to.port))
-    database = quote(to.database or ("postgres" if scheme == "postgresql" else ""), safe="")
-    url = f"{scheme}://{quote(to.user, safe='')}@{to.host}:{to.port or port}/{database}"
-    query = _tls_query(scheme, to.authority)
+    client = CLIENTS.get(to.client, UNKNOWN)
+    database = quote(_with_database(to).database, safe="")
+    url = f"{to.scheme}://{quote(to.user, safe='')}@{to.server}/{database}"
+    query = {**client.tls}
+    if client.authority and to.authority:
+        query[client.authority] = to.authority
     return f"{url}?{urlencode(query, safe='/')}" if query else url
 
 
-def _tls_query(scheme: str, authority: str) -> dict[str, str]:
-    if scheme == "postgresql":
-        return {"sslmode": "verify-full"} | ({"sslrootcert": authority} if authority else {})
-    # As MySQL's own programs have it in their URLs; without the mode they take any certificate.
-    mode = {"ssl-mode": "VERIFY_IDENTITY"} if scheme in ("mariadb", "mysql") else {}
-    return mode | ({"ssl-ca": authority} if authority else {})
+def _with_database(to: Connection) -> Connection:
+    return replace(to, database=to.database or CLIENTS.get(to.client, UNKNOWN).database)
 
 
 def keep_authority(certificate: str) -> Path:
-    """A file with this certificate that stays where it is, for clients and URLs to name."""
-    # Named by its content: the authorities of two clouds do not overwrite each other.
+    """A permanent file with this certificate, for clients and URLs."""
+    # Named by its content, because two clouds have different authorities.
     digest = hashlib.sha256(certificate.encode()).hexdigest()[:16]
-    place = cache_directory(os.environ) / f"authority-{digest}.pem"
-    if not place.exists():
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(place, certificate, durable=False)
-    return place
+    path = cache_directory(os.environ) / f"authority-{digest}.pem"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(path, certificate, durable=False)
+    return path
 
 
 def replace_process(invocation: Invocation) -> NoReturn:
@@ -147,10 +158,10 @@ def replace_process(invocation: Invocation) -> NoReturn:
             f"{invocation.words[0]} is not installed; install it (Debian, Ubuntu: apt install "
             "postgresql-client, mariadb-client or redis-tools), or use `trove url`."
         )
-    # What Python still holds back would be lost with it.
+    # Buffered output would be lost.
     sys.stdout.flush()
     environment = {**os.environ, **invocation.environment}
-    # The client has it under the name that it knows, and its own children need it not.
+    # The client has the password under another name; its children do not need it.
     environment.pop(PASSWORD, None)
-    # In our place, not below us: so the terminal, its signals and the exit status are the client's.
+    # In place of this process: the client has the terminal, its signals and the exit status.
     os.execve(program, invocation.words, environment)  # noqa: S606 - no shell, no secret in words

@@ -50,7 +50,7 @@ MANIFEST = Manifest(
     longest_password=128,
     character_sets=CHARACTER_SETS,
     collations_by_character_set=True,
-    url_scheme="mysql",
+    url_scheme="mariadb",
     client="mariadb",
 )
 

@@ -58,7 +58,7 @@ def test_without_an_authority_the_systems_is_trusted(service, trove):
 
 
 def test_other_refusals_of_the_authority_stand(service, trove):
-    service.on("GET", "/certificate-authority", Reply(403, {"forrefusal": {"message": "no"}}))
+    service.on("GET", "/certificate-authority", Reply(403, {"forbidden": {"message": "no"}}))
     assert trove("url", "pg", "--user", "u", "--database", "d").err == "ERROR: no (HTTP 403)\n"
 
 
@@ -131,15 +131,16 @@ def test_an_instance_without_an_address(database, trove):
     ("to", "url"),
     [
         (
-            Connection("mariadb", "10.0.0.1", "u", "d", authority="/ca.pem"),
+            Connection("mariadb", "mariadb", "10.0.0.1", 3306, "u", "d", authority="/ca.pem"),
             "mariadb://u@10.0.0.1:3306/d?ssl-mode=VERIFY_IDENTITY&ssl-ca=/ca.pem",
         ),
         (
-            Connection("mysql", "::1", "u", port=3307),
+            Connection("mysql", "mysql", "::1", 3307, "u"),
             "mysql://u@[::1]:3307/?ssl-mode=VERIFY_IDENTITY",
         ),
-        (Connection("redis", "10.0.0.1", "u"), "rediss://u@10.0.0.1:6379/"),
-        (Connection("couchdb", "10.0.0.1", "u", port=5984), "couchdb://u@10.0.0.1:5984/"),
+        (Connection("rediss", "redis-cli", "10.0.0.1", 6379, "u"), "rediss://u@10.0.0.1:6379/"),
+        (Connection("couchdb", "", "10.0.0.1", 5984, "u"), "couchdb://u@10.0.0.1:5984/"),
+        (Connection("couchdb", "", "10.0.0.1", None, "u"), "couchdb://u@10.0.0.1/"),
     ],
 )
 def test_urls(to, url):
@@ -152,10 +153,10 @@ def programs(tmp_path, monkeypatch):
 
     def install(*names: str) -> None:
         for name in names:
-            place = tmp_path / "bin" / name
-            place.parent.mkdir(exist_ok=True)
-            place.write_text('#!/bin/sh\nprintf "%s\\n" "$0" "$@"; env\n')
-            place.chmod(0o755)
+            path = tmp_path / "bin" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text('#!/bin/sh\nprintf "%s\\n" "$0" "$@"; env\n')
+            path.chmod(0o755)
         monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}")
 
     return install
@@ -165,7 +166,7 @@ class TestClients:
     """The right words for each; a password only through the environment."""
 
     def test_psql(self):
-        run = client_of(Connection("postgresql", "10.0.0.1", "u", "d", authority="/ca.pem"))
+        run = client_of(Connection("x", "psql", "10.0.0.1", 5432, "u", "d", authority="/ca.pem"))
         assert run.words == (
             *("psql", "--host", "10.0.0.1", "--port", "5432"),
             *("--username", "u", "--dbname", "d"),
@@ -174,7 +175,7 @@ class TestClients:
 
     def test_mariadb(self, programs):
         programs("mariadb")
-        run = client_of(Connection("mariadb", "10.0.0.1", "u", "d", authority="/ca.pem"))
+        run = client_of(Connection("x", "mariadb", "10.0.0.1", 3306, "u", "d", authority="/ca.pem"))
         assert run.words == (
             *("mariadb", "--host", "10.0.0.1", "--port", "3306", "--user", "u"),
             *("--ssl-verify-server-cert", "--ssl-ca=/ca.pem", "--password", "d"),
@@ -182,27 +183,28 @@ class TestClients:
 
     def test_mysql_where_there_is_no_mariadb(self, programs):
         programs("mysql")
-        run = client_of(Connection("mysql", "10.0.0.1", "u"))
+        run = client_of(Connection("x", "mariadb", "10.0.0.1", 3306, "u"))
         assert run.words[0] == "mysql"
         assert "--ssl-mode=VERIFY_IDENTITY" in run.words
 
     def test_redis(self):
-        run = client_of(Connection("redis", "10.0.0.1", "u", authority="/ca.pem"))
+        run = client_of(Connection("x", "redis-cli", "10.0.0.1", 6379, "u", authority="/ca.pem"))
         assert run.words[-5:] == ("--cacert", "/ca.pem", "--user", "u", "--askpass")
 
     @pytest.mark.parametrize(
-        ("datastore", "variable"),
-        [("postgresql", "PGPASSWORD"), ("mariadb", "MYSQL_PWD"), ("redis", "REDISCLI_AUTH")],
+        ("client", "variable"),
+        [("psql", "PGPASSWORD"), ("mariadb", "MYSQL_PWD"), ("redis-cli", "REDISCLI_AUTH")],
     )
-    def test_a_password_goes_through_the_environment(self, monkeypatch, datastore, variable):
+    def test_a_password_goes_through_the_environment(self, monkeypatch, client, variable):
         monkeypatch.setenv("TROVE_DATABASE_PASSWORD", "hush")
-        run = client_of(Connection(datastore, "10.0.0.1", "u"))
+        run = client_of(Connection("x", client, "10.0.0.1", 1, "u"))
         assert run.environment[variable] == "hush"
         assert not any("hush" in word or "pass" in word for word in run.words)
 
-    def test_an_engine_that_is_not_known(self):
-        with pytest.raises(ClientError, match="No client for couchdb"):
-            client_of(Connection("couchdb", "10.0.0.1", "u", port=1))
+    @pytest.mark.parametrize("client", ["", "sh", "/bin/sh"])
+    def test_only_known_programs_are_run(self, client):
+        with pytest.raises(ClientError, match="connect to 10.0.0.1:1 with the one of your choice"):
+            client_of(Connection("x", client, "10.0.0.1", 1, "u"))
 
     def test_a_client_that_is_not_installed(self, database, trove, monkeypatch, tmp_path):
         monkeypatch.setenv("PATH", str(tmp_path))

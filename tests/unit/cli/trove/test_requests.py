@@ -138,7 +138,7 @@ def test_a_force_delete_aborts_the_operation_first(service, trove):
 
 
 def test_a_force_delete_needs_no_administrator_where_deleting_waits_for_nothing(service, trove):
-    service.on("POST", f"{ONE}/action", Reply(403, {"forrefusal": {"message": "no"}}))
+    service.on("POST", f"{ONE}/action", Reply(403, {"forbidden": {"message": "no"}}))
     service.on("DELETE", ONE, Reply(202))
     assert trove("force-delete", PG).code == 0
     service.on("POST", f"{ONE}/action", Reply(500, {"instanceFault": {"message": "no"}}))

@@ -142,7 +142,7 @@ class TestWaiting:
 
     def test_other_refusals_at_the_end_stand(self, goes, service, trove):
         goes({"state": "succeeded"})
-        service.on("GET", ONE, Reply(403, {"forrefusal": {"message": "no"}}))
+        service.on("GET", ONE, Reply(403, {"forbidden": {"message": "no"}}))
         assert trove("create", "pg", "2", "--wait").err.endswith("ERROR: no (HTTP 403)\n")
 
     def test_a_service_without_operations_is_watched_by_status(self, service, trove):

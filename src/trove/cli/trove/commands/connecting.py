@@ -45,8 +45,10 @@ def connection_of(context: Context, arguments: Namespace) -> Connection:
             f"wait for it with `trove operation-watch {subject}`."
         )
     user, database = _who_and_what(context, subject, arguments)
+    datastore = instance["datastore"]
     return Connection(
-        datastore=instance["datastore"]["type"],
+        scheme=datastore.get("url_scheme") or datastore["type"],
+        client=datastore.get("client") or "",
         address=address,
         port=instance.get("port"),
         user=user,
