@@ -3,18 +3,18 @@
 TroveError
 ├── Invalid              the request is wrong; names the field
 │   ├── Reserved         a name that the engine keeps to itself
-│   └── AlreadyExists    a second one of something that must be unique
-├── Unauthenticated      nobody, or nobody we know
-├── Forbidden            somebody who may not
-├── NotFound             not there, or another project's
-├── Conflict             contradicts the present state
+│   └── AlreadyExists    must be unique
+├── Unauthenticated      no valid credentials
+├── Forbidden            the policy or the state forbids it
+├── NotFound             absent, or another project's
+├── Conflict             conflicts with the current state
 │   └── ResourceBusy     another operation has claimed it
 ├── NotReady             the instance is not in a state for this
 ├── OverQuota            more than the project may have
-├── RateLimited          more often than the project may ask
-├── NotSupported         this datastore or this installation can not
-├── Unavailable          try again: something that we need does not answer now
-└── Failed               trying again can not help: turn back
+├── RateLimited          more requests than the project may send
+├── NotSupported         this datastore or installation cannot do it
+├── Unavailable          try again: a needed service does not answer now
+└── Failed               trying again cannot help: turn back
 
 An error's docstring is its default message. HTTP numbers stand in `api/errors.py` alone.
 """
@@ -60,7 +60,7 @@ class NotFound(TroveError):
 
 
 class Conflict(TroveError):
-    """The request contradicts the present state of the resource."""
+    """The request conflicts with the current state of the resource."""
 
 
 class ResourceBusy(Conflict):
@@ -93,4 +93,4 @@ class Unavailable(TroveError):
 
 
 class Failed(TroveError):
-    """This can not succeed, however often it is tried."""
+    """This cannot succeed, however often it is tried."""

@@ -234,7 +234,7 @@ def test_operators_manage_instances(world: World) -> None:
         assert answer.status_code == 202, answer.text
         world.settle()
     for body in ({"migrate": {"host": "h"}}, {"rebuild": {"image_id": "i"}}):
-        refused(world.ask("POST", f"{base}/action", body, who="admin"), 501, "can not do it")
+        refused(world.ask("POST", f"{base}/action", body, who="admin"), 501, "does not support it")
     assert world.ask("DELETE", f"/instances/{instance_id}", who="admin").status_code == 202
     world.settle()
     assert world.ask("GET", f"/instances/{instance_id}", who="blue").status_code == 404

@@ -217,14 +217,14 @@ def test_warnings_go_to_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture
 
 
 def test_what_can_not_be_read_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Invalid, match="--config-file: can not read .*missing.conf"):
+    with pytest.raises(Invalid, match="--config-file: cannot read .*missing.conf"):
         read_settings([tmp_path / "missing.conf"], environ={})
     with pytest.raises(Invalid, match="--config-dir: .*there is no such directory"):
         read_settings([], [tmp_path / "missing"], environ={})
     with pytest.raises(Invalid, match="is not an INI file: .*line: 1"):
         read(tmp_path, "no section\n")
     (tmp_path / "b.conf").write_bytes(b"\xff\xfe")
-    with pytest.raises(Invalid, match="can not read"):
+    with pytest.raises(Invalid, match="cannot read"):
         read_settings([tmp_path / "b.conf"], environ={})
 
 

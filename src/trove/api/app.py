@@ -45,7 +45,7 @@ from trove.metrics import Metrics
 from trove.services.installation import Installation
 
 PUBLIC: tuple[APIRouter, ...] = (versions.router, service.router)
-"""What is served without a token."""
+"""Served without a token."""
 
 OF_TENANTS: tuple[APIRouter, ...] = (
     instances.router,
@@ -64,7 +64,7 @@ OF_TENANTS: tuple[APIRouter, ...] = (
     mgmt_quotas.router,
     unserved.router,
 )
-"""In the order in which a path is looked for: the most wanted first."""
+"""In the order in which a path is looked up: the most frequent first."""
 
 
 def create_app(
@@ -84,8 +84,8 @@ def create_app(
         # The gate takes slashes off. A redirect would lead to the host that the request names,
         # which may not be ours behind a proxy; the `trove` command follows none at all.
         redirect_slashes=False,
-        # A body without a type is JSON here (check_body). FastAPI refuses it for fear of browsers
-        # that are made to send it, but no browser adds an X-Auth-Token by itself.
+        # A body without a type is JSON here (check_body). FastAPI refuses it because browsers
+        # can be made to send it, but no browser adds an X-Auth-Token by itself.
         strict_content_type=False,
     )
     app.state.installation = installation
@@ -97,15 +97,15 @@ def create_app(
         app.include_router(router, prefix=f"{VERSION}/{{project_id}}")
     for router in PUBLIC:
         app.include_router(router)
-    # With Keystone, the passwords of built-in users must open nothing.
+    # With Keystone, passwords of built-in users must not be accepted.
     if installation.settings.api.auth == "builtin":
         app.include_router(identity.router)
     # Not Exception: Starlette hands that to its ServerErrorMiddleware, outside of all our layers,
     # where the answer would get no request id and no count.
     for kind in (TroveError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, handle)
-    # Starlette asks the layer first that was added last. Once stands behind the gate, for a key is
-    # good for the caller's project alone.
+    # Starlette calls the layer first that was added last. Once is behind the gate, because a key is
+    # valid for the caller's project only.
     app.add_middleware(Once, installation=installation)
     app.add_middleware(
         Gate,

@@ -17,7 +17,7 @@ from trove.errors import Unauthenticated
 from trove.services.identity import validate
 from trove.services.installation import Caller, Installation
 
-# Only tokens that were found valid get in, so guessing pushes nobody out.
+# Only tokens that were found valid get in, so guessed ones displace no entry.
 REMEMBERED_TOKENS = 10_000
 
 
@@ -33,7 +33,7 @@ class Authenticator(Protocol):
 
 
 def create_authenticator(installation: Installation) -> Authenticator:
-    """The authenticator that the settings ask for, with a memory of valid tokens before it."""
+    """The authenticator that the settings name, behind a cache of valid tokens."""
     settings = installation.settings
     authenticator: Authenticator
     if settings.api.auth == "keystone":
@@ -46,7 +46,7 @@ def create_authenticator(installation: Installation) -> Authenticator:
 
 
 class BuiltinAuthenticator:
-    """Asks the built-in identity."""
+    """Validates tokens with the built-in identity."""
 
     def __init__(self, installation: Installation) -> None:
         self._installation = installation
@@ -64,7 +64,7 @@ class BuiltinAuthenticator:
 
 
 class RememberingAuthenticator:
-    """Remembers callers for a few seconds, so that most requests ask nobody.
+    """Remembers callers for a few seconds, so that most requests validate no token.
 
     A token that is revoked, or that expires, works for at most these seconds more.
     """
@@ -89,15 +89,15 @@ class RememberingAuthenticator:
         key = key_of(headers)
         caller = self.remembered(key)
         if caller is None:
-            # Counted from before the question: a token that is revoked while it is asked about must
-            # not live longer than is promised.
+            # Counted from before the validation: a token that is revoked meanwhile must not be
+            # accepted for longer than promised.
             began = self._monotonic()
             caller = self._inner.authenticate(headers)
             self._remember(key, caller, began + self._seconds)
         return caller
 
     def remembered(self, key: bytes) -> Caller | None:
-        """The caller of this `key_of` headers, if asking nobody suffices."""
+        """The caller of this `key_of` headers, if it is remembered."""
         with self._lock:
             until, caller = self._callers.get(key, (0.0, None))
             if caller is None or self._monotonic() >= until:

@@ -1,4 +1,4 @@
-"""What every route has at hand: who calls, under which rule, and how answers are put together."""
+"""What every route uses: the caller, the rule of the policy, and how answers are built."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Call:
     shared: Shared
     waiting: Waiting
     made_id: str = ""
-    """For what the request makes, when it bears an Idempotency-Key."""
+    """For what the request makes, when it has an Idempotency-Key."""
 
     async def read(self, work: Callable[[int, str | None], Shown[S]]) -> Shown[S]:
         """The answer of `work`, shared with equal requests of the project that wait as well.
@@ -85,22 +85,22 @@ class Call:
         `work` is called with the installation, the caller, the instance's id and `args`. Raises
         what it raises, and NotReady when too many requests wait for agents already.
         """
-        asked = partial(work, self.inst, self.caller, instance_id, *args)
-        return await self.waiting.run(self.caller.project_id, instance_id, asked)
+        call = partial(work, self.inst, self.caller, instance_id, *args)
+        return await self.waiting.run(self.caller.project_id, instance_id, call)
 
     def requested_page(self, most: int | None = None) -> tuple[int, str | None]:
         """`limit`, but no more than `most` or the installation's page, and `marker`; raises
         Invalid."""
-        asked = dict(parse_qsl(self.query, keep_blank_values=True)) if self.query else {}
+        query = dict(parse_qsl(self.query, keep_blank_values=True)) if self.query else {}
         largest = most or self.inst.settings.api.page_size
-        limit = asked.get("limit", "")
+        limit = query.get("limit", "")
         if not limit:
-            return largest, asked.get("marker") or None
+            return largest, query.get("marker") or None
         # Without isascii, str.isdigit takes "²" for a digit, which int() does not.
         if not (limit.isascii() and limit.isdigit() and limit.strip("0")):
             raise Invalid("a whole number of at least 1 is needed", field="limit")
-        # No page is as long as nine digits tell, and int() raises for more than 4300.
-        return min(int(limit.lstrip("0")[:9]), largest), asked.get("marker") or None
+        # No page has more items than nine digits express, and int() raises for more than 4300.
+        return min(int(limit.lstrip("0")[:9]), largest), query.get("marker") or None
 
     def links(self, collection: str, identity: str) -> list[Link]:
         """The URLs of this object."""
@@ -130,13 +130,13 @@ class Call:
         # The filters stay in, for gophercloud and openstacksdk follow the link as it is;
         # python-troveclient takes but the marker out of it and has the filters itself.
         kept = [(k, v) for k, v in parse_qsl(self.query) if k not in {"limit", "marker"}]
-        asked = urlencode([*kept, ("limit", limit), ("marker", quote(marker, safe=""))])
-        return f"{self.base}{quote(self.path)}?{asked}"
+        query = urlencode([*kept, ("limit", limit), ("marker", quote(marker, safe=""))])
+        return f"{self.base}{quote(self.path)}?{query}"
 
 
 def may(rule: str) -> Any:
-    """The dependency that lets a route be served to whom the policy allows it."""
-    # When the route is imported: a rule that is misspelt must not wait for a request to be found.
+    """The dependency that serves a route to callers whom the policy allows."""
+    # When the route is imported: a misspelt rule is found at once, not by a request.
     assert rule in POLICY, rule
 
     # Awaits nothing, but FastAPI would give a plain function to a thread for every request.
@@ -151,9 +151,9 @@ def may(rule: str) -> Any:
 def call_of(request: Request, exchange: Exchange) -> Call:
     caller, state = exchange.caller, request.scope["app"].state
     assert caller is not None
-    # The stand-in is ours alone and must not show in links.
+    # The placeholder is internal and must not appear in links.
     path = request.scope["path"].replace(ENCODED_SLASH, "%2F")
-    # latin-1 knows every byte; with UTF-8, a client's broken one would be a failure of the server.
+    # latin-1 decodes every byte; with UTF-8, an invalid one would be a failure of the server.
     query = request.scope["query_string"].decode("latin-1")
     base = base_of(request)
     return Call(
@@ -175,7 +175,7 @@ def base_of(request: Request) -> str:
     # It may be written with the version or without; links add their own.
     if public:
         return public.rstrip("/").removesuffix(VERSION)
-    host = request.scope[SCOPE_KEY].asked.get("host", "localhost")
+    host = request.scope[SCOPE_KEY].request_headers.get("host", "localhost")
     return f"{request.scope['scheme']}://{host}"
 
 

@@ -15,27 +15,27 @@ from trove.api.negotiation import VERSION
 METHODS = ("get", "post", "put", "patch", "delete")
 
 DESCRIPTION = """\
-The Trove API v1.0. Every answer bears `X-OpenStack-Request-Id`.
+The Trove API v1.0. Every answer has an `X-OpenStack-Request-Id`.
 
 Lists come in pages: while there is more, `links` and `<collection>_links` have a `next`.
-A POST that bears an `Idempotency-Key` is done once within a day, and the same user's repeated
-requests get its answer. Should the service be killed before it has answered, the request is told
-409 for a minute and is then done again: an order of an instance finds what was ordered before,
-anything else may happen twice."""
+A POST with an `Idempotency-Key` is done once within a day, and repeated requests of the same user
+get the same answer. If the service is killed before it has answered, repeated requests get 409 for
+a minute; after that the request is done again: creating an instance finds the one that was created
+before, anything else may happen twice."""
 
-TOLD: dict[str, str] = {
+MEANINGS: dict[str, str] = {
     "400": "The request is not valid; the message names the field.",
-    "401": "Nobody we know, or not an administrator.",
+    "401": "The token is not valid, or not an administrator's.",
     "403": "The policy does not allow it.",
-    "404": "There is no such thing in this project.",
-    "405": "This is not done here.",
+    "404": "It does not exist in this project.",
+    "405": "The method is not allowed.",
     "406": "This version or media type is not served.",
-    "409": "It contradicts the present state.",
+    "409": "It conflicts with the current state.",
     "413": "More, or more often, than the project may; or too large a body.",
     "415": "The body must be JSON.",
     "422": "The instance is not in a state for this.",
     "500": "The server failed.",
-    "501": "This datastore, or this installation, can not do it.",
+    "501": "This datastore, or this installation, does not support it.",
     "503": "Something that is needed does not answer; try again.",
 }
 # 413 comes with the rate limits, 422 when the accounts of an engine are read that does not run.
@@ -82,7 +82,7 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     """Let the application show the document of these routers."""
 
     def openapi() -> dict[str, Any]:
-        # FastAPI keeps the finished document there too, and its /openapi.json asks this function.
+        # FastAPI keeps the finished document there too, and its /openapi.json calls this function.
         if app.openapi_schema is None:
             app.openapi_schema = document_of(app, routers)
         return app.openapi_schema
@@ -98,12 +98,12 @@ def document_of(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
     parts = document.setdefault("components", {})
     schemas = parts.setdefault("schemas", {})
     # FastAPI promises a 422 of its own for every route with parameters; here it never comes: what
-    # can not be validated is answered 400, and 422 means the state of an instance.
+    # is not valid is answered 400, and 422 means the state of an instance.
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     schemas["Error"] = ERROR_SCHEMA
     schemas |= schemas_of(route for router in routers for route in router.routes)
-    parts["responses"] = {f"Error{code}": _response(text) for code, text in TOLD.items()}
+    parts["responses"] = {f"Error{code}": _response(text) for code, text in MEANINGS.items()}
     parts["securitySchemes"] = {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}}
     for path, operations in document["paths"].items():
         for method in set(METHODS) & set(operations):

@@ -28,7 +28,7 @@ class AdminOnly(errors.Forbidden):
 
 
 class NotAcceptable(errors.TroveError):
-    """This version or media type is not served; ask for application/json and version 1.0."""
+    """This version or media type is not served; request application/json and version 1.0."""
 
 
 class UnsupportedMediaType(errors.TroveError):
@@ -62,7 +62,7 @@ TABLE: Mapping[type[errors.TroveError], Row] = {
     TooLarge: Row(413, "overLimit"),
     UnsupportedMediaType: Row(415, "badMediaType"),
     errors.NotReady: Row(422, "unprocessableEntity"),
-    # Not 409, although it is a Conflict: to wait and try again, as after that, can not help here.
+    # Not 409, although it is a Conflict: waiting and trying again cannot help here.
     KeyReused: Row(422, "unprocessableEntity"),
     errors.Failed: Row(500, "serverError"),
     errors.TroveError: Row(500, "instanceFault"),
@@ -82,8 +82,8 @@ OF_FRAMEWORK: Mapping[int, Row] = {
 HEADERS: Mapping[int, dict[str, str]] = {
     401: {"WWW-Authenticate": "Keystone"},
 }
-"""What an error bears besides its body. No Retry-After beside 413: python-troveclient fails on it,
-and its users never see what went wrong."""
+"""Of errors, beside the body. No Retry-After with 413: python-troveclient fails on it, and its
+users never see what went wrong."""
 
 
 class Answer(NamedTuple):
@@ -107,18 +107,18 @@ def answer_to(error: Exception, request_id: str) -> Answer:
         row = OF_FRAMEWORK.get(error.status_code, Row(error.status_code, "computeFault"))
         return answer(row, str(error.detail), headers=dict(error.headers or {}))
     if isinstance(error, (DBAPIError, PoolTimeout)):
-        return _answer_to_own(_told_of(error))
+        return _answer_to_own(_database_error(error))
     return answer(
         # What an unforeseen error says may hold anything; the log has it under this id.
         TABLE[errors.TroveError],
-        f"The server failed to serve this request. Tell an operator its id: {request_id}",
+        f"The server failed to serve this request. Report its id to an operator: {request_id}",
     )
 
 
-def _told_of(error: DBAPIError | PoolTimeout) -> errors.TroveError:
-    """The driver's own words have statements with their values in them."""
+def _database_error(error: DBAPIError | PoolTimeout) -> errors.TroveError:
+    """Without the driver's message, which contains statements and their values."""
     if isinstance(error, IntegrityError):
-        return errors.Conflict("Something else was changed at the same moment; try again.")
+        return errors.Conflict("Another change was made at the same time; try again.")
     if isinstance(error, DataError):
         return errors.Invalid("A value is too long, or out of range, to be stored.")
     if isinstance(error, DBAPIError) and is_disk_full(error):
@@ -127,16 +127,16 @@ def _told_of(error: DBAPIError | PoolTimeout) -> errors.TroveError:
 
 
 def answer(row: Row, message: str, *, headers: dict[str, str] | None = None, **more: Any) -> Answer:
-    # What clients sent may stand in the message: a lone surrogate can not be encoded.
-    told = message.encode("utf-8", "replace").decode()
-    body = orjson.dumps({row.name: {"code": row.status, "message": told, **more}})
+    # The message may quote what clients sent: a lone surrogate cannot be encoded.
+    text = message.encode("utf-8", "replace").decode()
+    body = orjson.dumps({row.name: {"code": row.status, "message": text, **more}})
     return Answer(row.status, body, headers or {})
 
 
 def text_of(faults: Sequence[Any]) -> str:
     """Faults of a malformed request in one line, each with its field."""
-    told = [_fault_text(fault) for fault in faults[:MESSAGES_SHOWN]]
-    return "; ".join(dict.fromkeys(told))
+    texts = [_fault_text(fault) for fault in faults[:MESSAGES_SHOWN]]
+    return "; ".join(dict.fromkeys(texts))
 
 
 async def handle(request: Request, error: Exception) -> Response:

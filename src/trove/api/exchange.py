@@ -1,4 +1,4 @@
-"""What the layers of the API share of one request: its id, who calls, what the answer must bear."""
+"""What the layers of the API share about one request: its id, its caller, headers of the answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Exchange:
     """One request and its answer."""
 
     request_id: str
-    asked: Mapping[str, str] = field(default_factory=dict)
+    request_headers: Mapping[str, str] = field(default_factory=dict)
     """The request's headers, by lower-case names."""
     headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     """To be added to the answer."""

@@ -1,6 +1,6 @@
 """What stands between the world and a tenant's routes: who calls, whose project, how often.
 
-Law: no path below `/v1.0/` is served before its caller is known and the project is his own.
+Law: no path below `/v1.0/` is served before its caller is known and the project is the caller's.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Gate:
             await self.app(scope, receive, send)
             return
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        scope[SCOPE_KEY].asked = headers
+        scope[SCOPE_KEY].request_headers = headers
         # Before anything looks at the path: what is compared here must be what is routed later.
         normalise(scope, headers)
         # A body of known length is measured by its header, in check_body.
@@ -53,8 +53,8 @@ class Gate:
         if not caller.project_id or parts[2] != caller.project_id:
             raise Forbidden("The project in the URL is not the one that the token is good for.")
         exchange.caller = caller_of(caller, exchange.request_id)
-        # Counted when the caller is known, or strangers could use a project's requests up; but
-        # before the body is looked at, or malformed requests would be free.
+        # Counted when the caller is known, or requests without a token could use up a project's
+        # rate; but before the body is checked, or malformed requests would be free.
         is_mgmt = len(parts) > 3 and parts[3].startswith("mgmt/")
         taken = self.limits.take(caller.project_id, method, is_mgmt=is_mgmt)
         if taken is not None:
@@ -85,7 +85,7 @@ def caller_of(caller: Caller, request_id: str) -> Caller:
 
 
 def _counting(receive: Receive) -> Receive:
-    """For a body that does not tell its length beforehand."""
+    """For a body whose length is not known beforehand."""
     seen = 0
 
     async def receive_counted() -> Message:
@@ -93,8 +93,8 @@ def _counting(receive: Receive) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > LARGEST_BODY:
-            # Not TooLarge: while it reads a body, FastAPI lets its HTTPException through and turns
-            # any other error into 400 "There was an error parsing the body".
+            # Not TooLarge: while it reads a body, FastAPI passes its HTTPException on and turns any
+            # other error into 400 "There was an error parsing the body".
             raise HTTPException(413, f"The request body may have {LARGEST_BODY} bytes.")
         return message
 

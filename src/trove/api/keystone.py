@@ -1,4 +1,4 @@
-"""Asks Keystone who calls, through keystonemiddleware: its token validation, its caching.
+"""Authenticates callers with Keystone, by the token validation and caching of keystonemiddleware.
 
 Law: the options of [keystone_authtoken] mean here what they mean in every OpenStack service.
 """
@@ -35,7 +35,7 @@ class KeystoneAuthenticator:
         try:
             status = request.get_response(self._protocol).status_int
         except ClientException as error:
-            raise Unavailable(f"Keystone can not be asked: {error}") from error
+            raise Unavailable(f"Keystone cannot be reached: {error}") from error
         if status == webob.exc.HTTPUnauthorized.code:
             raise Unauthenticated
         if status != webob.exc.HTTPNoContent.code:
@@ -63,11 +63,11 @@ def _tokens_of(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _protocol_of(options: Mapping[str, str]) -> AuthProtocol:
-    """Raises Failed when the options can not be used."""
+    """Raises Failed when the options are not usable."""
     try:
         return AuthProtocol(_nothing_behind, {"oslo_config_config": _oslo_config(options)})
     except (cfg.Error, ConfigurationError, ClientException, ValueError) as error:
-        raise Failed(f"[keystone_authtoken] can not be used: {error}") from error
+        raise Failed(f"[keystone_authtoken] is not usable: {error}") from error
 
 
 def _oslo_config(options: Mapping[str, str]) -> cfg.ConfigOpts:
@@ -86,7 +86,7 @@ def _oslo_config(options: Mapping[str, str]) -> cfg.ConfigOpts:
 
 def _escaped(value: str) -> str:
     """oslo.config would fill in `$names`; that has been done already."""
-    # A line that is indented belongs to the option above it, so a value can not begin another
+    # A line that is indented belongs to the option above it, so a value cannot begin another
     # option.
     return value.replace("$", "$$").replace("\n", "\n    ")
 

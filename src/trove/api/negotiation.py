@@ -29,11 +29,11 @@ def normalise(scope: Any, headers: Mapping[str, str]) -> None:
         kept = raw.decode("ascii").replace("%2f", "%2F").replace("%2F", ENCODED_SLASH)
         scope["path"] = unquote(kept)
     path: str = scope["path"]
-    # PostgreSQL can not compare with it, and the driver's error would read as if the metadata
+    # PostgreSQL cannot compare with it, and the driver's error would read as if the metadata
     # database were down.
     if "\0" in path or b"%00" in scope["query_string"]:
         raise Invalid("a NUL character is not allowed", field="URL")
-    # Clients of Keystone ask for either form, which /identity serves as different routes. DELETE of
+    # Clients of Keystone request either form, which /identity serves as different routes. DELETE of
     # a path that ends so is what HTTP libraries make of a child named `..`: it means no parent.
     if scope["method"] != "DELETE" and path != "/" and not path.startswith("/identity"):
         path = path.rstrip("/")

@@ -7,7 +7,7 @@
 | the same key and request, after an error       | as a new key: nothing was done                  |
 | the same key and request, the first goes on    | 409                                             |
 | the same key, the first was cut off by a crash | 409 for a minute, then it is done again; an     |
-|                                                | instance that it had ordered is found, not made |
+|                                                | instance that it had created is found, not made |
 | the same key, another request                  | 422                                             |
 """
 
@@ -27,7 +27,7 @@ HEADER = b"idempotency-key"
 
 
 class Once:
-    """Pure ASGI; what bears no key passes untouched."""
+    """Pure ASGI; a request without a key passes unchanged."""
 
     def __init__(self, app: ASGIApp, installation: Installation) -> None:
         self.app = app
@@ -38,13 +38,13 @@ class Once:
         if key is None:
             await self.app(scope, receive, send)
             return
-        # All of it before anything is done: the digest tells whether it is the same request.
+        # All of it before anything is done: the digest shows whether it is the same request.
         body = await _body_of(receive)
         exchange = scope[SCOPE_KEY]
-        # With the user, for a kept answer may hold a password, and the policy is not asked again.
+        # With the user: a kept answer may contain a password, and the policy is not checked again.
         who = exchange.caller.user_id.encode()
-        asked = b"\0".join((who, scope["path"].encode(), scope["query_string"], body))
-        request = once_only(exchange.caller.project_id, key, asked)
+        content = b"\0".join((who, scope["path"].encode(), scope["query_string"], body))
+        request = once_only(exchange.caller.project_id, key, content)
         kept = await run_in_threadpool(claim, self.installation, request)
         if isinstance(kept, Attempt):
             exchange.made_id = kept.made_id
@@ -60,7 +60,7 @@ class Once:
             messages.append(message)
 
         try:
-            # Held back until it is kept: who has seen an answer will see the same one again.
+            # Held back until it is kept: a client that has seen an answer will see the same again.
             await self.app(scope, receive, hold)
         # A request that is cancelled frees its key too.
         except BaseException:

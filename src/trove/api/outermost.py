@@ -1,4 +1,4 @@
-"""The outermost layer: every request gets an id, every answer bears it, every failure is answered.
+"""The outermost layer: every request gets an id, every answer has it, every failure is answered.
 
 Read `gate.py` next.
 """
@@ -21,7 +21,7 @@ from trove.metrics import Metrics
 log = logging.getLogger(__name__)
 
 LONGEST_PATH = 1000
-"""Characters of it in the log: whoever may not even log in chooses them."""
+"""Characters of it in the log: chosen by clients that need no login."""
 OF_PROJECT = f"{VERSION}/{{project_id}}"
 
 
@@ -38,10 +38,10 @@ class Outermost:
             return
         exchange = scope[SCOPE_KEY] = Exchange(new_request_id())
         began = time.perf_counter()
-        # Around the log line below too, so that an operator finds it by the id that a user tells.
+        # Around the log line below too, so that an operator finds it by the id that a user reports.
         with bound(request_id=exchange.request_id):
             await self._serve(scope, receive, _marking(exchange, send), exchange)
-            self._tell(scope, exchange, time.perf_counter() - began)
+            self._record(scope, exchange, time.perf_counter() - began)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, exchange: Exchange) -> None:
         try:
@@ -52,7 +52,7 @@ class Outermost:
                 raise
             await _fail(scope, receive, send, error)
 
-    def _tell(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
+    def _record(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
         # By pattern, never by path: a counter for every instance would fill Prometheus.
         route = _pattern_of(scope, exchange)
         self.metrics.observe_request(scope["method"], route, exchange.status, seconds)
@@ -63,7 +63,7 @@ class Outermost:
 
 
 def _pattern_of(scope: Scope, exchange: Exchange) -> str:
-    """The whole path of the route; some releases of the framework tell its router's part only."""
+    """The whole path of the route; some releases of the framework have its router's part only."""
     path: str = getattr(scope.get("route"), "path", "unmatched")
     if exchange.caller is None or not path.startswith("/") or path.startswith(OF_PROJECT):
         return path
@@ -84,7 +84,7 @@ def _marking(exchange: Exchange, send: Send) -> Send:
 async def _fail(scope: Scope, receive: Receive, send: Send, error: Exception) -> None:
     exchange: Any = scope[SCOPE_KEY]
     answered = answer_to(error, exchange.request_id)
-    # Errors of our own have said in the answer all there is to know; only others need a trace.
+    # The answer to an error of our own says all; only others need a trace.
     if answered.status >= 500 and not isinstance(error, TroveError):
         path = scope["path"][:LONGEST_PATH]
         log.error("%s %s failed", scope["method"], path, exc_info=error)

@@ -2,13 +2,13 @@
 
 | who      | means                                                                          |
 |----------|--------------------------------------------------------------------------------|
-| EVERYONE | whoever is authenticated                                                       |
-| READ     | anybody in the project that owns it, or an administrator                       |
-| WRITE    | the same, save those whose only role is `reader`                               |
-| ADMIN    | administrators; others are answered 403                                        |
-| MGMT     | administrators; others are answered 401, as clients of `/mgmt` expect          |
+| EVERYONE | every authenticated caller                                                     |
+| READ     | everyone in the project that owns it, or an administrator                      |
+| WRITE    | the same, except callers whose only role is `reader`                           |
+| ADMIN    | administrators; others get 403                                                 |
+| MGMT     | administrators; others get 401, as clients of `/mgmt` expect                   |
 
-That a thing belongs to the caller's project is seen to by the services, which find nothing else.
+That a resource belongs to the caller's project is ensured by the services, which find no others.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from trove.api.errors import AdminOnly
 from trove.errors import Forbidden
 from trove.services.installation import Caller
 
-# One of Keystone's default roles. Any other beside it lets its bearer write, `member` or not, as
-# older installations have roles of their own.
+# One of Keystone's default roles. Any other beside it allows writing, `member` or not: older
+# installations have roles of their own.
 READERS = frozenset({"reader"})
 
 
@@ -42,7 +42,7 @@ POLICY: Mapping[str, Who] = {
     "instance:create": WRITE,
     "instance:update": WRITE,
     "instance:delete": WRITE,
-    # No more than a deletion, which waits for nothing here: so, unlike a reset, it is the owner's.
+    # The same as a deletion, which never waits: so, unlike a reset, owners may do it.
     "instance:force_delete": WRITE,
     "instance:restart": WRITE,
     "instance:resize_flavor": WRITE,
@@ -50,7 +50,7 @@ POLICY: Mapping[str, Who] = {
     "instance:promote_to_replica_source": WRITE,
     "instance:eject_replica_source": WRITE,
     "instance:reset_status": ADMIN,
-    # The door to every action; each then asks for a rule of its own.
+    # The endpoint of every action; each action then has a rule of its own.
     "instance:action": WRITE,
     "instance:configuration": READ,
     "database:index": READ,
@@ -97,6 +97,6 @@ def enforce(rule: str, caller: Caller) -> None:
         return
     if who is MGMT:
         raise AdminOnly
-    # Without any role nobody is a mere reader: being in the project is what counts.
+    # A caller without any role is not a reader: membership in the project is what counts.
     if who is ADMIN or caller.roles and caller.roles <= READERS:
         raise Forbidden(f"Policy does not allow {rule} to be performed by you.")

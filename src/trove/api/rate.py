@@ -1,4 +1,4 @@
-"""How often a project may ask, in memory: a bucket for each project and verb that fills steadily.
+"""How many requests a project may send: a bucket in memory per project and verb, filled steadily.
 
 Each API process counts for itself, so the limits of an installation are those of one process times
 the number of processes.
@@ -75,7 +75,7 @@ class RateLimits:
         now = self._monotonic()
         bucket = self._buckets.get((project_id, rate.name))
         if bucket is None:
-            # Only when one is added, so that nobody pays for it who has a bucket.
+            # Only when one is added, so that requests with a bucket do not pay for it.
             self._forget_the_full(now)
             bucket = self._buckets[project_id, rate.name] = _Bucket(rate.value, now)
         bucket.left = min(rate.value, bucket.left + (now - bucket.seen) * rate.value / MINUTE)
@@ -83,14 +83,14 @@ class RateLimits:
         return bucket
 
     def _forget_the_full(self, now: float) -> None:
-        """A bucket that nobody took from for a minute is full, as a new one is."""
+        """A bucket that was not used for a minute is full, as a new one is."""
         if len(self._buckets) < MOST_BUCKETS:
             return
         self._buckets = {k: b for k, b in self._buckets.items() if now - b.seen < MINUTE}
 
 
 def _rates_of(settings: ApiSettings) -> Mapping[str, Rate]:
-    """Raises Invalid for a rate at which nobody could ever ask."""
+    """Raises Invalid for a rate that allows no request at all."""
     for verb in ("get", "post", "put", "delete", "mgmt_post"):
         if getattr(settings, f"http_{verb}_rate") < 1:
             raise Invalid(

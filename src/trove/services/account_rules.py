@@ -35,19 +35,19 @@ def rules_of(settings: Settings, manager: str) -> Manifest:
     )
 
 
-def visible(manifest: Manifest, told: Accounts) -> Accounts:
-    """What tenants may see of what an agent told of."""
+def visible(manifest: Manifest, reported: Accounts) -> Accounts:
+    """What tenants may see of what an agent reported."""
     databases, users = manifest.database_names.reserved, manifest.user_names.reserved
     return Accounts(
-        databases=[each for each in told.databases if each.name.lower() not in databases],
+        databases=[each for each in reported.databases if each.name.lower() not in databases],
         users=[
             msgspec.structs.replace(
                 each, databases=[name for name in each.databases if name.lower() not in databases]
             )
-            for each in told.users
+            for each in reported.users
             if each.name.lower() not in users
         ],
-        root_enabled=told.root_enabled,
+        root_enabled=reported.root_enabled,
     )
 
 
@@ -72,7 +72,7 @@ def check_users(manifest: Manifest, users: Sequence[Account], *, valid_ip: bool 
 def check_new_name(rules: NameRules, name: str, field: str, *, unfit: str = "") -> None:
     """Of what is to be made: besides, no URL may mean another thing by it. Raises as `check_name`.
 
-    `unfit` are the characters that this kind of name can not have there.
+    `unfit` are the characters that this kind of name cannot contain there.
     """
     check_name(rules, name, field)
     if name in STEPS or not set(unfit).isdisjoint(name):
@@ -119,8 +119,8 @@ def check_host(
     if "%" not in host and "_" not in host and not _is_address(host):
         raise Invalid(f"{host!r} is neither an address nor a pattern with %", field=field)
     if host.partition("/")[2].isdigit():
-        told = "a range is written with its mask, as in 10.0.0.0/255.255.255.0"
-        raise Invalid(f"{host!r} would never match: {told}", field=field)
+        hint = "a range is written with its mask, as in 10.0.0.0/255.255.255.0"
+        raise Invalid(f"{host!r} would never match: {hint}", field=field)
     if not HOST_PATTERN.fullmatch(host):
         raise Invalid(f"{host!r} is not a pattern of an address", field=field)
 

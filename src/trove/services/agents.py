@@ -85,8 +85,8 @@ class Enrolled:
 def enrol(session: Session, request: EnrolRequest, clock: Clock) -> Enrolled:
     """Trade the one-time token for a credential, once.
 
-    An agent that names its own credential may repeat the request: whoever knows the credential
-    that was accepted is answered again. Raises Unauthenticated, Invalid, and NotFound when the
+    An agent that names its own credential may repeat the request: a repeated request with the
+    accepted credential gets the same answer. Raises Unauthenticated, Invalid, and NotFound when the
     instance has been deleted.
     """
     credential = request.credential or secrets.token_urlsafe(32)
@@ -259,8 +259,8 @@ def _keep_report(session: Session, instance_id: str, request: SyncRequest) -> No
 
 def _details_of(report: Report) -> dict[str, Any]:
     known = {"volume_total": report.volume_total, "error": _cut(report.error, LONGEST_TEXT)}
-    told = report.details if len(msgspec.json.encode(report.details)) <= LONGEST_DETAILS else {}
-    return told | {key: value for key, value in known.items() if value is not None}
+    details = report.details if len(msgspec.json.encode(report.details)) <= LONGEST_DETAILS else {}
+    return details | {key: value for key, value in known.items() if value is not None}
 
 
 def _without_passwords(accounts: Accounts) -> Any:

@@ -1,4 +1,4 @@
-"""What somebody orders when he asks for an instance, and what is wrong with it."""
+"""An order of an instance, and the rules that it must fulfil."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONGEST_NAME = 255
 
 @dataclass(frozen=True)
 class InstanceOrder:
-    """An order as it was given, parsed but not yet believed."""
+    """An order, parsed but not checked yet."""
 
     name: str
     flavor_id: str
@@ -43,7 +43,7 @@ class InstanceOrder:
     plain: dict[str, Any] = field(default_factory=dict)
     """Columns that are stored as they come."""
     id: str = ""
-    """What the instance is to be called by; whoever orders it again is shown the first one."""
+    """The id of the instance to create; a second order with it returns the first instance."""
 
     def secrets(self) -> dict[str, Any]:
         """What the engine is to be prepared with; it holds passwords."""

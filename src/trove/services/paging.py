@@ -18,7 +18,7 @@ class Page(Generic[T]):
 
 
 def page_of(found: Sequence[T], limit: int, marker_of: Callable[[T], str]) -> Page[T]:
-    """The page of what was found when `limit` + 1 were asked for."""
+    """The page of what was found when `limit` + 1 were requested."""
     items = found[:limit]
     more = len(found) > limit and items
     return Page(items, marker_of(items[-1]) if more else None)

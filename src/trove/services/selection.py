@@ -14,7 +14,7 @@ from trove.settings import Settings
 def choose_version(
     session: Session, settings: Settings, datastore: str | None, version: str | None
 ) -> DatastoreVersion:
-    """The version that was asked for by id, name or number, or the datastore's default.
+    """The version that was requested by id, name or number, or the datastore's default.
 
     Raises Invalid naming `datastore.type` or `datastore.version` and what there is.
     """
@@ -45,7 +45,7 @@ def choose_flavor(catalog: Catalog, flavor_id: str) -> Flavor:
 
 
 def choose_zone(catalog: Catalog, zone: str | None) -> str | None:
-    """The zone, if one was asked for; raises Invalid naming `availability_zone`."""
+    """The zone, if one was requested; raises Invalid naming `availability_zone`."""
     if zone is None:
         return None
     known = catalog.availability_zones()

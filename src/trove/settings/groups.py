@@ -106,7 +106,7 @@ class TimingSettings:
     """Seconds within which an instance must be created."""
     agent_heartbeat_time: float = 10
     """Seconds between two reports of an agent."""
-    # Several reports may be lost before anybody is told that the agent is silent.
+    # Several reports may be lost before an agent counts as silent.
     agent_heartbeat_expiry: float = 90
     """Seconds after which a silent agent shows as an error."""
     agent_call_low_timeout: float = 15
@@ -123,9 +123,9 @@ class TimingSettings:
 
 @dataclass(frozen=True)
 class ConductorSettings:
-    """The agents' door."""
+    """The agents' endpoint."""
 
-    # Agents of the local provider are on this machine; nobody else has any business here.
+    # Agents of the local provider are on this machine; no other machine needs access.
     bind_host: str = "127.0.0.1"
     """The address that the conductor listens on."""
     bind_port: int = 8780
@@ -174,7 +174,7 @@ class Settings:
     """What is created when a request names no datastore: its name or id."""
     taskmanager_threads: int = 4
     """Steps that one task manager does at once."""
-    # No token is asked for there, so it is for this machine unless an operator opens it.
+    # No token is required there, so it is for this machine unless an operator opens it.
     metrics_host: str = "127.0.0.1"
     """The address at which a task manager shows /metrics and /healthcheck."""
     metrics_port: int | None = None

@@ -37,7 +37,7 @@ class _Substitution(string.Template):
 
 
 def read_files(paths: Sequence[Path]) -> list[Entry]:
-    """Every option of these files in order; raises Invalid for a file that can not be read."""
+    """Every option of these files in order; raises Invalid for a file that cannot be read."""
     entries = [entry for path in paths for entry in _entries(path)]
     # Over all files together: an option of one may stand for one of another.
     known = {_reference(entry): entry.value for entry in entries}
@@ -53,7 +53,7 @@ def _entries(path: Path) -> Iterator[Entry]:
     try:
         parser.read_string(path.read_text(encoding="utf-8"), source=str(path))
     except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(f"can not read {path}: {error}", field="--config-file") from None
+        raise Invalid(f"cannot read {path}: {error}", field="--config-file") from None
     except configparser.Error as error:
         message = " ".join(str(error).split())
         raise Invalid(f"{path} is not an INI file: {message}", field="--config-file") from None

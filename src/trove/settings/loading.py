@@ -41,7 +41,7 @@ def load_settings(
 ) -> Settings:
     """The settings of one installation; warnings go to the log.
 
-    Raises Invalid, naming file, section and option, for what can not be read.
+    Raises Invalid, naming file, section and option, for a value that is not valid.
     """
     loaded = read_settings(files, directories, environ)
     for warning in loaded.warnings:
@@ -91,7 +91,7 @@ def _home(environ: Mapping[str, str]) -> Path:
 
 
 def _environment(environ: Mapping[str, str]) -> Iterator[Entry]:
-    # Before the others: whoever sets the long name as well is taken by that.
+    # Before the others: the long name wins if both are set.
     if state := environ.get("TROVE_STATE_DIRECTORY"):
         yield Entry("TROVE_STATE_DIRECTORY", "DEFAULT", "state_directory", state)
     sections = {section for section, _ in options()} | {*ENGINE_SECTIONS, *PASSED_ON}
@@ -121,7 +121,7 @@ def _value(target: Target, entry: Entry) -> Any:
 
 def _settings_of(values: dict[tuple[str, ...], Any], environ: Mapping[str, str]) -> Settings:
     values.setdefault(("state_directory",), default_state_directory(environ))
-    # Computed here, for a default in `groups.py` can not follow another setting.
+    # Computed here, because a default in `groups.py` cannot follow another setting.
     values.setdefault(("local", "directory"), values[("state_directory",)] / "local")
     # An older file says where Keystone is and nothing of [api] auth: it means Keystone.
     if ("keystone_authtoken", "auth_url") in values:

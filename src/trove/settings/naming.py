@@ -49,7 +49,7 @@ def target_of(entry: Entry) -> Target:
 @cache
 def _engines() -> frozenset[str]:
     """Sections of datastores: the well-known ones, and those of installed packages."""
-    # A package for an engine brings its section with it, and nobody has to name it here.
+    # A package for an engine brings its section with it, and it need not be named here.
     installed = importlib.metadata.entry_points(group="trove.datastores")
     return frozenset(ENGINE_SECTIONS) | {entry.name for entry in installed}
 

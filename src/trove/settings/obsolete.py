@@ -78,7 +78,7 @@ OBSOLETE_SECTIONS: Mapping[str, str] = {
     "network": NO_INFRASTRUCTURE,
     "guest_agent": NO_INFRASTRUCTURE,
     "profiler": "see /metrics of each service",
-    "oslo_policy": "who may do what is told in trove/api/policy.py",
+    "oslo_policy": "the policy is in trove/api/policy.py",
     "cors": "put it into the proxy before the API",
     "cache": "see [api] token_cache_seconds",
     "oslo_concurrency": "nothing takes file locks; remove it",
@@ -86,7 +86,7 @@ OBSOLETE_SECTIONS: Mapping[str, str] = {
 }
 
 OBSOLETE_IN: Mapping[tuple[str, str], str] = {
-    ("database", "max_retries"): "a lost connection is tried again for ever; remove it",
+    ("database", "max_retries"): "a lost connection is always tried again; remove it",
     ("database", "retry_interval"): "a lost connection is tried again every second; remove it",
     ("database", "idle_timeout"): "connections are renewed after 30 minutes; remove it",
     ("database", "connection_recycle_time"): "connections are renewed after 30 minutes; remove it",

@@ -43,7 +43,7 @@ have them, then the environment. Later wins.
    `TROVE_STATE_DIRECTORY` alone is short for `TROVE_DEFAULT_STATE_DIRECTORY`.
 
 In a file, `$option` and `${section.option}` stand for another option's value and `$$` for a dollar
-sign. A value that can not be read stops the service with a message that names file, section and
+sign. A value that is not valid stops the service with a message that names file, section and
 option. An unknown option is warned of, with a suggestion; so is one that nothing reads any more.
 """
 

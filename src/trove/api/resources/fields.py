@@ -19,7 +19,7 @@ class Strict(BaseModel):
 
 
 class Lenient(BaseModel):
-    """Unknown keys are let pass: clients of many years send them."""
+    """Unknown keys are ignored: clients of many years send them."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -41,20 +41,20 @@ def _size(value: Any) -> Any:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12:
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("a whole number of GB is needed")
+        raise ValueError("must be a whole number of GB")
     return value
 
 
 def _bool(value: Any) -> Any:
     # pydantic would take "yes", "off" and 1 as well.
     if not isinstance(value, bool):
-        raise ValueError("true or false is needed")
+        raise ValueError("must be true or false")
     return value
 
 
 def _plain(value: str) -> str:
     if any(ord(c) < 32 for c in value):
-        raise ValueError("control characters are not allowed")
+        raise ValueError("must not contain control characters")
     return value
 
 
@@ -67,7 +67,7 @@ IdOrUrl = Annotated[
     Field(min_length=1, max_length=255),
     Plain,
     BeforeValidator(_ref),
-    # What the validators before it let in, the document can not tell by itself.
+    # The document cannot show by itself what the validators accept.
     WithJsonSchema(
         {
             "anyOf": [
@@ -100,7 +100,7 @@ def _in_utc(value: datetime) -> datetime:
         # 0001-01-01T00:00+01:00 was before the first year that there is.
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     except OverflowError:
-        raise ValueError("no moment is as far away") from None
+        raise ValueError("out of range") from None
 
 
 Since = Annotated[datetime, AfterValidator(_in_utc)]

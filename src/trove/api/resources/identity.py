@@ -104,7 +104,7 @@ def roles(base: str) -> list[Body]:
 
 
 def credential(row: ApplicationCredential, base: str, secret: str | None = None) -> Body:
-    """The secret is told when the credential is made, and never again."""
+    """The secret is shown when the credential is created, and never again."""
     path = f"/identity/v3/users/{row.user_id}/application_credentials/{row.id}"
     body = {
         "id": row.id,
@@ -134,7 +134,7 @@ def _service(kind: str, name: str, url: str, region: str) -> Body:
             "region_id": region,
             "url": url,
         }
-        # There is one address; clients ask for it under any of Keystone's three names.
+        # There is one address; clients look it up under any of Keystone's three names.
         for interface in ("public", "internal", "admin")
     ]
     return {"id": kind, "type": kind, "name": name, "endpoints": endpoints}

@@ -23,9 +23,9 @@ from trove.services.identity import (
     TokenProof,
 )
 
-# Answered like a wrong password, so that nobody learns which domains and users there are.
-NOBODY = Identifier(id="")
-"""Whom no row is: what is named in a domain that does not exist."""
+# Answered like a wrong password, so that the answer does not reveal which domains and users exist.
+UNKNOWN = Identifier(id="")
+"""Matches no row: stands for what is named in a domain that does not exist."""
 
 METHODS = ("password", "token", "application_credential")
 
@@ -48,7 +48,7 @@ Secret = Annotated[SecretStr, AfterValidator(_storable_secret)]
 
 
 class Domain(BaseModel):
-    """There is one; whoever names none means it."""
+    """There is one, which is meant when none is named."""
 
     id: Text | None = None
     name: Text | None = None
@@ -71,7 +71,7 @@ class Named(BaseModel):
             return Identifier(id=self.id)
         if self.name is None:
             raise Invalid("needs an id or a name", field="auth")
-        return Identifier(name=self.name) if self.domain.is_known else NOBODY
+        return Identifier(name=self.name) if self.domain.is_known else UNKNOWN
 
 
 class UserWithPassword(Named):
@@ -178,8 +178,8 @@ class CredentialRequest(BaseModel):
     application_credential: CredentialFields
 
     @property
-    def asked(self) -> NewCredential:
-        """Raises Invalid for access rules: a rule that nobody holds must not be promised."""
+    def new_credential(self) -> NewCredential:
+        """Raises Invalid for access rules: a rule that is not enforced must not be promised."""
         fields = self.application_credential
         if fields.access_rules:
             raise Invalid("are not served by the built-in identity", field="access_rules")

@@ -1,1 +1,1 @@
-"""One module per resource: parse, ask the service, show the view."""
+"""One module per resource: parse the request, call the service, show the result."""

@@ -19,7 +19,7 @@ Kind = Annotated[str | None, Query(description="A kind, or its beginning up to a
 
 
 @router.get("", openapi_extra=PAGED)
-# With all_projects a tenant still sees his own alone: the service knows who asks.
+# With all_projects a tenant still sees their own only: the service checks the caller.
 def index(  # noqa: PLR0913 - the filters of the wire
     call: Annotated[Call, may("event:index")],
     *,

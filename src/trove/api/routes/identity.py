@@ -38,7 +38,7 @@ OWN_NUMBERS: dict[type[Exception], HTTPStatus] = {
 }
 """Where Keystone's numbers are not those of the Trove API."""
 
-# Less than tenants may send, for here nobody has proved yet who he is.
+# Less than tenants may send, because the caller is not authenticated yet.
 LARGEST_BODY = 64 * 1024
 
 FILTERS = ("name", "id", "domain_id", "enabled")
@@ -92,7 +92,7 @@ Caller = Annotated[IssuedToken, Depends(_caller)]
 @router.get("/")
 def versions(base: Base) -> Response:
     values = {"versions": {"values": [views.version(base)]}}
-    # 300 is what Keystone answers to who asks for its versions.
+    # Keystone answers a request for its versions with 300.
     return JSONResponse(values, HTTPStatus.MULTIPLE_CHOICES)
 
 
@@ -243,7 +243,7 @@ def create_credential(
     if caller.project_id is None:
         raise Forbidden("An application credential is for the project of the token; it has none.")
     made, secret = identity.create_credential(
-        installation, user_id, caller.project_id, wanted.asked, within=caller.roles
+        installation, user_id, caller.project_id, wanted.new_credential, within=caller.roles
     )
     return {"application_credential": views.credential(made, base, secret)}
 
@@ -297,8 +297,8 @@ def _token_answer(
 
 
 def _page(request: Request, key: str, items: Sequence[views.Body]) -> views.Body:
-    asked = {name: request.query_params[name] for name in FILTERS if name in request.query_params}
-    kept = [item for item in items if all(_fits(item, *pair) for pair in asked.items())]
+    filters = {name: request.query_params[name] for name in FILTERS if name in request.query_params}
+    kept = [item for item in items if all(_fits(item, *pair) for pair in filters.items())]
     return views.listed(key, kept, str(request.url))
 
 
@@ -308,7 +308,7 @@ def _fits(item: views.Body, name: str, value: str) -> bool:
 
 
 def _subject(installation: Installation, caller: IssuedToken, secret: str) -> IssuedToken:
-    """The token that is asked about: the caller's user's own, or any for administrators."""
+    """The token to check: the caller's user's own, or any for administrators."""
     try:
         subject = identity.validate(installation, secret)
     except Unauthenticated:
@@ -328,7 +328,7 @@ def _must_be(installation: Installation, caller: IssuedToken, user_id: str) -> N
 
 
 def _must_own_credentials(caller: IssuedToken, user_id: str) -> None:
-    """Nobody makes credentials for others, nor by a credential that is not meant for it."""
+    """Credentials are created by their own user only, and not with a restricted credential."""
     restricted = caller.body.get("application_credential", {}).get("restricted", False)
     if caller.user_id != user_id or restricted:
         raise Forbidden

@@ -105,7 +105,7 @@ def act(call: Writer, instance_id: str, body: MgmtAction) -> Response:
     # 404 for an unknown instance comes before 501.
     instances.show(call.inst, call.caller, instance_id)
     if act_on is None:
-        raise NotSupported(f"{name}: this installation can not do it.")
+        raise NotSupported(f"{name}: this installation does not support it.")
     act_on(call.inst, call.caller, instance_id)
     return accepted()
 

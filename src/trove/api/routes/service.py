@@ -20,11 +20,11 @@ METRICS: dict[int | str, dict[str, Any]] = {
 }
 
 
-# Outside of /v1.0, where the gate asks for a token: load balancers and Prometheus have none.
+# Outside of /v1.0, where the gate requires a token: load balancers and Prometheus have none.
 @router.get("/healthcheck", responses={503: {"description": "Ill."}})
 async def healthcheck(request: Request) -> Shown[HealthAnswer]:
     """200 when the metadata database answers; otherwise 503."""
-    await run_in_threadpool(_ask, request.app.state.installation.database)
+    await run_in_threadpool(_probe, request.app.state.installation.database)
     return Shown(HealthAnswer("ok"))
 
 
@@ -34,7 +34,7 @@ async def metrics(request: Request) -> Response:
     return Response(body, media_type=kind)
 
 
-def _ask(database: Database) -> None:
+def _probe(database: Database) -> None:
     with database.session() as session:
         # A connection from the pool alone proves nothing: it may have died since.
         session.execute(select(1))

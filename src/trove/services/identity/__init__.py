@@ -1,9 +1,10 @@
 """The built-in identity, for installations without Keystone.
 
 `directory.py` knows users, projects and roles, `credentials.py` application credentials,
-`passwords.py` hashes, `throttle.py` slows guessing down, `proofs.py` tells who somebody is,
+`passwords.py` hashes, `throttle.py` slows guessing down, `proofs.py` verifies who logs in,
 `tokens.py` issues and checks tokens.
-Law: whoever asks learns nothing of who exists: one answer, and one time, for every wrong login.
+Law: answers do not reveal which users exist: every wrong login gets the same answer after the same
+time.
 """
 
 from trove.services.identity.credentials import (

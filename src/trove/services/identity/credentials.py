@@ -21,7 +21,7 @@ SHORTEST_SECRET = 8
 
 @dataclass(frozen=True)
 class NewCredential:
-    """What is asked for."""
+    """A credential to create."""
 
     name: str
     secret: str | None = None
@@ -37,7 +37,7 @@ def create_credential(
     installation: Installation,
     user_id: str,
     project_id: str,
-    asked: NewCredential,
+    wanted: NewCredential,
     *,
     within: Collection[str] = ROLES,
 ) -> tuple[ApplicationCredential, str]:
@@ -46,31 +46,31 @@ def create_credential(
     `within` are the roles of the token by which it is made, than which it must not be worth more.
     Raises Invalid for a role that is not among them, or not the user's, and AlreadyExists.
     """
-    secret = asked.secret or secrets.token_urlsafe(32)
-    _check(asked, secret)
+    secret = wanted.secret or secrets.token_urlsafe(32)
+    _check(wanted, secret)
     digest = hash_of(secret)
     try:
         with installation.database.begin() as session:
             own = [r for r in roles_of(session, user_id, project_id) if r in within]
-            if missing := sorted(set(asked.roles) - set(own)):
+            if missing := sorted(set(wanted.roles) - set(own)):
                 raise Invalid(f"you do not have {', '.join(missing)} here", field="roles")
             if not own:
                 raise Invalid("the user has no role in this project", field="project_id")
-            if asked.expires_at and asked.expires_at <= installation.clock.now(session):
+            if wanted.expires_at and wanted.expires_at <= installation.clock.now(session):
                 raise Invalid("must lie in the future", field="expires_at")
             credential = ApplicationCredential(
                 user_id=user_id,
                 project_id=project_id,
-                name=asked.name,
-                description=asked.description,
-                unrestricted=asked.unrestricted,
+                name=wanted.name,
+                description=wanted.description,
+                unrestricted=wanted.unrestricted,
                 secret_hash=digest,
-                roles=list(asked.roles) or own,
-                expires_at=asked.expires_at,
+                roles=list(wanted.roles) or own,
+                expires_at=wanted.expires_at,
             )
             session.add(credential)
     except IntegrityError:
-        raise AlreadyExists(f"you have an application credential {asked.name!r} already") from None
+        raise AlreadyExists(f"you have an application credential {wanted.name!r} already") from None
     return credential, secret
 
 
@@ -91,10 +91,10 @@ def delete_credential(installation: Installation, user_id: str, credential_id: s
         session.delete(credential)
 
 
-def _check(asked: NewCredential, secret: str) -> None:
-    if not asked.name.strip() or len(asked.name) > 255:
+def _check(wanted: NewCredential, secret: str) -> None:
+    if not wanted.name.strip() or len(wanted.name) > 255:
         raise Invalid("must have 1 to 255 characters", field="name")
-    if len(asked.description or "") > 255:
+    if len(wanted.description or "") > 255:
         raise Invalid("must have at most 255 characters", field="description")
     if len(secret) < SHORTEST_SECRET:
         raise Invalid(f"must have at least {SHORTEST_SECRET} characters", field="secret")

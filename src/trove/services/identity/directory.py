@@ -1,6 +1,6 @@
 """Users, projects and who is what where.
 
-Law: whoever loses a role, a password or the right to log in also loses the tokens got with it.
+Law: a user who loses a role, a password or the right to log in also loses the tokens issued by it.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def create_user(
 
 
 def new_password() -> str:
-    """A password that nobody will guess."""
+    """A random password."""
     return secrets.token_urlsafe(18)
 
 
@@ -90,7 +90,7 @@ def set_user_enabled(installation: Installation, user_id: str, enabled: bool) ->
 
 
 def grant_role(installation: Installation, user_id: str, project_id: str, role: str) -> None:
-    """Content if the user has the role already; raises Invalid for one that nothing asks for."""
+    """Succeeds if the user has the role already; raises Invalid for a role that nothing uses."""
     check_role(installation, role)
     with installation.database.begin() as session:
         session.merge(RoleAssignment(user_id=user_id, project_id=project_id, role=role))

@@ -26,8 +26,8 @@ def hash_of(secret: str) -> str:
 
 
 def is_right(secret: str, kept: str | None) -> bool:
-    """Whether the secret fits the hash; None (nobody of that name) takes as long as any other."""
-    against = kept or _hash_of_nobody()
+    """Whether the secret fits the hash; None (no such user) takes as long as any other."""
+    against = kept or _hash_of_no_user()
     with _turns:
         try:
             return _hasher.verify(against, secret) and kept is not None
@@ -36,8 +36,8 @@ def is_right(secret: str, kept: str | None) -> bool:
 
 
 @cache
-def _hash_of_nobody() -> str:
+def _hash_of_no_user() -> str:
     return _hasher.hash(secrets.token_urlsafe())
 
 
-_hash_of_nobody()
+_hash_of_no_user()

@@ -1,4 +1,4 @@
-"""What shows who somebody is: a password, an application credential, a token.
+"""Proofs of identity: a password, an application credential, a token.
 
 Law: a proof that does not hold raises one and the same error after one and the same time.
 """

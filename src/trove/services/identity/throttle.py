@@ -63,7 +63,7 @@ def succeeded(installation: Installation, subject: str) -> None:
 
 
 def _count(installation: Installation, subject: str, now: datetime) -> None:
-    """Raises IntegrityError when somebody else inserts the row first."""
+    """Raises IntegrityError when another process inserts the row first."""
     with installation.database.begin() as session:
         counted = session.execute(
             update(LoginFailure)

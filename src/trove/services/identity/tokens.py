@@ -1,7 +1,7 @@
-"""Issues tokens for proofs of who somebody is, and checks and revokes them.
+"""Issues tokens for proofs of identity, and checks and revokes them.
 
-A token is 256 random bits; the metadata database has its SHA-256 digest alone, so that neither a
-backup of it nor whoever reads it can call in somebody's name.
+A token is 256 random bits; the metadata database has only its SHA-256 digest, so neither a backup
+nor a reader of the database can use a token.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class IssuedToken:
-    """A token, and the Keystone v3 `token` object that tells of it, without a catalog."""
+    """A token, and the Keystone v3 `token` object that describes it, without a catalog."""
 
     secret: str = field(repr=False)
     user_id: str
@@ -63,11 +63,11 @@ class IssuedToken:
 def issue(
     installation: Installation, proof: Proof, scope: Scope | None = None, *, source: str = ""
 ) -> IssuedToken:
-    """A token for whoever the proof shows.
+    """A token for the user whom the proof identifies.
 
     Without a scope it is for the user's default project, if there is one. `source` is the
-    address of the client, by which wrong logins are counted. Raises Unauthenticated, which tells
-    nothing of why, and RateLimited.
+    address of the client, by which wrong logins are counted. Raises Unauthenticated, which does
+    not say why, and RateLimited.
     """
     grant = grant_of(installation, proof, source)
     with installation.database.begin() as session:
@@ -102,7 +102,7 @@ def validate(installation: Installation, secret: str) -> IssuedToken:
 
 
 def revoke(installation: Installation, secret: str) -> None:
-    """End a token; content if it has ended."""
+    """End a token; succeeds if it has ended."""
     with installation.database.begin() as session:
         session.execute(delete(Token).where(Token.digest == digest_of(secret)))
 
@@ -116,7 +116,7 @@ def change_password(
 
 
 def _project_for(session: Session, grant: Grant, scope: Scope | None) -> Project | None:
-    """The project that a token shall be for; raises Unauthenticated if it can not be."""
+    """The project that a token shall be for; raises Unauthenticated if it cannot be."""
     wanted = scope.project if scope else _default_of(session, grant)
     if wanted is None:
         return None
