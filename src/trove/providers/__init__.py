@@ -9,10 +9,12 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import pkgutil
+from dataclasses import replace
 from functools import cache
 
 from trove.errors import Invalid
 from trove.providers.base import Provider
+from trove.providers.catalog import CachedCatalog
 from trove.settings import Settings
 
 ENTRY_POINTS = "trove.providers"
@@ -29,11 +31,11 @@ def create(settings: Settings) -> Provider:
     if name not in names():
         message = f"no provider is called {name!r}; there are: {', '.join(names())}."
         raise Invalid(message, field="provider")
-    # Ours can not be replaced by whatever happens to be installed beside it.
+    # A package from elsewhere cannot replace one of ours.
     foreign = None if name in _own() else _foreign().get(name)
     package = foreign.load() if foreign else importlib.import_module(f"{__name__}.{name}")
     provider: Provider = package.create_provider(settings)
-    return provider
+    return replace(provider, catalog=CachedCatalog(provider.catalog))
 
 
 # By name alone: an infrastructure's client library need not be installed for the others.

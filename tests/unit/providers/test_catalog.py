@@ -1,0 +1,32 @@
+from trove.providers.catalog import LONGEST_AGE, CachedCatalog
+from trove.providers.fake.catalog import FLAVORS, FakeCatalog
+
+
+class CountingCatalog(FakeCatalog):
+    """Counts how often it is read."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def flavors(self) -> tuple[object, ...]:  # type: ignore[override]
+        self.reads += 1
+        return FLAVORS
+
+
+def test_what_is_offered_is_read_again_once_it_is_old() -> None:
+    times = [0.0]
+    counting = CountingCatalog()
+    catalog = CachedCatalog(counting, clock=lambda: times[0])
+    for _ in range(3):
+        assert catalog.flavors() == FLAVORS
+    assert counting.reads == 1
+    times[0] = LONGEST_AGE + 1
+    assert catalog.flavors() == FLAVORS
+    assert counting.reads == 2
+
+
+def test_the_rest_is_that_of_the_catalog() -> None:
+    catalog = CachedCatalog(FakeCatalog())
+    assert catalog.availability_zones() == ("fake",)
+    assert catalog.volume_types() == FakeCatalog().volume_types()
+    catalog.check_nics([])
