@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from trove.engine import Step, Workflow
+from trove.protocol.tasks import AgentTask, tasks
 from trove.settings import Settings, reference
 from trove.workflows import WORKFLOWS
 
@@ -25,6 +28,20 @@ INTRODUCTION = """\
 What the task manager can do, step by step. A step may run more than once and finds what it made
 the last time; where a step has an undo, turning back runs it, in reverse order. The names stand in
 the operations table, so a released one is never renamed.
+"""
+
+
+TASKS = """\
+# Tasks
+
+<!-- Written by `make docs` from src/trove/protocol/tasks.py; do not edit. -->
+
+What an agent can do. Each task is one struct: its fields are the arguments, which are optional
+where marked with `?`. The names are on the wire and in the agents' journals, so a released one is
+never renamed.
+
+| task | what it does | arguments | result | lane | retried for | event |
+|---|---|---|---|---|---|---|
 """
 
 
@@ -44,7 +61,12 @@ def workflows() -> str:
     return INTRODUCTION + "".join(_chapter(w) for w in WORKFLOWS.values())
 
 
+def all_tasks() -> str:
+    return TASKS + "".join(_task(task) for task in tasks().values())
+
+
 PAGES: dict[str, Callable[[], str]] = {
+    "contributors/tasks.md": all_tasks,
     "contributors/workflows.md": workflows,
     "operators/settings.md": reference.page,
 }
@@ -63,6 +85,31 @@ def _brought_up_to_date(path: Path, text: str, check: bool) -> bool:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return True
+
+
+def _task(task: type[AgentTask[Any]]) -> str:
+    event = f"`{task.event}`" if task.event else ""
+    cells = (
+        f"`{task.kind}`",
+        _first_sentence(task),
+        _fields(task),
+        _fields(task.Result),
+        task.lane,
+        f"{task.patience:g} s",
+        event,
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _first_sentence(task: type[AgentTask[Any]]) -> str:
+    return (inspect.getdoc(task) or "").partition("\n\n")[0].partition(". ")[0].rstrip(".")
+
+
+def _fields(kind: type[msgspec.Struct]) -> str:
+    return ", ".join(
+        f"`{field.encode_name}`{'' if field.required else '?'}"
+        for field in msgspec.structs.fields(kind)
+    )
 
 
 def _chapter(workflow: Workflow[Any]) -> str:
