@@ -1,9 +1,10 @@
-"""What tests ask of an engine's accounts, as short as it can be said."""
+"""What tests do with an engine's accounts, in few words."""
 
 from __future__ import annotations
 
-from tests.support.engines import Engine
+from tests.support.engines import query
 from trove.protocol import Account, DatabaseAccount
+from trove.testing.engines import Engine
 
 HARD_PASSWORD = "pä'ss\"w\\ö%s`$;-- €"
 
@@ -26,13 +27,12 @@ def databases_of(engine: Engine) -> list[str]:
 
 def other_tables(engine: Engine, names: list[str], owner: str, password: str = "secret") -> None:
     for name in names:
-        engine.query("CREATE TABLE t (x int)", user=owner, password=password, database=name)
+        query(engine, "CREATE TABLE t (x int)", user=owner, password=password, database=name)
 
 
 def outside_transaction(engine: Engine, text: str, **who: str) -> None:
-    """PostgreSQL makes and drops no database inside of a transaction."""
+    """A statement that no transaction may contain, such as CREATE DATABASE."""
     link = engine.connect(**who)
-    if engine.manager == "postgresql":
-        link.autocommit = True
+    link.autocommit = True
     link.cursor().execute(text)
     link.close()

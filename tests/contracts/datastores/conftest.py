@@ -1,32 +1,64 @@
 """Every version of every engine that this machine has: one that runs, and one that does not.
 
-Both are installed once and shared by all tests, each of which uses names of its own.
+A test that needs parts of an engine, or one engine alone, says so by its marks `parts` and `only`;
+one that needs SQL, by `sql`. For other engines it is not collected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from tests.support.authority import Authority
-from tests.support.engines import (
-    CONNECT,
-    Engine,
-    engines_here,
-    prepared_engine,
-    running_engine,
-    unprivileged,
-)
+from tests.support.engines import SqlClient, client_of
+from trove.datastores import datastore_of
 from trove.datastores.base import Installation
+from trove.testing.datastores import (  # noqa: F401 - fixtures
+    as_another_user,
+    authority,
+    idle,
+    prepared,
+    shared,
+)
+from trove.testing.engines import Client, installations_of, unprivileged
 
-INSTALLATIONS = [i for i in engines_here() if i.manager in CONNECT]
+CLIENTS = Path(__file__).with_name("clients")
+INSTALLATIONS = installations_of(*(p.stem for p in CLIENTS.glob("[a-z]*.py")))
+MARKS = {
+    "parts(*parts): for engines that have these parts",
+    "only(manager): for this engine",
+    "sql: for engines whose client speaks SQL",
+}
 
 
-@pytest.fixture(scope="session")
-def authority() -> Authority:
-    return Authority()
+def pytest_configure(config: pytest.Config) -> None:
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if not _is_for_its_engine(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_for_its_engine(item: pytest.Item) -> bool:
+    values = (
+        item.callspec.params
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        else {}
+    )
+    installation = values.get("installation")
+    if not isinstance(installation, Installation):
+        return True
+    manager = installation.manager
+    parts = [part for mark in item.iter_markers("parts") for part in mark.args]
+    return (
+        all(map(datastore_of(manager).has, parts))
+        and all(manager in mark.args for mark in item.iter_markers("only"))
+        and (not item.get_closest_marker("sql") or isinstance(client_of(manager), SqlClient))
+    )
 
 
 @pytest.fixture(
@@ -38,36 +70,11 @@ def installation(request: pytest.FixtureRequest) -> Installation:
 
 
 @pytest.fixture(scope="session")
-def shared(installation: Installation, authority: Authority) -> Iterator[Engine]:
-    """An engine that runs and keeps running."""
-    stack = ExitStack()
-    with unprivileged():
-        engine = stack.enter_context(running_engine(installation, authority))
-    yield engine
-    with unprivileged():
-        stack.close()
-
-
-@pytest.fixture(scope="session")
-def prepared(installation: Installation, authority: Authority) -> Iterator[Engine]:
-    stack = ExitStack()
-    with unprivileged():
-        engine = stack.enter_context(prepared_engine(installation, authority))
-    yield engine
-    with unprivileged():
-        stack.close()
+def client(installation: Installation) -> Client:
+    return client_of(installation.manager)
 
 
 @pytest.fixture(autouse=True)
-def as_nobody() -> Iterator[None]:
+def always_unprivileged() -> Iterator[None]:
     with unprivileged():
         yield
-
-
-@pytest.fixture
-def idle(prepared: Engine, authority: Authority, as_nobody: None) -> Iterator[Engine]:
-    """An engine that is installed and does not run: a test may start and break it."""
-    yield prepared
-    prepared.driver.stop()
-    authority.equip(prepared.spec)
-    prepared.driver.configure()

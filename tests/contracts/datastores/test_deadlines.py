@@ -1,4 +1,4 @@
-"""Nothing waits for ever, and who waits in vain is told for what."""
+"""Nothing waits forever, and what ends in vain reports what it waited for."""
 
 from __future__ import annotations
 
@@ -7,71 +7,68 @@ import signal
 
 import pytest
 
-from tests.support.engines import Engine, module_of
+from tests.support.engines import module_of, query, sql
 from tests.support.tenants import database, databases_of, listed, other_tables, user
 from trove.errors import Unavailable
+from trove.testing.engines import Engine
 
-pytestmark = pytest.mark.engine
+IN_USE = "^in use by another session; end it and try again"
+
+pytestmark = [pytest.mark.engine, pytest.mark.sql]
 
 
-def test_what_another_session_is_at_is_told(
-    shared: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """PostgreSQL can not give away a table that is read, MariaDB not drop one."""
+@pytest.fixture
+def in_use(shared: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """A database with a table of its owner, and a reader."""
     monkeypatch.setattr(module_of(shared.manager, "session"), "LOCK_SECONDS", 1)
     shared.parts.databases.create([database("in_use")])
     shared.parts.users.create([user("owner", "in_use"), user("reader", "in_use")])
     other_tables(shared, ["in_use"], "owner")
-    who = {"user": "reader", "password": "secret"}
-    if shared.manager == "postgresql":
-        link = shared.connect(**who, database="in_use")
-        link.cursor().execute("SELECT * FROM t")
-    else:
-        link = shared.connect(**who)
-        link.cursor().execute("SELECT * FROM in_use.t")
+    return shared
 
-    def remove() -> None:
-        if shared.manager == "postgresql":
-            shared.parts.users.delete(user("owner"))
-        else:
-            shared.parts.databases.delete("in_use")
 
-    with pytest.raises(Unavailable, match="^in use by another session; end it and try again"):
-        remove()
-    assert "owner" in listed(shared)
-    assert "in_use" in databases_of(shared)
-    assert shared.query("SELECT 1", user="owner", password="secret", database=at(shared))
+@pytest.mark.only("postgresql")
+def test_a_table_that_is_read_cannot_be_given_away(in_use: Engine) -> None:
+    link = in_use.connect(user="reader", password="secret", database="in_use")
+    link.cursor().execute("SELECT * FROM t")
+    with pytest.raises(Unavailable, match=IN_USE):
+        in_use.parts.users.delete(user("owner"))
+    assert "owner" in listed(in_use)
+    assert query(in_use, "SELECT 1", user="owner", password="secret", database="in_use")
     link.close()
-    remove()
-    if shared.manager == "postgresql":
-        shared.parts.users.create([user("owner", "in_use")])
-        assert listed(shared)["owner"] == ["in_use"]
+    in_use.parts.users.delete(user("owner"))
+    in_use.parts.users.create([user("owner", "in_use")])
+    assert listed(in_use)["owner"] == ["in_use"]
 
 
-def at(engine: Engine) -> str | None:
-    """MariaDB has taken the grants by then, lest new connections get in the way."""
-    return "in_use" if engine.manager == "postgresql" else None
+@pytest.mark.only("mariadb")
+def test_a_table_that_is_read_cannot_be_dropped(in_use: Engine) -> None:
+    """The grants are revoked by then, so that new connections do not get in the way."""
+    link = in_use.connect(user="reader", password="secret")
+    link.cursor().execute("SELECT * FROM in_use.t")
+    with pytest.raises(Unavailable, match=IN_USE):
+        in_use.parts.databases.delete("in_use")
+    assert "in_use" in databases_of(in_use)
+    assert query(in_use, "SELECT 1", user="owner", password="secret")
+    link.close()
+    in_use.parts.databases.delete("in_use")
 
 
 def test_a_long_statement_is_ended(shared: Engine) -> None:
     session = module_of(shared.manager, "session")
-    sleep = {"postgresql": "SELECT pg_sleep(600)::text", "mariadb": "SELECT SLEEP(600)"}
-    told = {"postgresql": "PostgreSQL took too long", "mariadb": "timed out"}[shared.manager]
-    with pytest.raises(Unavailable, match=told), session.session(shared.spec, seconds=1) as link:
-        session.query(link, sleep[shared.manager])
+    late = pytest.raises(Unavailable, match=sql(shared).late)
+    with late, session.session(shared.spec, seconds=1) as link:
+        session.query(link, sql(shared).sleep)
 
 
-def test_a_server_that_hangs_is_hung_up_on(shared: Engine) -> None:
+def test_a_connection_to_a_server_that_hangs_is_ended(shared: Engine) -> None:
     session = module_of(shared.manager, "session")
-    told = {"postgresql": "did not answer within .* minutes", "mariadb": "timed out"}
     pid = shared.pid()
+    hung = pytest.raises(Unavailable, match=sql(shared).hung)
     try:
-        with (
-            pytest.raises(Unavailable, match=told[shared.manager]),
-            session.session(shared.spec, seconds=1) as link,
-        ):
-            if shared.manager == "postgresql":
-                pid = link.info.backend_pid
+        with hung, session.session(shared.spec, seconds=1) as link:
+            # Of one process for each connection, the one that serves this connection.
+            pid = getattr(getattr(link, "info", None), "backend_pid", pid)
             os.kill(pid, signal.SIGSTOP)
             session.query(link, "SELECT 1")
     finally:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.engines import Engine, Refused
+from tests.support.engines import query
 from tests.support.tenants import HARD_PASSWORD, database, databases_of, listed, user
 from trove.datastores import manifest_of
 from trove.errors import AlreadyExists
+from trove.testing.engines import Engine, Refused
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.sql]
 
 
 @pytest.mark.parametrize("name", ["quo'te", 'dou"ble', "back`tick", "with space", "Ünï-✓", "a%b"])
@@ -20,13 +21,13 @@ def test_hard_names(shared: Engine, name: str) -> None:
     shared.parts.users.create([user(name, name, password=HARD_PASSWORD)])
     assert listed(shared)[name] == [name]
     who = {"user": name, "password": HARD_PASSWORD, "database": name}
-    shared.query("CREATE TABLE t (x int)", **who)
+    query(shared, "CREATE TABLE t (x int)", **who)
     shared.parts.users.revoke(user(name), name)
     with pytest.raises(Refused):
-        shared.query("SELECT 1", **who)
+        query(shared, "SELECT 1", **who)
     shared.parts.users.grant(user(name), [name])
     shared.parts.users.update(user(name), new_name=name + "2")
-    assert shared.query("SELECT x FROM t", **(who | {"user": name + "2"})) == []
+    assert query(shared, "SELECT x FROM t", **(who | {"user": name + "2"})) == []
     shared.parts.users.delete(user(name + "2"))
     shared.parts.databases.delete(name)
     assert name not in databases_of(shared)
@@ -39,7 +40,7 @@ def test_the_longest_names(shared: Engine) -> None:
     shared.parts.databases.create([database(longest_database)])
     shared.parts.users.create([user(longest_user, longest_database)])
     assert listed(shared)[longest_user] == [longest_database]
-    shared.query("SELECT 1", user=longest_user, password="secret", database=longest_database)
+    query(shared, "SELECT 1", user=longest_user, password="secret", database=longest_database)
 
 
 def test_no_password_lies_about(shared: Engine) -> None:

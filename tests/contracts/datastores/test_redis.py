@@ -12,8 +12,6 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from tests.support.authority import Authority
-from tests.support.engines import make_spec, short_directory
 from trove.datastores import datastore_of
 from trove.datastores.base import Empty
 from trove.datastores.discovery import installed_engines
@@ -24,6 +22,8 @@ from trove.datastores.redis.session import Refusal, Session, query, session
 from trove.errors import AlreadyExists, Invalid, NotFound, Unavailable
 from trove.protocol import Account, DatabaseAccount, EngineState
 from trove.protocol.engine_spec import EngineSpec
+from trove.testing.authority import Authority
+from trove.testing.engines import make_spec, short_directory
 
 pytestmark = pytest.mark.engine
 INSTALLATIONS = [i for i in installed_engines() if i.manager == "redis"]

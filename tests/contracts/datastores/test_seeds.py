@@ -9,16 +9,17 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.datastores.conftest import INSTALLATIONS
-from tests.support.authority import Authority
-from tests.support.engines import Engine, prepared_engine, short_directory
+from tests.support.engines import client_of
 from trove.datastores import manifest_of, process
 from trove.datastores.base import Installation
 from trove.datastores.postgresql import cluster
 from trove.datastores.postgresql.session import execute, query, secret_file, session
 from trove.errors import Failed, Unavailable
 from trove.files import write_private
+from trove.testing.authority import Authority
+from trove.testing.engines import Engine, prepared_engine, short_directory
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.sql]
 SEEDED = [i for i in INSTALLATIONS if manifest_of(i.manager).seed]
 
 
@@ -29,7 +30,7 @@ def seeded(request: pytest.FixtureRequest) -> Installation:
 
 
 @pytest.fixture
-def seed(seeded: Installation, as_nobody: None) -> Iterator[Path]:
+def seed(seeded: Installation, always_unprivileged: None) -> Iterator[Path]:
     with short_directory() as root:
         program, *options = manifest_of(seeded.manager).seed
         process.run([str(seeded.directory / program), *options, str(root / "seed")], program)
@@ -48,7 +49,7 @@ def test_a_copy_is_a_server_of_its_own(
     known = set()
     for umask in (0o077, 0o022):
         before = os.umask(umask)
-        with prepared_engine(seeded, authority, seed=seed) as engine:
+        with prepared_engine(seeded, client_of(seeded.manager), authority, seed=seed) as engine:
             os.umask(before)
             files = [p for p in engine.driver.server.directory.rglob("*")]  # type: ignore[attr-defined]
             assert {p.stat().st_mode & 0o777 for p in files} == {0o700, 0o600}
@@ -69,8 +70,8 @@ def test_a_copy_is_a_server_of_its_own(
 
 def test_its_password_is_its_own(seed: Path, seeded: Installation, authority: Authority) -> None:
     with (
-        prepared_engine(seeded, authority, seed=seed) as one,
-        prepared_engine(seeded, authority, seed=seed) as other,
+        prepared_engine(seeded, client_of(seeded.manager), authority, seed=seed) as one,
+        prepared_engine(seeded, client_of(seeded.manager), authority, seed=seed) as other,
     ):
         one.driver.start()
         write_private(secret_file(one.spec), secret_file(other.spec).read_text())
@@ -88,13 +89,15 @@ def test_a_seed_that_is_of_no_use_is_not_used(
 ) -> None:
     (seed / damage).rename(seed / "elsewhere")
     (seed / damage).write_text("nothing of the kind") if damage == "global/pg_control" else None
-    with prepared_engine(seeded, authority, seed=seed) as engine:
+    with prepared_engine(seeded, client_of(seeded.manager), authority, seed=seed) as engine:
         engine.driver.start()
         assert identity_of(engine)
     assert "initdb runs" in caplog.text
 
 
-def test_what_the_engine_says_no_to_fails(seeded: Installation, as_nobody: None) -> None:
+def test_a_statement_that_the_engine_refuses_fails(
+    seeded: Installation, always_unprivileged: None
+) -> None:
     with short_directory() as root:
         cluster.make(seeded.directory, root / "data")
         (root / "data" / "global" / "1260").write_bytes(b"")  # pg_authid

@@ -1,4 +1,4 @@
-"""A certificate authority of the tests' own."""
+"""A certificate authority for tests, whose certificates the engines under test have."""
 
 from __future__ import annotations
 
