@@ -20,6 +20,7 @@ from trove.errors import Failed
 from trove.files import sync
 from trove.processes import LONGEST_NAME, Process, all_processes
 
+ROOT = Path("/")
 POLL_SECONDS = 0.01
 LAST_LINES = 15
 PATIENCE = 300.0
@@ -108,15 +109,15 @@ def run(
     return said
 
 
-def start_detached(command: Sequence[str], log: Path) -> int:
-    """Start a program in a session of its own, its output appended to a file; its pid."""
+def start_detached(command: Sequence[str], log: Path, directory: Path = ROOT) -> int:
+    """Start a program there in a session of its own, its output appended to a file; its pid."""
     done = subprocess.run(  # noqa: S603
         ["/bin/sh", "-c", DETACH, "sh", str(log), *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         check=True,
         start_new_session=True,
-        cwd="/",
+        cwd=directory,
         timeout=SHELL_SECONDS,
     )
     return int(done.stdout)

@@ -131,7 +131,8 @@ class Server:
         for stale in (self.program.pid_file, *self.program.stale):
             stale.unlink(missing_ok=True)
         self._output.write_bytes(b"")
-        return process.start_detached([str(path), *arguments], self._output)
+        # Most engines change into it themselves; for the others, it is how they are recognised.
+        return process.start_detached([str(path), *arguments], self._output, self.directory)
 
     def _end_orphans(self) -> None:
         """Children outlive a killed server for some time, and hold its memory."""

@@ -101,6 +101,8 @@ class Client:
     """The query that verifies the server and its name; URLs are unverified without it."""
     authority: str = ""
     """The parameter of the query for a file with the authority's certificate."""
+    names_database: bool = True
+    """Whether URLs name the database; the path of Redis' URLs is a number."""
 
 
 MYSQL = Client(mysql, tls={"ssl-mode": "VERIFY_IDENTITY"}, authority="ssl-ca")
@@ -109,7 +111,7 @@ CLIENTS = {
     "psql": Client(psql, "postgres", {"sslmode": "verify-full"}, "sslrootcert"),
     "mariadb": MYSQL,
     "mysql": MYSQL,
-    "redis-cli": Client(redis_cli),
+    "redis-cli": Client(redis_cli, authority="ssl_ca_certs", names_database=False),
 }
 UNKNOWN = Client(lambda to, password: Invocation((), {}))
 
@@ -136,7 +138,9 @@ def url_of(to: Connection) -> str:
 
 
 def _with_database(to: Connection) -> Connection:
-    return replace(to, database=to.database or CLIENTS.get(to.client, UNKNOWN).database)
+    client = CLIENTS.get(to.client, UNKNOWN)
+    named = to.database if client.names_database else ""
+    return replace(to, database=named or client.database)
 
 
 def keep_authority(certificate: str) -> Path:

@@ -139,6 +139,10 @@ def test_an_instance_without_an_address(database, trove):
             "mysql://u@[::1]:3307/?ssl-mode=VERIFY_IDENTITY",
         ),
         (Connection("rediss", "redis-cli", "10.0.0.1", 6379, "u"), "rediss://u@10.0.0.1:6379/"),
+        (
+            Connection("rediss", "redis-cli", "10.0.0.1", 6379, "u", "d", authority="/ca.pem"),
+            "rediss://u@10.0.0.1:6379/?ssl_ca_certs=/ca.pem",
+        ),
         (Connection("couchdb", "", "10.0.0.1", 5984, "u"), "couchdb://u@10.0.0.1:5984/"),
         (Connection("couchdb", "", "10.0.0.1", None, "u"), "couchdb://u@10.0.0.1/"),
     ],
