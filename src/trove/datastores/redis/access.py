@@ -29,7 +29,7 @@ Rules = list[str]
 
 
 def first_file(password: str) -> str:
-    """The access list of a new engine: nobody but the administrator may log in."""
+    """The access list of a new engine: only the administrator may log in."""
     return (
         "user default off resetpass resetkeys resetchannels -@all\n"
         f"user {ADMIN} on #{verifier(password)} ~* &* +@all\n"
