@@ -36,7 +36,7 @@ class AgentCalls:
         return EnrolAnswer(enrolled.instance_id, enrolled.credential, self.report_seconds)
 
     def certify(self, credential: str, request: CertificateRequest) -> CertificateAnswer:
-        """Raises as `identify` does, and Invalid when the request can not be signed."""
+        """Raises as `identify` does, and Invalid when the request cannot be signed."""
         with self.installation.database.session() as session:
             instance_id = agents.identify(session, credential)
             now = self.installation.clock.now(session)

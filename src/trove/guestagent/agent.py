@@ -3,7 +3,7 @@
 | thread  | what it does                                                             |
 |---------|--------------------------------------------------------------------------|
 | poll    | enrols, then keeps one call open that brings tasks; the heartbeat        |
-| tell    | tells results and changes at once, over a connection of its own          |
+| report  | reports results and changes at once, over a connection of its own        |
 | work    | does tasks in order                                                      |
 | watch   | keeps the engine as it should be, looks at the accounts, renews the key  |
 
@@ -43,7 +43,7 @@ TERMINATED = 143
 WATCH_EVERY = 1.0
 LOOK_AT_ACCOUNTS_EVERY = 15.0
 TRY_TO_RENEW_EVERY = 300.0
-TELL_EVERY = 1.0
+REPORT_EVERY = 1.0
 PAUSE_IF_TOO_OLD = 60.0
 
 
@@ -69,10 +69,10 @@ class Agent:
         self._looked_at = self._renewed_at = -1e9
 
     def run(self) -> int:
-        """Work until told to stop; the exit code. The engine is stopped then."""
+        """Work until stopped; the exit code. The engine is stopped then."""
         threads: dict[str, Callable[[], None]] = {
             "poll": partial(self._poll, self._link()),
-            "tell": partial(self._tell, self._link()),
+            "report": partial(self._report, self._link()),
             "watch": self._watch,
         }
         for name, work in threads.items():
@@ -91,23 +91,23 @@ class Agent:
         self._closing.set()
 
     def _poll(self, link: Link) -> None:
-        """Enrol, then ask for tasks for ever."""
+        """Enrol, then fetch tasks forever."""
         failures = 0
         while not self._closing.is_set():
-            failed = self._called(partial(self._ask, link))
+            failed = self._called(partial(self._fetch, link))
             failures = failures + 1 if failed else 0
             if failed:
                 self._closing.wait(pause_after(failures))
         link.close()
 
-    def _tell(self, link: Link) -> None:
-        """Tell what is new; what could not be told is told together with what comes next."""
+    def _report(self, link: Link) -> None:
+        """Report what is new; what could not be sent is sent together with what comes next."""
         failures = 0
         while not self._closing.is_set():
-            if not self._enrolled.wait(TELL_EVERY):
+            if not self._enrolled.wait(REPORT_EVERY):
                 continue
-            is_news = self.outbox.news.wait(TELL_EVERY)
-            failed = self._called(partial(self._tell_once, link, is_news))
+            is_news = self.outbox.news.wait(REPORT_EVERY)
+            failed = self._called(partial(self._report_once, link, is_news))
             failures = failures + 1 if failed else 0
             if failed:
                 self.outbox.news.set()
@@ -119,7 +119,7 @@ class Agent:
             try:
                 self.watch_once()
             except TroveError as error:
-                log.info("the engine can not be looked at: %s", error)
+                log.info("cannot check the engine: %s", error)
             except Exception:
                 log.exception("watching the engine failed; going on")
             self._closing.wait(WATCH_EVERY)
@@ -142,7 +142,7 @@ class Agent:
         is_able = self.engine.is_up or self.engine.can_not_start
         return is_able and self._enrolled.is_set() and is_due(self.directory.state.renew_at)
 
-    def _ask(self, link: Link) -> None:
+    def _fetch(self, link: Link) -> None:
         if not self._enrolled.is_set():
             self._enrol(link)
         self._sync(link, SyncRequest(self._reporter.report(), hold=self._report_seconds))
@@ -156,7 +156,7 @@ class Agent:
             log.info("enrolled as the agent of instance %s", answer.instance_id)
         self._enrolled.set()
 
-    def _tell_once(self, link: Link, is_news: bool) -> None:
+    def _report_once(self, link: Link, is_news: bool) -> None:
         batch = self.outbox.batch()
         if not is_news and not batch.progress:
             return
@@ -192,7 +192,7 @@ class Agent:
         try:
             call()
         except NotFound as error:
-            log.warning("told to stop for good: %s", error)
+            log.warning("stopping for good: %s", error)
             self.stop(0)
         except Unauthenticated as error:
             self._lose_credential(error)
@@ -200,7 +200,7 @@ class Agent:
             log.error("%s The engine is kept running.", error)  # noqa: TRY400 - no trace needed
             self._closing.wait(PAUSE_IF_TOO_OLD)
         except TroveError as error:
-            log.warning("the conductor can not be told, trying again: %s", error)
+            log.warning("cannot reach the conductor, retrying: %s", error)
         except Exception:
             log.exception("a call to the conductor failed; going on")
         else:
@@ -208,8 +208,8 @@ class Agent:
         return True
 
     def _lose_credential(self, error: Unauthenticated) -> None:
-        """Perhaps the conductor has lost its memory; the engine can not be blamed for that."""
-        log.warning("not let in, enrolling again: %s", error)
+        """Perhaps the conductor has lost its state, which is no reason to stop the engine."""
+        log.warning("the credential was refused, enrolling again: %s", error)
         self._enrolled.clear()
         known = self.directory.credential()
         if known.instance_id is not None:

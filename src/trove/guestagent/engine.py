@@ -1,6 +1,6 @@
 """Keeps the engine as it should be: running or stopped, in its present size.
 
-Law: whoever changes the engine holds its lock, so the watch never starts what a task is stopping;
+Law: what changes the engine holds its lock, so the watch never starts what a task is stopping;
 what should be is on disk before it is done, so a restart of agent or machine brings it about.
 """
 
@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 RUNNING, STOPPED = str(EngineState.RUNNING), str(EngineState.STOPPED)
 TRIES_UNTIL_FAILED = 3
 LONGEST_PAUSE = 30.0
-ASK_EVERY = 10.0
-"""Seconds for which a running engine is not asked again, while its process is there."""
+QUERY_EVERY = 10.0
+"""Seconds for which a running engine is not queried again, while its process is there."""
 DOWN = {EngineState.CRASHED, EngineState.FAILED}
 UP = {EngineState.RUNNING, EngineState.BLOCKED, EngineState.RESTART_REQUIRED}
 
@@ -53,7 +53,7 @@ class Engine:
         self._closed = False
         self._failures = 0
         self._not_before = 0.0
-        self._asked_at = -ASK_EVERY
+        self._queried_at = -QUERY_EVERY
         self._was_up = False
 
     @property
@@ -152,9 +152,9 @@ class Engine:
             return
         driver = self.parts.driver
         driver.tend()
-        if self._was_asked_just_now() and driver.is_alive():
+        if self._was_queried_just_now() and driver.is_alive():
             return
-        self._asked_at = self._clock()
+        self._queried_at = self._clock()
         seen = driver.state()
         if seen is EngineState.STOPPED and desired == RUNNING:
             self._revive()
@@ -163,9 +163,9 @@ class Engine:
             self._failures = 0
         self._publish(seen)
 
-    def _was_asked_just_now(self) -> bool:
-        """A question costs the engine a connection, which it can not do without end."""
-        is_recent = self._clock() - self._asked_at < ASK_EVERY
+    def _was_queried_just_now(self) -> bool:
+        """A query costs the engine a connection."""
+        is_recent = self._clock() - self._queried_at < QUERY_EVERY
         return is_recent and self.state is EngineState.RUNNING and self.version is not None
 
     def _revive(self) -> None:
@@ -200,7 +200,7 @@ class Engine:
         driver.configure()
         driver.start()
         self.version = driver.version()
-        self._asked_at = self._clock()
+        self._queried_at = self._clock()
         self._failures = 0
         self._publish(EngineState.RUNNING)
 

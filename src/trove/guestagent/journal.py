@@ -1,7 +1,7 @@
 """What became of every task, on disk, so that a task given twice is done once.
 
 Law: arguments are never written down, for they hold passwords: a task that was not finished is
-given again by the conductor, unless nobody waits for it any more.
+sent again by the conductor, unless it is not needed any more.
 """
 
 from __future__ import annotations

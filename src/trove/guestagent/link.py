@@ -33,7 +33,7 @@ from trove.protocol import (
 )
 
 TIMEOUT = 15.0
-"""Seconds for an answer, on top of the time that the conductor was told to take."""
+"""Seconds for an answer, on top of the time for which the conductor may hold the call."""
 SHORTEST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
 
@@ -98,12 +98,12 @@ class Link:
         try:
             return msgspec.json.decode(body, type=answer)
         except msgspec.MsgspecError as error:
-            raise Unavailable(f"the answer to {name} can not be understood: {error}") from None
+            raise Unavailable(f"the answer to {name} cannot be decoded: {error}") from None
 
     def _exchange(
         self, path: str, body: bytes, headers: dict[str, str], timeout: float
     ) -> tuple[int, bytes]:
-        """A connection that was kept may have been closed meanwhile: then once more, anew."""
+        """A connection that was kept may have been closed meanwhile: then over a new one."""
         kept = self._connection is not None
         try:
             return self._send(path, body, headers, timeout)

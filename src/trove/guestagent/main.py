@@ -20,14 +20,14 @@ SUMMARY = "The agent of one instance, inside its server."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run until stopped: 143 after SIGTERM or SIGINT, 0 when told to stop for good."""
-    asked = _parser().parse_args(arguments)
+    """Run until stopped: 143 after SIGTERM or SIGINT, 0 when its instance was deleted."""
+    options = _parser().parse_args(arguments)
     try:
-        _set_up_log(asked)
+        _set_up_log(options)
     except TroveError as error:
         print(f"trove-guestagent: {error.message}", file=sys.stderr)
         return 1
-    agent = Agent(asked.directory)
+    agent = Agent(options.directory)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     return agent.run()
@@ -53,33 +53,33 @@ def _parser() -> argparse.ArgumentParser:
     return made
 
 
-def _set_up_log(asked: argparse.Namespace) -> None:
-    """Raises Invalid for files that can not be used."""
-    named = bool(asked.config_file or asked.config_dir)
-    if named or asked.use_syslog or asked.log_file or asked.log_config_append:
-        _set_up_as_asked(asked, are_files_named=named)
+def _set_up_log(options: argparse.Namespace) -> None:
+    """Raises Invalid for files that cannot be used."""
+    named = bool(options.config_file or options.config_dir)
+    if named or options.use_syslog or options.log_file or options.log_config_append:
+        _set_up_from_options(options, are_files_named=named)
         return
     logging.basicConfig(
-        level=logging.DEBUG if asked.debug else logging.INFO,
+        level=logging.DEBUG if options.debug else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
 
 
-def _set_up_as_asked(asked: argparse.Namespace, *, are_files_named: bool) -> None:
+def _set_up_from_options(options: argparse.Namespace, *, are_files_named: bool) -> None:
     # Few agents need these, and each of them has its memory to itself.
     from trove import logs  # noqa: PLC0415 - an entry point
     from trove.settings import Loaded, Settings, read_settings  # noqa: PLC0415 - an entry point
 
     loaded = Loaded(Settings(log_format="text"), (), ())
     if are_files_named:
-        loaded = read_settings(asked.config_file, asked.config_dir)
+        loaded = read_settings(options.config_file, options.config_dir)
     settings = loaded.settings
     settings = replace(
         settings,
-        debug=settings.debug or asked.debug,
-        use_syslog=settings.use_syslog or asked.use_syslog,
-        log_file=asked.log_file or settings.log_file,
+        debug=settings.debug or options.debug,
+        use_syslog=settings.use_syslog or options.use_syslog,
+        log_file=options.log_file or settings.log_file,
     )
-    logs.configure(settings, config_append=asked.log_config_append)
+    logs.configure(settings, config_append=options.log_config_append)
     for warning in loaded.warnings:
         logging.getLogger(__name__).warning("%s", warning)

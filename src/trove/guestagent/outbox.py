@@ -1,4 +1,4 @@
-"""What the conductor is to be told: the engine's state, the accounts, progress and results.
+"""What the conductor is to receive: the engine's state, the accounts, progress and results.
 
 Threads put things in; one thread takes them out and, once the conductor has them, says so.
 """
@@ -22,7 +22,7 @@ MEASURE_EVERY = 30.0
 
 @dataclass(frozen=True)
 class Batch:
-    """What one call tells."""
+    """What one call sends."""
 
     results: list[TaskResult]
     progress: list[TaskProgress]
@@ -30,16 +30,16 @@ class Batch:
 
 
 class Outbox:
-    """What has not been told yet."""
+    """What has not been sent yet."""
 
     def __init__(self) -> None:
         self.news = threading.Event()
-        """There is something that should be told at once."""
+        """There is something to send at once."""
         self._lock = threading.Lock()
         self._results: dict[str, TaskResult] = {}
         self._progress: dict[str, TaskProgress] = {}
         self._accounts: Accounts | None = None
-        self._told_accounts: Accounts | None = None
+        self._sent_accounts: Accounts | None = None
 
     def add_result(self, result: TaskResult) -> None:
         with self._lock:
@@ -48,26 +48,26 @@ class Outbox:
         self.news.set()
 
     def set_progress(self, progress: TaskProgress) -> None:
-        """Travels with whatever is told next."""
+        """Travels with what is sent next."""
         with self._lock:
             self._progress[progress.id] = progress
 
     def set_accounts(self, accounts: Accounts) -> None:
         with self._lock:
             self._accounts = accounts
-            changed = accounts != self._told_accounts
+            changed = accounts != self._sent_accounts
         if changed:
             self.news.set()
 
     def batch(self) -> Batch:
-        """All that is to be told now. News that come after this set the event again."""
+        """All that is to be sent now. News that come after this set the event again."""
         self.news.clear()
         with self._lock:
-            changed = self._accounts != self._told_accounts
+            changed = self._accounts != self._sent_accounts
             if changed:
-                # From here on nobody knows what the conductor has, for an answer may be lost: what
-                # it was told before is told again, too, should the accounts become that again.
-                self._told_accounts = None
+                # From here on it is unknown what the conductor has, for an answer may be lost: what
+                # it received before is sent again, too, should the accounts become that again.
+                self._sent_accounts = None
             return Batch(
                 list(self._results.values()),
                 list(self._progress.values()),
@@ -84,7 +84,7 @@ class Outbox:
                 if self._progress.get(progress.id) is progress:
                     del self._progress[progress.id]
             if batch.accounts is not None:
-                self._told_accounts = batch.accounts
+                self._sent_accounts = batch.accounts
 
 
 class Reporter:
@@ -119,7 +119,7 @@ class Reporter:
 
 def usage_of(data: Path, *, beside: Path) -> tuple[float, float | None]:
     """GiB used and in all. A directory on the file system of its parent is no volume: its
-    files are counted, and there is no limit to tell of."""
+    files are counted, and there is no limit to report."""
     try:
         if data.stat().st_dev == beside.stat().st_dev:
             return sum(_blocks_below(data)) * 512 / GIB, None

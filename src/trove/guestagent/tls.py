@@ -50,7 +50,7 @@ class Request:
         except subprocess.TimeoutExpired:
             raise Failed(f"no key for the server within {PATIENCE:.0f} seconds") from None
         if self._process.returncode != 0:
-            raise Failed(f"can not make a key for the server: {err.decode()[-500:]}")
+            raise Failed(f"cannot make a key for the server: {err.decode()[-500:]}")
         return out.decode()
 
     def install(self, answer: CertificateAnswer) -> float:

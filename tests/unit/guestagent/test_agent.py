@@ -71,7 +71,7 @@ def running(agent: Agent) -> Iterator[list[int]]:
     finally:
         agent.stop()
         thread.join(20)
-        until(lambda: not {"poll", "tell"} & {t.name for t in threading.enumerate()}, 20)
+        until(lambda: not {"poll", "report"} & {t.name for t in threading.enumerate()}, 20)
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_a_conductor_that_forgot_is_enrolled_with_again(
         until(lambda: agent_row(around, instance).engine_state == "running", 20)
         with around.database.begin() as session:
             session.get_one(AgentRow, instance).credential_digest = None
-        until(lambda: "not let in" in caplog.text, 20)
+        until(lambda: "the credential was refused" in caplog.text, 20)
         assert driver.now is EngineState.RUNNING
         assert codes == []
         invite(around, instance)

@@ -137,7 +137,7 @@ def http(status: int, body: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("answer", "expected", "words"),
     [
-        (http(200, b"<html>"), Unavailable, "can not be understood"),
+        (http(200, b"<html>"), Unavailable, "cannot be decoded"),
         (http(502, b"<html>"), Unavailable, "HTTP 502"),
         (http(503, b'{"error": ""}'), Unavailable, "HTTP 503"),
         (http(413, b'{"error": "much"}'), Failed, "much"),

@@ -101,7 +101,7 @@ args = ("{log}",)
 """
     (tmp_path / "log.ini").write_text(configuration)
     lines = logged(directory, log, "--log-config-append", str(tmp_path / "log.ini"))
-    assert "can not be told" in lines[0]
+    assert "cannot reach the conductor" in lines[0]
 
 
 def logged(directory: Path, log: Path, *options: str) -> list[str]:
@@ -109,7 +109,7 @@ def logged(directory: Path, log: Path, *options: str) -> list[str]:
     command = [sys.executable, "-m", "trove.guestagent", "--directory", str(directory), *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     try:
-        until(lambda: log.exists() and "can not be told" in log.read_text(), 30)
+        until(lambda: log.exists() and "cannot reach the conductor" in log.read_text(), 30)
     finally:
         process.terminate()
         _, said = process.communicate(timeout=20)
@@ -140,7 +140,7 @@ def test_the_machines_syslog(directory: Path, tmp_path: Path) -> None:
         command = [sys.executable, "-c", code, "--directory", str(directory), "--use-syslog"]
         process = subprocess.Popen(command)
         try:
-            assert b"can not be told" in syslog.recv(65536)
+            assert b"cannot reach the conductor" in syslog.recv(65536)
         finally:
             process.terminate()
             process.wait(20)
