@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from trove.api.errors import JSON_TYPE
+from trove.db import JsonObject
 
 T = TypeVar("T", bound=Struct)
 
@@ -75,7 +76,7 @@ class Route(APIRoute):
         super().__init__(path, endpoint, **options)
 
 
-def schemas_of(routes: Iterable[BaseRoute]) -> dict[str, Any]:
+def schemas_of(routes: Iterable[BaseRoute]) -> JsonObject:
     """JSON schemas of all structs that these routes answer with, by name."""
     kinds = {route.shown for route in routes if isinstance(route, Route) and route.shown}
     _, schemas = msgspec.json.schema_components(kinds, ref_template=REFERENCE)
@@ -105,7 +106,7 @@ def _structs_in(kinds: Iterable[Any]) -> set[type[Struct]]:
     return found
 
 
-def _require_what_is_always_there(schema: dict[str, Any], struct: type[Struct]) -> None:
+def _require_what_is_always_there(schema: JsonObject, struct: type[Struct]) -> None:
     # msgspec takes a field with a default for one that may be missing. Here a default of UNSET
     # alone does not mean that: only a type that includes UnsetType does.
     schema["required"] = [

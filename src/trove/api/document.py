@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -11,6 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from trove import __version__
 from trove.api.answers import schemas_of
 from trove.api.negotiation import VERSION
+from trove.db import JsonObject
 
 METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -42,7 +42,7 @@ MEANINGS: dict[str, str] = {
 READING = ("400", "401", "403", "404", "406", "413", "422", "501", "503")
 WRITING = (*READING, "409", "415", "500")
 
-ERROR_SCHEMA: dict[str, Any] = {
+ERROR_SCHEMA: JsonObject = {
     "type": "object",
     "description": "One key, the name of the error.",
     "minProperties": 1,
@@ -61,7 +61,7 @@ ERROR_SCHEMA: dict[str, Any] = {
     },
 }
 
-PROJECT_ID: dict[str, Any] = {
+PROJECT_ID: JsonObject = {
     "name": "project_id",
     "in": "path",
     "required": True,
@@ -69,7 +69,7 @@ PROJECT_ID: dict[str, Any] = {
     "schema": {"type": "string"},
 }
 
-IDEMPOTENCY_KEY: dict[str, Any] = {
+IDEMPOTENCY_KEY: JsonObject = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
@@ -81,7 +81,7 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
 def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     """Let the application show the document of these routers."""
 
-    def openapi() -> dict[str, Any]:
+    def openapi() -> JsonObject:
         # FastAPI keeps the finished document there too, and its /openapi.json calls this function.
         if app.openapi_schema is None:
             app.openapi_schema = document_of(app, routers)
@@ -90,7 +90,7 @@ def install(app: FastAPI, routers: Sequence[APIRouter]) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def document_of(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
+def document_of(app: FastAPI, routers: Sequence[APIRouter]) -> JsonObject:
     """The whole document."""
     document = get_openapi(
         title="Trove", version=__version__, description=DESCRIPTION, routes=app.routes
@@ -111,7 +111,7 @@ def document_of(app: FastAPI, routers: Sequence[APIRouter]) -> dict[str, Any]:
     return document
 
 
-def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
+def _complete(path: str, method: str, operation: JsonObject) -> None:
     """Add to one operation what the layers before the routes may answer."""
     responses = operation["responses"]
     if "HTTPValidationError" in str(responses.get("422")):
@@ -127,11 +127,11 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     operation["parameters"] = [*more, *operation.get("parameters", ())]
 
 
-def _add(responses: dict[str, Any], codes: tuple[str, ...]) -> None:
+def _add(responses: JsonObject, codes: tuple[str, ...]) -> None:
     for code in codes:
         responses.setdefault(code, {"$ref": f"#/components/responses/Error{code}"})
 
 
-def _response(text: str) -> dict[str, Any]:
+def _response(text: str) -> JsonObject:
     schema = {"$ref": "#/components/schemas/Error"}
     return {"description": text, "content": {"application/json": {"schema": schema}}}

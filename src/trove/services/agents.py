@@ -17,7 +17,7 @@ import msgspec
 from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from trove.db import Clock, Database, DatabaseNow
+from trove.db import Clock, Database, DatabaseNow, JsonObject
 from trove.engine import ACTIVE, Claim, Operation, wake
 from trove.errors import (
     AlreadyExists,
@@ -238,7 +238,7 @@ def _spend(session: Session, instance_id: str, request: EnrolRequest, credential
 def _keep_report(session: Session, instance_id: str, request: SyncRequest) -> None:
     """One UPDATE, for it is by far the most frequent write of all."""
     report = request.report
-    values: dict[str, Any] = {
+    values: JsonObject = {
         "reported_at": DatabaseNow(),
         "protocol": request.protocol,
         "version": _cut(request.agent_version, 64),
@@ -257,7 +257,7 @@ def _keep_report(session: Session, instance_id: str, request: SyncRequest) -> No
     )
 
 
-def _details_of(report: Report) -> dict[str, Any]:
+def _details_of(report: Report) -> JsonObject:
     known = {"volume_total": report.volume_total, "error": _cut(report.error, LONGEST_TEXT)}
     details = report.details if len(msgspec.json.encode(report.details)) <= LONGEST_DETAILS else {}
     return details | {key: value for key, value in known.items() if value is not None}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 
 from trove.datastores import datastore_of
 from trove.datastores.base import Manifest
 from trove.datastores.parts import Datastore, Part
+from trove.db import JsonObject
 from trove.errors import Invalid, OverQuota
 from trove.models.datastore import DatastoreVersion
 from trove.protocol import Account, DatabaseAccount
@@ -39,15 +39,15 @@ class InstanceOrder:
     availability_zone: str | None = None
     nics: Sequence[dict[str, str]] = ()
     region: str | None = None
-    access: dict[str, Any] = field(default_factory=dict)
-    plain: dict[str, Any] = field(default_factory=dict)
+    access: JsonObject = field(default_factory=dict)
+    plain: JsonObject = field(default_factory=dict)
     """Columns that are stored as they come."""
     id: str = ""
     """The id of the instance to create; a second order with it returns the first instance."""
 
-    def secrets(self) -> dict[str, Any]:
+    def secrets(self) -> JsonObject:
         """What the engine is to be prepared with; it holds passwords."""
-        found: dict[str, Any] = msgspec.to_builtins(
+        found: JsonObject = msgspec.to_builtins(
             {"databases": list(self.databases), "users": list(self.users)}
         )
         return found

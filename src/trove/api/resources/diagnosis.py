@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec import Struct
+
+from trove.db import JsonObject
 
 
 class HardwareAnswer(Struct):
-    hwinfo: dict[str, Any]
+    hwinfo: JsonObject
 
 
 class DiagnosticsAnswer(Struct):
-    diagnostics: dict[str, Any]
+    diagnostics: JsonObject
 
 
 class RootHistoryShown(Struct):

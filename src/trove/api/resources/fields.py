@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from trove.api.negotiation import ENCODED_SLASH
+from trove.db import JsonObject
 
 LARGEST_INT = 2**31 - 1
 
@@ -106,5 +107,5 @@ def _in_utc(value: datetime) -> datetime:
 Since = Annotated[datetime, AfterValidator(_in_utc)]
 PathName = Annotated[str, AfterValidator(lambda text: text.replace(ENCODED_SLASH, "/"))]
 """A name in a path: its slashes were encoded."""
-Empty = dict[str, Any]
+Empty = JsonObject
 """`{}`: the key alone says what is to be done."""

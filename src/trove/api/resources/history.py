@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct
 
 from trove.api.answers import Links
 from trove.api.resources.fields import Empty, Strict
 from trove.api.resources.moments import moment
+from trove.db import JsonObject
 from trove.models.event import Event
 from trove.services.operations import OperationView
 
@@ -65,7 +66,7 @@ class EventShown(Struct, kw_only=True):
     user_id: str | None
     request_id: str | None
     created: str
-    payload: dict[str, Any]
+    payload: JsonObject
 
 
 class EventsAnswer(Struct):

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
+from trove.db import JsonObject
 from trove.errors import Invalid, Unauthenticated
 from trove.services.identity import (
     DOMAIN_ID,
@@ -102,7 +103,7 @@ class Identity(BaseModel):
 
 class WantedScope(BaseModel):
     project: Named | None = None
-    unscoped: dict[str, Any] | None = None
+    unscoped: JsonObject | None = None
 
 
 class Auth(BaseModel):

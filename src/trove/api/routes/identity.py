@@ -98,7 +98,7 @@ def versions(base: Base) -> Response:
 
 @router.get("/v3")
 @router.get("/v3/")
-def version(base: Base) -> dict[str, Any]:
+def version(base: Base) -> views.Body:
     return {"version": views.version(base)}
 
 
@@ -137,21 +137,19 @@ def revoke(
 
 
 @router.get("/v3/auth/catalog")
-def catalog(caller: Caller, installation: Here, base: Base) -> dict[str, Any]:
+def catalog(caller: Caller, installation: Here, base: Base) -> views.Body:
     services = views.catalog(base, installation.settings.api.region, caller.project_id)
     return views.listed("catalog", services, f"{base}/identity/v3/auth/catalog")
 
 
 @router.get("/v3/auth/projects")
-def own_projects(
-    request: Request, caller: Caller, installation: Here, base: Base
-) -> dict[str, Any]:
+def own_projects(request: Request, caller: Caller, installation: Here, base: Base) -> views.Body:
     found = identity.list_projects(installation, user_id=caller.user_id)
     return views.listed("projects", [views.project(p, base) for p in found], str(request.url))
 
 
 @router.get("/v3/projects")
-def projects(request: Request, caller: Caller, installation: Here, base: Base) -> dict[str, Any]:
+def projects(request: Request, caller: Caller, installation: Here, base: Base) -> views.Body:
     """Every project for administrators, a user's own for others."""
     user_id = None if _is_admin(installation, caller) else caller.user_id
     found = identity.list_projects(installation, user_id=user_id)
@@ -159,7 +157,7 @@ def projects(request: Request, caller: Caller, installation: Here, base: Base) -
 
 
 @router.get("/v3/projects/{project_id}")
-def project(project_id: str, caller: Caller, installation: Here, base: Base) -> dict[str, Any]:
+def project(project_id: str, caller: Caller, installation: Here, base: Base) -> views.Body:
     own = identity.list_projects(installation, user_id=caller.user_id)
     if not _is_admin(installation, caller) and project_id not in {row.id for row in own}:
         raise Forbidden
@@ -171,7 +169,7 @@ def project(project_id: str, caller: Caller, installation: Here, base: Base) -> 
 
 
 @router.get("/v3/users")
-def users(request: Request, caller: Caller, installation: Here, base: Base) -> dict[str, Any]:
+def users(request: Request, caller: Caller, installation: Here, base: Base) -> views.Body:
     if not _is_admin(installation, caller):
         raise Forbidden
     found = identity.list_users(installation)
@@ -179,7 +177,7 @@ def users(request: Request, caller: Caller, installation: Here, base: Base) -> d
 
 
 @router.get("/v3/users/{user_id}")
-def user(user_id: str, caller: Caller, installation: Here, base: Base) -> dict[str, Any]:
+def user(user_id: str, caller: Caller, installation: Here, base: Base) -> views.Body:
     _must_be(installation, caller, user_id)
     with installation.database.session() as session:
         found = identity.user_of(session, Identifier(id=user_id))
@@ -191,7 +189,7 @@ def user(user_id: str, caller: Caller, installation: Here, base: Base) -> dict[s
 @router.get("/v3/users/{user_id}/projects")
 def projects_of_user(
     request: Request, user_id: str, caller: Caller, installation: Here, base: Base
-) -> dict[str, Any]:
+) -> views.Body:
     _must_be(installation, caller, user_id)
     found = identity.list_projects(installation, user_id=user_id)
     return _page(request, "projects", [views.project(row, base) for row in found])
@@ -212,24 +210,24 @@ def change_password(
 
 
 @router.get("/v3/domains")
-def domains(request: Request, caller: Caller, base: Base) -> dict[str, Any]:
+def domains(request: Request, caller: Caller, base: Base) -> views.Body:
     return _page(request, "domains", [views.domain(base)])
 
 
 @router.get("/v3/domains/{domain_id}")
-def domain(domain_id: str, caller: Caller, base: Base) -> dict[str, Any]:
+def domain(domain_id: str, caller: Caller, base: Base) -> views.Body:
     if domain_id != identity.DOMAIN_ID:
         raise NotFound(f"Could not find domain: {domain_id}.")
     return {"domain": views.domain(base)}
 
 
 @router.get("/v3/roles")
-def roles(request: Request, caller: Caller, base: Base) -> dict[str, Any]:
+def roles(request: Request, caller: Caller, base: Base) -> views.Body:
     return _page(request, "roles", views.roles(base))
 
 
 @router.get("/v3/roles/{role_id}")
-def role(role_id: str, caller: Caller, base: Base) -> dict[str, Any]:
+def role(role_id: str, caller: Caller, base: Base) -> views.Body:
     if role_id not in identity.ROLES:
         raise NotFound(f"Could not find role: {role_id}.")
     return {"role": views.role(role_id, base)}
@@ -238,7 +236,7 @@ def role(role_id: str, caller: Caller, base: Base) -> dict[str, Any]:
 @router.post(CREDENTIALS, status_code=HTTPStatus.CREATED)
 def create_credential(
     user_id: str, wanted: CredentialRequest, caller: Caller, installation: Here, base: Base
-) -> dict[str, Any]:
+) -> views.Body:
     _must_own_credentials(caller, user_id)
     if caller.project_id is None:
         raise Forbidden("An application credential is for the project of the token; it has none.")
@@ -251,7 +249,7 @@ def create_credential(
 @router.get(CREDENTIALS)
 def credentials(
     request: Request, user_id: str, caller: Caller, installation: Here, base: Base
-) -> dict[str, Any]:
+) -> views.Body:
     _must_be(installation, caller, user_id)
     found = identity.list_credentials(installation, user_id)
     items = [views.credential(row, base) for row in found]
@@ -261,7 +259,7 @@ def credentials(
 @router.get(CREDENTIALS + "/{credential_id}")
 def credential(
     user_id: str, credential_id: str, caller: Caller, installation: Here, base: Base
-) -> dict[str, Any]:
+) -> views.Body:
     _must_be(installation, caller, user_id)
     found = {row.id: row for row in identity.list_credentials(installation, user_id)}
     if credential_id not in found:

@@ -10,11 +10,11 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from trove.db import JsonObject
 from trove.errors import Unauthenticated
 from trove.models import Project, Token, User
 from trove.services.identity.directory import (
@@ -52,7 +52,7 @@ class IssuedToken:
     secret: str = field(repr=False)
     user_id: str
     project_id: str | None
-    body: dict[str, Any]
+    body: JsonObject
     expires_at: datetime
 
     @property
@@ -182,10 +182,10 @@ def _body(
     project: Project | None,
     roles: Sequence[str],
     span: tuple[datetime, datetime],
-) -> dict[str, Any]:
+) -> JsonObject:
     """https://docs.openstack.org/api-ref/identity/v3/#authentication-and-token-management"""
     user = grant.user
-    body: dict[str, Any] = {
+    body: JsonObject = {
         "methods": sorted({grant.method, *grant.methods}),
         "user": {
             "id": user.id,
