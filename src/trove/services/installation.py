@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from trove.db import Clock, Database, DatabaseClock
 from trove.errors import Forbidden
-from trove.providers.base import Catalog
+from trove.providers.base import Capability, Catalog
 from trove.settings import Settings
 from trove.vault import Vault
 
@@ -19,6 +19,8 @@ class Installation:
     database: Database
     vault: Vault
     catalog: Catalog
+    capabilities: frozenset[Capability] = field(default_factory=frozenset, kw_only=True)
+    """What the provider can do besides."""
     clock: Clock = field(default_factory=DatabaseClock)
 
 

@@ -15,7 +15,7 @@ from trove.engine import Operation
 from trove.errors import Forbidden, Invalid, NotFound, NotReady, OverQuota, Reserved
 from trove.models import Agent, Datastore, DatastoreVersion, Event, Instance
 from trove.protocol import Account, DatabaseAccount
-from trove.providers.base import Flavor
+from trove.providers.base import Capability, Flavor
 from trove.providers.fake.catalog import FakeCatalog
 from trove.services import instance_order, instances
 from trove.services.installation import Caller
@@ -351,15 +351,21 @@ def test_a_zone_that_there_is(cloud: Cloud) -> None:
     assert cloud.show(cloud.order(availability_zone=zone)).row.availability_zone == zone
 
 
-def test_what_nothing_holds_is_told(cloud: Cloud) -> None:
+NOTHING: frozenset[Capability] = frozenset()
+
+
+def test_what_the_provider_cannot_enforce_is_shown(cloud: Cloud) -> None:
     access = {"is_public": False, "allowed_cidrs": ["10.0.0.0/8"]}
     view = cloud.show(cloud.order(access=access))
-    assert [told.partition(":")[0] for told in unenforced_of(view)] == ["access.allowed_cidrs"]
+    assert [told.partition(":")[0] for told in unenforced_of(view, NOTHING)] == [
+        "access.allowed_cidrs"
+    ]
     instances.update(cloud.installation, cloud.caller, view.row.id, {"access": {"is_public": True}})
-    assert [told.partition(":")[0] for told in unenforced_of(cloud.show(view.row.id))] == [
+    assert [told.partition(":")[0] for told in unenforced_of(cloud.show(view.row.id), NOTHING)] == [
         "access.is_public"
     ]
-    assert unenforced_of(cloud.show(cloud.order())) == []
+    assert unenforced_of(cloud.show(view.row.id), frozenset({Capability.PUBLIC_ADDRESS})) == []
+    assert unenforced_of(cloud.show(cloud.order()), NOTHING) == []
 
 
 def test_an_agent_without_a_word_yet(cloud: Cloud) -> None:

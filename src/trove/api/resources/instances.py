@@ -381,7 +381,7 @@ def _detail(kind: type[D], call: Call, view: InstanceView) -> D:
     shown.updated = moment(row.updated_at)
     shown.service_status_updated = maybe(view.reported_at)
     shown.port = row.port
-    shown.unenforced = unenforced_of(view)
+    shown.unenforced = unenforced_of(view, call.inst.capabilities)
     shown.operation_id = view.operation_id
     shown.locality = row.locality or UNSET
     shown.availability_zone = row.availability_zone or UNSET

@@ -23,11 +23,13 @@ def build_provider(settings: Settings) -> Provider:
 
 def build_installation(settings: Settings, provider: Provider | None = None) -> Installation:
     """The services' environment; makes nothing but the key that seals secrets."""
+    provider = provider or build_provider(settings)
     return Installation(
         settings=settings,
         database=Database(settings.url, pool_size=IDLE_CONNECTIONS),
         vault=load_vault(settings.key_file),
-        catalog=(provider or build_provider(settings)).catalog,
+        catalog=provider.catalog,
+        capabilities=provider.capabilities,
     )
 
 
