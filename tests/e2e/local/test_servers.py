@@ -181,7 +181,7 @@ def test_what_does_not_exist_is_not_resized_or_started(make: Make, name: str) ->
         make().compute.begin_resize(name, SMALL)
     with pytest.raises(NotFound):
         make().compute.confirm_resize(name, SMALL)
-    with pytest.raises(Failed, match="has gone"):
+    with pytest.raises(Failed, match="is missing from"):
         make().compute.start_server(spec_of(name))
     with pytest.raises(Failed, match="no volume"):
         make().volumes.grow_volume(name, 2)

@@ -28,6 +28,6 @@ class FakeCatalog:
         return ("fake",)
 
     def check_nics(self, nics: Sequence[Mapping[str, str]]) -> None:
-        """It has every network that is asked for, but one."""
+        """It has every network but one."""
         if any(nic.get("network_id") == NO_NETWORK for nic in nics):
             raise Invalid(f"there is no network {NO_NETWORK!r}", field="nics.network_id")

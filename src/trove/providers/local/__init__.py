@@ -19,7 +19,7 @@ from trove.settings import Settings
 
 
 def create_provider(settings: Settings, agent: AgentCommand = agent_command) -> Provider:
-    """The provider of this machine; it touches nothing until it is asked for something."""
+    """The provider of this machine; it touches nothing before its first call."""
     local = settings.local
     layout, machine = Layout(local.directory), Machine(local.isolation)
     volumes = LocalVolumes(layout, machine)

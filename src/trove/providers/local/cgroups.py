@@ -51,7 +51,7 @@ class Parent:
 
 @dataclass(frozen=True)
 class ControlGroups:
-    """The groups of all instances; `parents` lacks what can not be limited here."""
+    """The groups of all instances; `parents` lacks what cannot be limited here."""
 
     parents: Mapping[str, Parent] = field(default_factory=dict)
 
@@ -107,7 +107,7 @@ def _limit(group: Path, files: Files) -> None:
             path.write_text(str(value))
         except OSError as error:
             raise Unavailable(
-                f"The limit {name} of {group.name} can not be set to {value}: {error.strerror}."
+                f"The limit {name} of {group.name} cannot be set to {value}: {error.strerror}."
             ) from error
 
 
@@ -154,7 +154,7 @@ def _inside(mount: Path, root: str, own: str) -> Path:
     """Where our own group is seen below the mount point."""
     relative = own.removeprefix(root) if root != "/" else own
     group = mount / relative.strip("/")
-    # A container may be told of a path that it does not see.
+    # A container may be given a path that it does not see.
     return group if group.is_dir() else mount
 
 

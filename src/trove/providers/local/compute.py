@@ -28,7 +28,7 @@ from trove.providers.local.seeds import Seeds
 from trove.providers.local.volumes import LocalVolumes
 
 PATIENCE_DELETE = 2.0
-"""Seconds for an engine to stop before it is killed, when nobody needs its data any more."""
+"""Seconds for an engine to stop before it is killed, when its data is not needed any more."""
 PATIENCE_STOP = 15.0
 GRACE = 10.0
 """Seconds for what has just been started to come to where it can be found."""
@@ -55,7 +55,7 @@ class LocalCompute:
     def ensure_server(self, spec: ServerSpec) -> str:
         """Raises Failed when its volume or engine has gone, or nothing may run here."""
         if spec.image and not Path(spec.image).is_dir():
-            # Said here, for the sandbox would only say that it can not show what is not there.
+            # Checked here: the sandbox would only report that a path does not exist.
             raise Failed(
                 f"The programs of {spec.manager} {spec.version} are not in {spec.image} any more;"
                 " install them there, or have trove-manage register where they are."
@@ -106,7 +106,7 @@ class LocalCompute:
             self._end(name, files, PATIENCE_DELETE)
             self._machine.control_groups.remove(name)
             unmount(files.agent)
-            # `run` may lie elsewhere; first, for without the directory nobody looks for it again.
+            # `run` may lie elsewhere; first, without the directory nothing refers to it.
             for folder in (files.run, files.directory):
                 remove_folder(folder)
             # Last: a number that is given again while a file still bears it would own that file.
@@ -119,7 +119,7 @@ class LocalCompute:
 
     def _record(self, spec: ServerSpec, files: ServerFiles, volume: Path) -> Record:
         machine = self._machine
-        # Without root everybody is the caller, and there is nobody else to become.
+        # Without root every server runs as the caller.
         owner = None
         if machine.is_root:
             number = self._identities.ensure(spec.name)
@@ -135,7 +135,7 @@ class LocalCompute:
         return Record(owner, engine, (*missing, *isolation))
 
     def _launch(self, name: str, files: ServerFiles, record: Record) -> None:
-        """Start the first process with the lock on `alive`, unless somebody has it."""
+        """Start the first process with the lock on `alive`, unless another process has it."""
         life = acquire_inherited(files.alive)
         if life is None:
             return
@@ -161,7 +161,7 @@ class LocalCompute:
 
     def _processes(self, name: str) -> set[int]:
         """Every process of this server."""
-        # Nothing leaves a control group by forking, which can not be said of any mark.
+        # Nothing leaves a control group by forking, unlike an environment variable.
         if self._machine.control_groups.parents:
             return self._machine.control_groups.members(name)
         files = self._layout.server(name)
@@ -178,7 +178,7 @@ class LocalCompute:
             try:
                 yield files
             except (OSError, subprocess.SubprocessError) as error:
-                raise Unavailable(f"The server {name} can not be worked on: {error}") from error
+                raise Unavailable(f"The server {name} cannot be changed: {error}") from error
 
 
 def _record_of(name: str, files: ServerFiles) -> Record:

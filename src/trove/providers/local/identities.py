@@ -1,4 +1,4 @@
-"""A user and group number for each server, which nobody else on this machine has."""
+"""A user and group number for each server, which no one else on this machine has."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Identities:
             foreign = number in at_work or any(number in numbers for numbers in given_away)
             if foreign or has_account(number):
                 continue
-            # Whoever is quicker has it; the slower one goes on to the next.
+            # Of two processes the slower one continues with the next.
             if self._taken.take(str(number), name):
                 return number
         raise Failed(f"All of the {MOST} user ids from {self._first} on are taken.")

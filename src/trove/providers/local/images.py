@@ -59,7 +59,7 @@ class Image:
         self.unfinished.rename(self.file)
 
     def attach(self) -> None:
-        """Mount it unless it is, and mount it anew when it has given up; raises Unavailable."""
+        """Mount it unless it is, and mount it again when it has failed; raises Unavailable."""
         if is_mounted(self.point) and _is_sound(self.point):
             return
         unmount(self.point)
@@ -68,7 +68,7 @@ class Image:
             "mount", "-t", self.kind, "-o", OPTIONS, str(self.file), str(self.point)
         )
         if complaint:
-            raise Unavailable(f"{self.file} can not be mounted: {complaint}")
+            raise Unavailable(f"{self.file} cannot be mounted: {complaint}")
 
     def remove(self) -> None:
         """The file; its point is unmounted before."""
@@ -90,7 +90,7 @@ def unmount(point: Path) -> None:
     while is_mounted(point):
         complaint = programs.run("umount", str(point)) and programs.run("umount", "-l", str(point))
         if complaint:
-            raise Unavailable(f"{point} can not be unmounted: {complaint}")
+            raise Unavailable(f"{point} cannot be unmounted: {complaint}")
 
 
 def is_mounted(point: Path) -> bool:
@@ -101,7 +101,7 @@ def is_mounted(point: Path) -> bool:
 
 
 def _is_sound(point: Path) -> bool:
-    """XFS gives up when the disk below it is full or fails; mounted anew, it repairs itself."""
+    """XFS shuts down when the disk below it is full or fails; mounted again, it repairs itself."""
     try:
         point.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""Starting a server's first process, detached from whoever asks for it."""
+"""Starting a server's first process, detached from the calling process."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Launch:
             )
         if done.returncode:
             said = self.files.log.read_text(errors="replace").strip()
-            raise Unavailable(f"The server {self.name} can not be started: {said}")
+            raise Unavailable(f"The server {self.name} cannot be started: {said}")
 
     def _command(self) -> list[str]:
         """Who, where, and the supervised agent."""
@@ -82,7 +82,7 @@ class Launch:
         closed = [p for p in shown if not p.stat().st_mode & (0o001 if p.is_dir() else 0o004)]
         if closed:
             raise Failed(
-                f"Instances run as users of their own, who can not get at {closed[0]}. Let others"
+                f"Instances run as users of their own, which cannot read {closed[0]}. Let others"
                 " read it (chmod o+rX); without bubblewrap, every directory above it too."
             )
 
@@ -100,7 +100,7 @@ class Launch:
 
 @cache
 def _compile_package() -> None:
-    """Once for all agents, which can not write beside the source."""
+    """Once for all agents, which cannot write beside the source."""
     package = Path(trove.__file__).parent
     if os.access(package, os.W_OK):
         compileall.compile_dir(package, quiet=2)

@@ -108,7 +108,7 @@ class Layout:
         return self.volumes / checked(name)
 
     def names(self) -> set[str]:
-        """Whoever has a server or a volume here, whole or in part."""
+        """The names that have a server or a volume here, complete or not."""
         found = {p.name for folder in (self.servers, self.volumes) for p in folder.glob("*")}
         return {re.sub(r"(\.img|\.img\.new|\.gone)$", "", name) for name in found}
 
@@ -120,7 +120,7 @@ class Layout:
 def checked(name: str) -> str:
     """The name, if it can be part of a path; raises Invalid."""
     if not NAME.fullmatch(name):
-        raise Invalid(f"{name!r} can not name anything on this machine.", field="name")
+        raise Invalid(f"{name!r} cannot name anything on this machine.", field="name")
     return name
 
 
@@ -146,7 +146,7 @@ def remove_folder(folder: Path) -> None:
         folder.rename(gone)
     remove_tree(gone)
     if gone.exists():
-        raise Unavailable(f"{gone} can not be removed.")
+        raise Unavailable(f"{gone} cannot be removed.")
 
 
 def remove_tree(path: Path) -> None:

@@ -25,11 +25,11 @@ def pool_from(text: str) -> Pool:
 
 def wanted_address(nics: Sequence[Mapping[str, str]], pool: Pool) -> str | None:
     """There is one network here, and nothing of it to choose but the address; raises Invalid."""
-    asked = {key: value for nic in nics for key, value in nic.items()}
-    address = asked.pop("ip_address", None)
-    if asked:
-        told = f"there are no networks to choose from here; leave {', '.join(asked)} out"
-        raise Invalid(told, field="nics")
+    given = {key: value for nic in nics for key, value in nic.items()}
+    address = given.pop("ip_address", None)
+    if given:
+        message = f"there are no networks to choose from here; leave {', '.join(given)} out"
+        raise Invalid(message, field="nics")
     if address and ipaddress.ip_address(address) not in pool:
         raise Invalid(f"{address} is not in the pool {pool}", field="nics.ip_address")
     return address
@@ -53,7 +53,7 @@ class LocalNetwork:
             self._taken.release(name)
 
     def _reserve(self, name: str, port: int, nics: Sequence[Mapping[str, str]]) -> str:
-        """An address of the pool, or the one that was asked for; raises Failed or Invalid."""
+        """An address of the pool, or the requested one; raises Failed or Invalid."""
         wanted = wanted_address(nics, self._pool)
         for address in [wanted] if wanted else self._candidates(name):
             if self._is_free(address, port) and self._taken.take(address, name):
@@ -68,7 +68,7 @@ class LocalNetwork:
     def _candidates(self, name: str) -> Iterator[str]:
         """Every address of the pool once, beginning where this name falls.
 
-        So an address that has just been given back is not at once somebody else's.
+        So a released address is not at once given to another server.
         """
         size = self._pool.num_addresses
         first = zlib.crc32(name.encode())
@@ -85,13 +85,13 @@ class LocalNetwork:
                 self._refuse_wildcard(port)
                 return False
             raise Failed(
-                f"Port {port} of {address} can not be used: {error.strerror}. Set address_pool to"
+                f"Port {port} of {address} cannot be used: {error.strerror}. Set address_pool to"
                 f" addresses of this machine, for example in 127.0.0.0/8 (it is {self._pool})."
             ) from error
         return True
 
     def _refuse_wildcard(self, port: int) -> None:
-        """Whoever listens on every address leaves none for an instance."""
+        """A process that listens on every address leaves none for an instance."""
         holder = ports.holder_of_all(port)
         if holder is not None:
             raise Failed(

@@ -21,7 +21,7 @@ def try_to_bind(address: str, port: int) -> None:
 
 
 def holder_of_all(port: int, proc: Path = PROC) -> str | None:
-    """Who listens on this port of every address, in words; None if nobody does."""
+    """The process that listens on this port of every address; None if there is none."""
     for table in ("tcp", "tcp6"):
         inode = _wildcard_inode(proc / "net" / table, port)
         if inode is not None:

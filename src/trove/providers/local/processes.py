@@ -17,27 +17,27 @@ MARK = "TROVE_SERVER"
 LAST_CHANCE = 10.0
 """Seconds in which a process must be gone after SIGKILL."""
 LOOK_EVERY = 0.01
-ASK_EVERY = 0.5
+SIGNAL_EVERY = 0.5
 
 Find = Callable[[], set[int]]
 
 
 def end(find: Find, patience: float) -> None:
-    """Ask all to end, and make them after `patience` seconds; raises Unavailable.
+    """Terminate all, and kill them after `patience` seconds; raises Unavailable.
 
-    They are asked again and again: who has only just started may not have listened.
+    The signal is repeated: a process that has just started may not handle it yet.
     """
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         _signal(find, signal.SIGTERM)
-        if _are_gone(find, min(ASK_EVERY, patience)):
+        if _are_gone(find, min(SIGNAL_EVERY, patience)):
             return
     _kill(find)
 
 
 def _kill(find: Find) -> None:
     deadline = time.monotonic() + LAST_CHANCE
-    # Again until nothing is found: between the look and the signal somebody may have forked.
+    # Again until nothing is found: a process may fork between the listing and the signal.
     # cgroup.kill would take all at once, but only in version 2 and from Linux 5.14 on.
     while found := find():
         if time.monotonic() > deadline:
@@ -56,12 +56,12 @@ def _are_gone(find: Find, patience: float) -> bool:
 
 
 def _signal(find: Find, number: signal.Signals) -> None:
-    """Signal those that are found again once their number can not pass to another process."""
+    """Signal those that are found again once their number cannot pass to another process."""
     handles = {}
     for process in find():
         with contextlib.suppress(OSError):
             handles[process] = os.pidfd_open(process)
-    # Whoever is found now still is the one that the handle was opened for.
+    # What is found now still is the process that the handle was opened for.
     still = find() if handles else set()
     for process, handle in handles.items():
         with contextlib.suppress(OSError):

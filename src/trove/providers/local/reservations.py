@@ -22,7 +22,7 @@ class Reservations:
         return next((key for key, holder in self._all() if holder == name), None)
 
     def take(self, key: str, name: str) -> bool:
-        """Whether the name has it now; False if somebody else does."""
+        """Whether the name has it now; False if another name does."""
         try:
             # Never renamed into place, which would replace another's.
             (make_folder(self.folder) / key).symlink_to(name)

@@ -85,7 +85,7 @@ def shut_in(tenant: Tenant, machine: Machine, command: Sequence[str]) -> list[st
     unshare = programs.find("unshare")
     if unshare is None or not machine.may_mount:
         return inner
-    # Slave: what is mounted here reaches nobody, and a volume that is unmounted outside goes
+    # Slave: what is mounted here is seen nowhere else, and a volume that is unmounted outside goes
     # from here too; with unshare's own default, private, it would stay busy (mount_namespaces(7)).
     apart = [unshare, "--mount", "--propagation=slave", "--", "/bin/sh", str(ACCOUNTS)]
     return [*apart, str(tenant.files.etc), *inner]
@@ -202,15 +202,15 @@ def _own(tenant: Tenant) -> list[str]:
 
 
 def _run(tenant: Tenant) -> list[str]:
-    """Sockets, in memory where the sandbox is root's: nobody fills a disk through them."""
+    """Sockets, in memory where the sandbox is root's: no disk can be filled through them."""
     parent = ["--perms", "0755", "--dir", str(RUN.parent)]
     if tenant.as_root:
-        # For everybody to write: it is root's, and nobody but the tenant is in here.
+        # All may write: it belongs to root, and only the tenant is in here.
         return [*parent, "--size", str(RUN_SIZE), "--perms", "1777", "--tmpfs", str(RUN)]
     return [*parent, "--bind", str(tenant.files.run), str(RUN)]
 
 
 def _bind(how: str, path: Path) -> list[str]:
-    """Show it where it is; whoever lives in the sandbox must be able to get there."""
+    """Show it where it is; the sandbox's user must be able to get there."""
     way = [o for p in reversed(path.parents[:-1]) for o in ("--perms", "0755", "--dir", str(p))]
     return [*way, how, str(path), str(path)]

@@ -1,7 +1,7 @@
 """Seeds: for each version of an engine a data directory that new instances begin with a copy of.
 
 A seed holds no secret. It is made by a user of its own who has nothing else, and then belongs to
-whoever runs the provider, so that no instance can change it.
+the user who runs the provider, so that no instance can change it.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ log = logging.getLogger(__name__)
 MAKER = "seed"
 """Whom the user belongs to while a seed is made."""
 SIZE = Flavor("", "", memory=256, vcpus=1)
-# -i: the service's environment may hold settings with secrets, and the maker is somebody else.
+# -i: the service's environment may hold settings with secrets, and the maker is another user.
 CLEAN = ("-i", f"PATH={programs.PATH}", "LANG=C.UTF-8", "TZ=UTC")
-"""The environment; told no time zone, initdb looks for one."""
+"""The environment; without a time zone, initdb searches for one."""
 
 
 class Seeds:
-    """The seeds of this machine; one is made when it is first asked for."""
+    """The seeds of this machine; one is made when it is first needed."""
 
     def __init__(self, layout: Layout, machine: Machine, identities: Identities) -> None:
         self._layout = layout
@@ -58,7 +58,7 @@ class Seeds:
         if seed.is_dir():
             return seed
         with named_lock(self._layout.locks, MAKER):
-            # Looked at again: whoever had the lock before may have made it.
+            # Checked again: the previous holder of the lock may have made it.
             if not seed.is_dir() and seed.name not in self._hopeless:
                 self._make(seed, spec)
                 self._remove_older(kind, seed)
@@ -131,9 +131,9 @@ class Seeds:
 
 
 def _hand_over(directory: Path) -> None:
-    """To whoever runs the provider; everybody may read it. No link is followed: raises Failed."""
+    """To the user who runs the provider, readable by all; raises Failed for a link."""
     for folder, folders, files in os.walk(directory):
-        # The directory first: once it is ours, nobody exchanges what is in it.
+        # The directory first: once it is ours, no one else exchanges what is in it.
         for path in (Path(folder), *(Path(folder) / name for name in (*files, *folders))):
             if path.is_symlink():
                 raise Failed(f"{path} is a link")

@@ -62,7 +62,7 @@ class LocalVolumes:
         """The directory of a volume that exists, mounted again after a reboot; raises Failed."""
         with self._held(name):
             if not self._exists(name):
-                raise Failed(f"The volume {name} has gone from {self._layout.volumes}.")
+                raise Failed(f"The volume {name} is missing from {self._layout.volumes}.")
             self._attach(name)
         return self._layout.volume(name)
 
@@ -118,7 +118,7 @@ class LocalVolumes:
         image = self._layout.image(name)
         self._attach(name)
         with self._room_for(size - image.stat().st_size):
-            # Never cut. And whoever gave it its length may have been killed before its file system
+            # Never cut. The process that set its length may have been killed before its file system
             # grew, so what follows is done in any case; both programs may be called again.
             if image.stat().st_size < size:
                 os.truncate(image, size)
@@ -126,7 +126,7 @@ class LocalVolumes:
         complaint = programs.run("losetup", "-c", str(_device_at(point)))
         complaint = complaint or programs.run("xfs_growfs", "-d", str(point))
         if complaint:
-            raise Unavailable(f"The volume {name} can not grow: {complaint}")
+            raise Unavailable(f"The volume {name} cannot grow: {complaint}")
 
     @contextmanager
     def _room_for(self, size: int) -> Iterator[None]:
@@ -136,7 +136,7 @@ class LocalVolumes:
             yield
 
     def _refuse_beyond(self, size: int) -> None:
-        """Every volume may come to be full, so what they have been promised counts as used."""
+        """Every volume may become full, so what they have been promised counts as used."""
         free = shutil.disk_usage(self._layout.volumes).free
         # Those without a file system yet (.img.new) count too.
         images = (*self._layout.volumes.glob("*.img*"), *self._layout.servers.glob("*/*.img*"))
@@ -145,7 +145,7 @@ class LocalVolumes:
             raise Failed(
                 f"Not enough disk space in {self._layout.volumes}: {size / GIB:.1f} GiB are wanted,"
                 f" {free / GIB:.1f} GiB are free, of which {owed / GIB:.1f} GiB are promised"
-                " to other volumes. Remove instances or other files, or ask for less."
+                " to other volumes. Remove instances or other files, or request less."
             )
 
     def _held(self, name: str) -> contextlib.AbstractContextManager[None]:

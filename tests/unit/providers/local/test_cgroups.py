@@ -79,7 +79,7 @@ def test_a_controller_that_can_not_be_handed_down_is_missing(tmp_path: Path) -> 
 
 def test_a_limit_that_is_refused_is_told(tmp_path: Path) -> None:
     (tmp_path / "trove-1/pids.max").mkdir(parents=True)
-    with pytest.raises(Unavailable, match=r"The limit pids.max of trove-1 can not be set to 640"):
+    with pytest.raises(Unavailable, match=r"The limit pids.max of trove-1 cannot be set to 640"):
         ControlGroups({"pids": Parent(tmp_path, 1)}).ensure("trove-1", SMALL)
 
 

@@ -106,7 +106,7 @@ def test_a_folder_that_can_not_be_removed_is_told(
 ) -> None:
     monkeypatch.setattr("shutil.rmtree", lambda path, ignore_errors: None)
     monkeypatch.setattr(programs, "run", lambda *command: "no")
-    with pytest.raises(Unavailable, match="can not be removed"):
+    with pytest.raises(Unavailable, match="cannot be removed"):
         remove_folder(tmp_path)
 
 
@@ -130,7 +130,7 @@ def test_who_can_not_get_at_python_is_told(tmp_path: Path, monkeypatch: pytest.M
     record = Record(Owner(os.getuid(), os.getgid()), spec_in(files), ())
     files.agent.mkdir(parents=True)
     plan = launch.Launch("a", files, record, Machine("none"), launch.agent_command)
-    with pytest.raises(Failed, match="can not get at"):
+    with pytest.raises(Failed, match="cannot read"):
         plan.run([], 0)
 
 
