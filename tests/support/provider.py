@@ -71,6 +71,13 @@ def until(condition: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
+def open_to_others(directory: Path) -> None:
+    """Let the users that instances run as reach it, through every directory above it."""
+    for folder in [directory, *directory.parents]:
+        if not folder.stat().st_mode & 1:
+            folder.chmod(0o755)
+
+
 @dataclass(frozen=True)
 class Traces:
     """What there is on this machine of the servers whose name contains a word."""

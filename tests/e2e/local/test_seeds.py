@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.provider import IS_ROOT, Traces, spec_of, until
+from tests.support.provider import IS_ROOT, Traces, open_to_others, spec_of, until
 from trove.errors import Failed
 from trove.providers.base import Provider, ServerSpec
 from trove.providers.local import programs
@@ -55,8 +55,7 @@ def program(spec: ServerSpec, script: str = FILL) -> None:
     """What makes a seed: called with the word of the spec, and a directory."""
     path = Path(spec.image or "") / "make-seed"
     path.parent.mkdir(exist_ok=True)
-    for folder in (path.parent, *path.parent.parents[:3]):
-        folder.chmod(0o755)
+    open_to_others(path.parent)
     path.unlink(missing_ok=True)
     path.write_text(f"#!/bin/sh\nset -e\n{script}\n")
     path.chmod(0o755)
