@@ -153,6 +153,9 @@ class Clock(Protocol):
         """The time for a statement that has read the database's clock along with its rows."""
         ...
 
+    def stamp(self) -> Any:
+        """The time as a value of an INSERT or UPDATE, without a statement of its own."""
+
 
 NOW = select(DatabaseNow())
 
@@ -165,6 +168,9 @@ class DatabaseClock:
 
     def given(self, database_time: datetime) -> datetime:
         return database_time
+
+    def stamp(self) -> Any:
+        return DatabaseNow()
 
 
 class Database:

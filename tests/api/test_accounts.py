@@ -12,6 +12,7 @@ import pytest
 from tests.support.api import World
 from trove.protocol import Account, Accounts, DatabaseAccount, EngineState
 from trove.settings import Settings
+from trove.testing import TaskFailure
 
 MARIADB = {"datastore": {"type": "mariadb"}}
 
@@ -123,11 +124,11 @@ def test_tenants_neither_see_nor_make_what_the_operator_keeps(tmp_path: Path) ->
     world = World(tmp_path, kept)
     instance = world.built(databases=[{"name": "app"}])
     granted = Account("ann", None, ["app", "watch", "spare"])
-    world.agent.accounts[instance] = Accounts(
+    world.agents.of(instance).accounts = Accounts(
         databases=[DatabaseAccount(name) for name in ("app", "watch", "spare")],
         users=[granted, Account("watcher", None), Account("nagios", None)],
     )
-    world.agent.sync(instance)
+    world.agents.run()
     base = f"/instances/{instance}"
     assert world.get(f"{base}/databases") == {"databases": [{"name": "app"}]}
     ann = {"name": "ann", "host": "%", "databases": [{"name": "app"}]}
@@ -178,7 +179,7 @@ def test_users_without_hosts_may_have_an_at_in_their_names(world: World, postgre
     assert world.get(f"{base}/a@b")["user"]["host"] == "%"
     assert world.get(f"{base}/a@b@%25")["user"]["name"] == "a@b"
     done(world.ask("PUT", f"{base}/a@b", {"user": {"name": "plain", "host": "%"}}))
-    assert world.agent.asked[-1].args == {"name": "a@b", "new_name": "plain"}
+    assert world.agents.received[-1].args == {"name": "a@b", "new_name": "plain"}
     host = {"users": [{"name": "c", "password": "p", "host": "10.0.0.1"}]}
     refused(world.ask("POST", base, host), 400, "host")
 
@@ -187,7 +188,7 @@ def test_users_are_made_and_given_passwords(world: World, maria: str) -> None:
     base = f"/instances/{maria}/users"
     done(world.ask("POST", f"{base}/sdk", {"users": {"name": "sdk", "password": "p"}}))
     done(world.ask("PUT", base, {"users": [{"name": "sdk", "password": "changed"}]}))
-    assert world.agent.passwords["sdk"] == "changed"
+    assert world.agents.of(maria).passwords["sdk"] == "changed"
     refused(world.ask("PUT", base, {"users": [{"name": "no", "password": "p"}]}), 404, "no@%")
     refused(world.ask("POST", base, {"users": [{"name": "sdk", "password": "p"}]}), 400, "exists")
     unknown = {"users": [{"name": "u", "password": "p", "databases": [{"name": "no"}]}]}
@@ -216,7 +217,7 @@ def test_root_is_let_in_and_locked_out(world: World, postgres: str) -> None:
     refused(world.ask("DELETE", base), 404, "never enabled")
     user = world.ask("POST", base).json()["user"]
     assert (user["name"], len(user["password"])) == ("root", 36)
-    assert world.agent.passwords["root"] == user["password"]
+    assert world.agents.of(postgres).passwords["root"] == user["password"]
     chosen = world.ask("POST", base, {"password": "chosen"}).json()["user"]
     assert chosen["password"] == "chosen"
     refused(world.ask("POST", base, {"password": "x" * 500}), 400, "password")
@@ -245,18 +246,18 @@ def test_no_password_is_told_or_kept_readable(world: World, maria: str) -> None:
     ("kind", "code"), [("invalid", 400), ("exists", 400), ("not_found", 404), ("failed", 500)]
 )
 def test_the_agents_errors_are_answered(world: World, maria: str, kind: str, code: int) -> None:
-    world.agent.refusals["create_databases"] = ("the engine says no", kind)
+    world.agents.failures["create_databases"] = TaskFailure("the engine says no", kind)
     answer = world.ask("POST", f"/instances/{maria}/databases", {"databases": [{"name": "n"}]})
     refused(answer, code, "the engine says no")
     assert ("databases: the engine" in answer.text) == (code == 400)
 
 
 def test_nothing_is_asked_of_an_engine_that_does_not_run(world: World, maria: str) -> None:
-    world.agent.state = EngineState.STOPPED
-    world.agent.sync(maria)
+    world.agents.state = EngineState.STOPPED
+    world.agents.run()
     refused(world.ask("GET", f"/instances/{maria}/users"), 422, "stopped")
-    world.agent.state = EngineState.RUNNING
-    world.agent.sync(maria)
+    world.agents.state = EngineState.RUNNING
+    world.agents.run()
     world.change_agent(maria, reported_at=None)
     refused(world.ask("GET", f"/instances/{maria}/users"), 422, "silent")
     refused(world.ask("GET", "/instances/none/users"), 404, "none")

@@ -57,7 +57,7 @@ class Reds:
             instance = session.execute(text("select * from instances")).all()
             tasks = session.execute(text("select id from tasks order by id")).all()
             operations = session.execute(text("select id, state from operations")).all()
-        return str((instance, tasks, operations, self.world.agent.accounts))
+        return str((instance, tasks, operations, [agent.accounts for agent in self.world.agents]))
 
 
 @pytest.fixture(scope="module")

@@ -1,43 +1,32 @@
-"""The whole API in one process: a real metadata database, the fake provider, real workflows, and an
-agent that answers tasks as a real one would, through the services that the conductor uses."""
+"""The whole API in one process: a real metadata database, the fake provider, real workflows, and
+fake agents that call a real conductor."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 from anyio.from_thread import start_blocking_portal
 from cryptography.fernet import Fernet
 from sqlalchemy import select, update
 
 from trove.api.app import create_app
+from trove.conductor import create_app as conductor_of
 from trove.db import Database
 from trove.engine import ACTIVE, Operation, Runner
 from trove.errors import Unauthenticated
 from trove.models import Agent, Datastore, DatastoreVersion
 from trove.models.task import DISPATCHED
-from trove.protocol import (
-    Account,
-    Accounts,
-    DatabaseAccount,
-    EngineState,
-    Report,
-    SyncRequest,
-    TaskRequest,
-    TaskResult,
-)
 from trove.providers.fake import FakeWorld, provider_of
-from trove.services import agents
 from trove.services.installation import Caller, Installation
 from trove.settings import Settings
 from trove.taskmanager.service import environment_of, record_end
+from trove.testing import AppCalls, FakeAgents
 from trove.vault import Vault
 from trove.workflows import WORKFLOWS
 from trove.workflows.context import Context
@@ -63,101 +52,6 @@ class KnownPeople:
         if caller is None:
             raise Unauthenticated
         return caller
-
-
-class AgentDouble:
-    """Answers every task; keeps books of databases and users instead of an engine."""
-
-    def __init__(self, installation: Installation) -> None:
-        self.installation = installation
-        self.accounts: dict[str, Accounts] = {}
-        self.passwords: dict[str, str | None] = {}
-        self.state = EngineState.RUNNING
-        self.refusals: dict[str, tuple[str, str]] = {}
-        """Kind of task -> (error, kind of error)."""
-        self.asked: list[TaskRequest] = []
-        self.alone = threading.Lock()
-
-    def answer(self) -> None:
-        """Do what is to be done, for every instance."""
-        with self.installation.database.session() as session:
-            waiting = {instance_id for instance_id, _ in agents.open_tasks(session)}
-        for instance_id in waiting:
-            self.sync(instance_id)
-
-    def sync(self, instance_id: str) -> None:
-        """One call of one agent; one after the other, as a real one does."""
-        inst = self.installation
-        with self.alone, inst.database.begin() as session:
-            orders = agents.pending_tasks_of(session, inst.vault, instance_id, inst.clock)
-            results = [self._do(instance_id, order) for order in orders]
-            report = Report(
-                engine=self.state, volume_used=0.25, accounts=self._accounts(instance_id)
-            )
-            request = SyncRequest(report=report, results=results)
-            agents.receive(session, instance_id, request, inst.clock)
-
-    def _accounts(self, instance_id: str) -> Accounts:
-        return self.accounts.setdefault(instance_id, Accounts())
-
-    def _do(self, instance_id: str, order: TaskRequest) -> TaskResult:
-        self.asked.append(order)
-        if order.kind in self.refusals:
-            error, kind = self.refusals[order.kind]
-            return TaskResult(id=order.id, error=error, error_kind=kind)
-        own = getattr(self, f"_{order.kind}", None)
-        more = own(self._accounts(instance_id), order.args) if own else None
-        accounts = msgspec.to_builtins(self._accounts(instance_id))
-        return TaskResult(id=order.id, result={"accounts": accounts} | (more or {}))
-
-    def _prepare(self, accounts: Accounts, args: dict[str, Any]) -> None:
-        self._create_databases(accounts, args)
-        self._create_users(accounts, args)
-
-    def _create_databases(self, accounts: Accounts, args: dict[str, Any]) -> None:
-        accounts.databases += msgspec.convert(args.get("databases", []), list[DatabaseAccount])
-
-    def _delete_database(self, accounts: Accounts, args: dict[str, Any]) -> None:
-        accounts.databases = [d for d in accounts.databases if d.name != args["name"]]
-
-    def _create_users(self, accounts: Accounts, args: dict[str, Any]) -> None:
-        for user in msgspec.convert(args.get("users", []), list[Account]):
-            self.passwords[user.name], user.password = user.password, None
-            accounts.users.append(user)
-
-    def _change_passwords(self, accounts: Accounts, args: dict[str, Any]) -> None:
-        for user in args["users"]:
-            self.passwords[user["name"]] = user["password"]
-
-    def _update_user(self, accounts: Accounts, args: dict[str, Any]) -> None:
-        user = self._user(accounts, args)
-        self.passwords[args.get("new_name", user.name)] = args.get("new_password")
-        user.name, user.host = args.get("new_name", user.name), args.get("new_host", user.host)
-
-    def _delete_user(self, accounts: Accounts, args: dict[str, Any]) -> None:
-        accounts.users.remove(self._user(accounts, args))
-
-    def _grant(self, accounts: Accounts, args: dict[str, Any]) -> None:
-        self._user(accounts, args).databases += args["databases"]
-
-    def _revoke(self, accounts: Accounts, args: dict[str, Any]) -> None:
-        self._user(accounts, args).databases.remove(args["database"])
-
-    def _enable_root(self, accounts: Accounts, args: dict[str, Any]) -> dict[str, Any]:
-        accounts.root_enabled = True
-        self.passwords["root"] = args["password"]
-        return {"name": "root"}
-
-    def _disable_root(self, accounts: Accounts, args: dict[str, Any]) -> None:
-        accounts.root_enabled = False
-
-    def _diagnose(self, accounts: Accounts, args: dict[str, Any]) -> dict[str, Any]:
-        return {"hwinfo": {"num_cpus": 2, "mem_total": 512}, "diagnostics": {"version": "1"}}
-
-    def _user(self, accounts: Accounts, args: dict[str, Any]) -> Account:
-        return next(
-            u for u in accounts.users if (u.name, u.host) == (args["name"], args.get("host"))
-        )
 
 
 class Client:
@@ -195,7 +89,7 @@ class World:
         self.installation = Installation(
             self.settings, self.database, Vault(Fernet.generate_key()), self.provider.catalog
         )
-        self.agent = AgentDouble(self.installation)
+        self.agents = FakeAgents(self.provider.world, AppCalls(conductor_of(self.installation)))
         self.app = create_app(self.installation, KnownPeople())
         self.client = Client(self.app)
         self._register()
@@ -244,7 +138,7 @@ class World:
         """Let workflows run until none goes on."""
         for _ in range(50):
             self.runner().run_until_idle()
-            self.agent.answer()
+            self.agents.run()
             with self.database.begin() as session:
                 going = session.scalars(select(Operation.id).where(Operation.state.in_(ACTIVE)))
                 if not going.all():
@@ -296,5 +190,4 @@ class World:
             self._ordered.wait()
             self._ordered.clear()
             if not self._stopping:
-                with suppress(KeyError):
-                    self.agent.answer()
+                self.agents.run()

@@ -1,7 +1,7 @@
 """A whole control plane in one process, with a clock, agents and points at which it dies.
 
-The provider is the shipped fake; the metadata is a real SQLite file; agents answer through the
-tables as the conductor would write them.
+The provider and the agents are the shipped fakes, the metadata is a real SQLite file, and agents
+call a real conductor.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -17,17 +18,18 @@ from typing import Any
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
-from trove.db import Database
-from trove.engine import ACTIVE, Operation, Runner, active_of, ensure_periodic, wake
-from trove.models import Agent, Datastore, DatastoreVersion, Instance, QuotaUsage, Task
-from trove.models.agent import digest_of, enrolment_token_of
-from trove.providers.base import Capability, ServerState, view_of
+from trove.conductor import create_app as conductor_of
+from trove.db import Clock, Database
+from trove.engine import ACTIVE, Operation, Runner, active_of, ensure_periodic
+from trove.models import Datastore, DatastoreVersion, QuotaUsage
+from trove.providers.base import Capability
 from trove.providers.fake import FakeWorld, Switches, provider_of
 from trove.services import instances
 from trove.services.installation import Caller, Installation
 from trove.services.instance_order import InstanceOrder
 from trove.settings import Settings
 from trove.taskmanager.service import environment_of, record_end
+from trove.testing import AppCalls, FakeAgents, ManualClock
 from trove.vault import Vault
 from trove.workflows import PERIODIC, WORKFLOWS
 from trove.workflows.context import Context
@@ -58,23 +60,6 @@ class Crash(BaseException):
     """The process dies here."""
 
 
-class HandClock:
-    """Time stands still until somebody moves it."""
-
-    def __init__(self) -> None:
-        self.moment = START
-
-    def now(self, session: Session) -> datetime:
-        self.moment += timedelta(microseconds=1)
-        return self.moment
-
-    def given(self, database_time: datetime) -> datetime:
-        return self.moment
-
-    def pass_(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
-
-
 class Cloud:
     """Orders are given with `services`, carried out with `drain`."""
 
@@ -87,7 +72,7 @@ class Cloud:
         capabilities: frozenset[Capability] = frozenset({Capability.ONLINE_VOLUME_GROW}),
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.clock = HandClock()
+        self.clock = ManualClock(START, tick=timedelta(microseconds=1))
         self.settings = Settings(state_directory=directory)
         if url is None:
             (directory / "trove.sqlite").write_bytes(empty_metadata())
@@ -104,9 +89,14 @@ class Cloud:
         self.trace: list[str] = []
         self.at: Callable[[int, str], None] = lambda number, name: None
         self.answers = True
-        self.task_error: dict[str, str] = {}
+        self.agents = FakeAgents(self.world, AppCalls(conductor_of(self.installation)))
         with self.database.begin() as session:
             self._register(session)
+
+    def use(self, clock: Clock) -> None:
+        """Another clock than the one that tests move."""
+        self.installation = replace(self.installation, clock=clock)
+        self.agents = FakeAgents(self.world, AppCalls(conductor_of(self.installation)))
 
     def _register(self, session: Session) -> None:
         datastore = Datastore(id="ds-1", name="postgresql")
@@ -145,38 +135,16 @@ class Cloud:
             try:
                 self.runner().run_until_idle()
                 if self.answers:
-                    self.agents_answer()
+                    self.agents.run()
             except Crash:
-                self.clock.pass_(LEASE.total_seconds())
+                self.clock.advance(LEASE.total_seconds())
             if not self.active():
                 return
-            self.clock.pass_(61)
+            self.clock.advance(61)
 
     def active(self) -> list[Operation]:
         with self.database.session() as session:
             return list(session.scalars(select(Operation).where(Operation.state.in_(ACTIVE))))
-
-    def agents_answer(self) -> None:
-        """Every agent whose server is there enrols, does its tasks, and reports."""
-        with self.database.begin() as session:
-            for agent in session.scalars(select(Agent)).all():
-                self._answer(session, agent)
-
-    def _answer(self, session: Session, agent: Agent) -> None:
-        row = session.get_one(Instance, agent.instance_id)
-        server = view_of(self.provider.compute, row.resource_name)
-        if server.state != ServerState.UP or agent.enrolment_digest is None:
-            return
-        token = enrolment_token_of(self.installation.vault, row.id)
-        assert agent.enrolment_digest == digest_of(token)
-        agent.credential_digest = digest_of(f"credential of {row.id}")
-        agent.engine_state, agent.reported_at = "running", self.clock.now(session)
-        open_tasks = select(Task).where(Task.instance_id == row.id, Task.answered.is_(False))
-        for task in session.scalars(open_tasks).all():
-            task.answered, task.result = True, {}
-            task.error = self.task_error.get(task.kind)
-            if task.operation_id:
-                wake(session, task.operation_id, clock=self.clock)
 
     def start_rounds(self) -> None:
         for name in PERIODIC:

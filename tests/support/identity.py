@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography.fernet import Fernet
-from sqlalchemy.orm import Session
 
 from trove.db import Database
 from trove.services import identity
 from trove.services.installation import Installation
 from trove.settings import ApiSettings, Settings
+from trove.testing import ManualClock
 from trove.vault import Vault
 
 PASSWORD = "correct horse battery"
-
-
-@dataclass
-class TurnableClock:
-    """Stands still until a test turns it."""
-
-    at: datetime = field(default_factory=lambda: datetime(2026, 1, 1, tzinfo=UTC))
-
-    def now(self, session: Session) -> datetime:
-        return self.at
-
-    def given(self, database_time: datetime) -> datetime:
-        return self.at
-
-    def turn(self, **span: float) -> None:
-        self.at += timedelta(**span)
 
 
 class NoCatalog:
@@ -46,13 +31,16 @@ class NoCatalog:
     def availability_zones(self) -> list[str]:
         return []
 
+    def check_nics(self, nics: Sequence[Mapping[str, str]]) -> None:
+        """Every network is as good as any."""
+
 
 @dataclass(frozen=True)
 class People:
     """Alice is a member of Red and administrates Blue, Bob is a member of Blue, Carol nothing."""
 
     installation: Installation
-    clock: TurnableClock
+    clock: ManualClock
     red: str
     blue: str
     alice: str
@@ -71,7 +59,7 @@ def proof_of(name: str, password: str = PASSWORD) -> identity.PasswordProof:
 
 def people_in(database: Database, **api: Any) -> People:
     """Fill an empty metadata database with people."""
-    clock = TurnableClock()
+    clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
     settings = replace(Settings(), api=ApiSettings(**api))
     installation = Installation(
         settings, database, Vault(Fernet.generate_key()), NoCatalog(), clock=clock

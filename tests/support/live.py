@@ -4,10 +4,8 @@ answer: what unmodified clients are tried against."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
@@ -24,7 +22,6 @@ class Live:
 
     def __init__(self, directory: Path, address: str | None = None) -> None:
         self.world = World(directory)
-        self._serialize_agents()
         installation = self.world.installation
         self.project_id = create_project(installation, "demo").id
         self.alice_id = self._person("alice", "member")
@@ -92,17 +89,6 @@ class Live:
     def _token(self, user_id: str) -> str:
         lifetime = timedelta(hours=1)
         return issue_static(self.world.installation, user_id, self.project_id, lifetime).secret
-
-    def _serialize_agents(self) -> None:
-        """Tasks are answered by this file's thread and by the world's own; one at a time."""
-        lock = threading.Lock()
-        answer: Callable[[], Any] = self.world.agent.answer
-
-        def one_at_a_time() -> None:
-            with lock:
-                answer()
-
-        self.world.agent.answer = one_at_a_time  # type: ignore[method-assign]
 
     def _work(self) -> None:
         """The task manager: operations go on by themselves."""

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from trove.engine import (
     wake,
 )
 from trove.engine.claims import ClaimedResource
+from trove.testing import ManualClock
 
 LEASE = timedelta(seconds=20)
 
@@ -52,22 +53,6 @@ class Effect(Recorded):
     id: Mapped[int] = mapped_column(primary_key=True)
     operation_id: Mapped[str] = mapped_column(String(36))
     step: Mapped[str] = mapped_column(String(64))
-
-
-class HeldClock:
-    """Stands still until it is moved."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2030, 1, 1, tzinfo=UTC)
-
-    def now(self, session: Session | None = None) -> datetime:
-        return self.time
-
-    def given(self, database_time: datetime) -> datetime:
-        return self.time
-
-    def advance(self, seconds: float) -> None:
-        self.time += timedelta(seconds=seconds)
 
 
 @dataclass
@@ -152,7 +137,7 @@ class World:
     database: Database
     root: Path
     workflows: Mapping[str, Workflow[Context]]
-    clock: HeldClock = field(default_factory=HeldClock)
+    clock: ManualClock = field(default_factory=ManualClock)
     die_at: int | None = None
     act_at: int | None = None
     action: Callable[[], None] = lambda: None

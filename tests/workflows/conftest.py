@@ -62,7 +62,7 @@ def clouds(tmp_path: Path, infrastructure: Infrastructure) -> Iterator[Callable[
         return cloud
 
     def pass_time(cloud: Cloud) -> None:
-        cloud.clock.pass_(infrastructure.seconds)
+        cloud.clock.advance(infrastructure.seconds)
 
     yield make
     for cloud in made:

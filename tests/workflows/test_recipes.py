@@ -18,6 +18,7 @@ from trove.providers.base import ServerState, ServerView, view_of
 from trove.providers.fake.compute import FakeCompute
 from trove.services import instances
 from trove.services.instance_view import InstanceView
+from trove.testing import TaskFailure
 from trove.workflows import RECIPES, WORKFLOWS
 
 Clouds = Callable[[], Cloud]
@@ -263,10 +264,10 @@ def cancel_quietly(cloud: Cloud, instance_id: str) -> None:
     ],
 )
 def test_an_agent_that_can_not(cloud: Cloud, workflow: str, task: str) -> None:
-    cloud.task_error = {}
+    cloud.agents.failures = {}
     scenario = BY_NAME[workflow]
     instance_id = scenario.start(cloud)
-    cloud.task_error = {task: "the engine says no"}
+    cloud.agents.failures = {task: TaskFailure("the engine says no")}
     cloud.drain()
     view = cloud.show(instance_id)
     assert cloud.last_operation(instance_id).state == State.FAILED
@@ -424,7 +425,7 @@ def test_one_server_that_cannot_be_viewed_hides_no_other(
 
 def test_what_was_never_built_is_no_instance_that_works(cloud: Cloud) -> None:
     """Its server could not even be taken back."""
-    cloud.task_error = {"prepare": "the engine says no"}
+    cloud.agents.failures = {"prepare": TaskFailure("the engine says no")}
     instance_id = cloud.order()
 
     def fail(number: int, name: str) -> None:
@@ -451,7 +452,7 @@ def test_what_was_never_built_is_no_instance_that_works(cloud: Cloud) -> None:
 
 def test_an_undoing_that_is_given_up_gives_the_quota_back_all_the_same(cloud: Cloud) -> None:
     instance_id = cloud.built()
-    cloud.task_error = {"resize": "the engine says no"}
+    cloud.agents.failures = {"resize": TaskFailure("the engine says no")}
     instances.resize_flavor(cloud.installation, cloud.caller, instance_id, "3")
 
     def fail(number: int, name: str) -> None:
@@ -484,7 +485,7 @@ def test_a_growth_that_failed_is_not_paid_for(cloud: Cloud) -> None:
 def watch(cloud: Cloud, seconds: int) -> None:
     for _ in range(0, seconds, 5):
         cloud.runner().run_until_idle()
-        cloud.clock.pass_(5)
+        cloud.clock.advance(5)
 
 
 def recoveries(cloud: Cloud, instance_id: str) -> int:

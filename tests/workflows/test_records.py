@@ -16,6 +16,7 @@ from trove.models.task import dispatch
 from trove.protocol import Account
 from trove.services import instances
 from trove.services.agents import identify
+from trove.testing import TaskFailure
 
 MONTH = 31 * 86400
 
@@ -33,18 +34,18 @@ def test_old_things_are_forgotten(cloud: Cloud) -> None:
         session.add(Project(id="p", name="p"))
         session.add(User(id="u", name="u", password_hash="x"))
         session.flush()
-        soon = cloud.clock.moment + timedelta(hours=1)
+        soon = cloud.clock.time + timedelta(hours=1)
         session.add(Token(digest="d", user_id="u", body={}, expires_at=soon))
         session.add(IdempotentRequest(project_id="p", key="k", digest="d"))
         session.flush()
         for table in (Event, Task, IdempotentRequest):
             for row in session.scalars(select(table)):
-                row.created_at = cloud.clock.moment
+                row.created_at = cloud.clock.time
     cloud.start_rounds()
     cloud.drain(1)
     before = {table: count(cloud, table) for table in (Operation, Event, Task, Token)}
     assert min(before.values()) > 0
-    cloud.clock.pass_(MONTH)
+    cloud.clock.advance(MONTH)
     cloud.drain(1)
     for table in (Event, Task, Token, IdempotentRequest):
         assert count(cloud, table) == 0
@@ -64,7 +65,7 @@ def test_erasing_twice_gives_back_once(cloud: Cloud) -> None:
         row = session.get_one(Instance, gone)
         assert row.deleted_at is not None
         again = session.get_one(Operation, operation.id)
-        again.state, again.step, again.due_at = "running", "records.erase", cloud.clock.moment
+        again.state, again.step, again.due_at = "running", "records.erase", cloud.clock.time
     cloud.drain()
     assert cloud.used() == {"instances": 1, "ram": 512, "volumes": 1}
     assert cloud.words(kept) == ("ACTIVE", "HEALTHY")
@@ -89,8 +90,8 @@ def test_tasks_that_nobody_waits_for_are_forgotten_soon(cloud: Cloud) -> None:
         cut_off = dispatch(session, instance_id, "grant").id
         fresh = dispatch(session, instance_id, "grant").id
         session.flush()
-        session.get_one(Task, cut_off).created_at = cloud.clock.moment - timedelta(hours=1)
-        session.get_one(Task, fresh).created_at = cloud.clock.moment + timedelta(hours=1)
+        session.get_one(Task, cut_off).created_at = cloud.clock.time - timedelta(hours=1)
+        session.get_one(Task, fresh).created_at = cloud.clock.time + timedelta(hours=1)
     prune_now(cloud)
     assert tasks(cloud) == answered | {going, fresh}
     instances.reset_status(cloud.installation, cloud.caller, instance_id)
@@ -106,7 +107,7 @@ def is_answered(cloud: Cloud, task_id: str) -> bool:
 def prune_now(cloud: Cloud) -> None:
     with cloud.database.begin() as session:
         prune = select(Operation).where(Operation.workflow == "records.prune")
-        session.scalars(prune).one().due_at = cloud.clock.moment
+        session.scalars(prune).one().due_at = cloud.clock.time
     cloud.runner().run_until_idle()
 
 
@@ -124,7 +125,7 @@ def test_an_operation_that_has_ended_keeps_no_secrets(cloud: Cloud) -> None:
     assert sealed_of(cloud, done) == ["instance.create"]
     cloud.drain()
     assert cloud.words(done) == ("ACTIVE", "HEALTHY")
-    cloud.task_error["prepare"] = "no room"
+    cloud.agents.failures["prepare"] = TaskFailure("no room")
     failed, given_up = cloud.order(users=[USER]), cloud.order(users=[USER])
     instances.delete(cloud.installation, cloud.caller, given_up)
     assert sealed_of(cloud, given_up) == []
@@ -147,11 +148,11 @@ def test_an_agent_that_was_left_behind_is_told_to_stop(cloud: Cloud) -> None:
     """While the deletion goes on, and when all is gone."""
     instance_id = cloud.built()
     with cloud.database.session() as session:
-        assert identify(session, f"credential of {instance_id}") == instance_id
+        assert identify(session, cloud.agents.of(instance_id).credential) == instance_id
     instances.delete(cloud.installation, cloud.caller, instance_id)
     for _ in range(2):
         with cloud.database.session() as session, pytest.raises(NotFound, match="stop for good"):
-            identify(session, f"credential of {instance_id}")
+            identify(session, cloud.agents.of(instance_id).credential)
         cloud.drain()
     with cloud.database.session() as session:
         row = session.get_one(Agent, instance_id)

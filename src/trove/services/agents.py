@@ -131,7 +131,7 @@ def identify(session: Session, credential: str) -> str:
 
 def receive(session: Session, instance_id: str, request: SyncRequest, clock: Clock) -> None:
     """Store an agent's report, and the progress and results of its tasks."""
-    _keep_report(session, instance_id, request)
+    _keep_report(session, instance_id, request, clock)
     if not request.progress and not request.results:
         return
     pending = set(session.scalars(_pending(instance_id)))  # all else is not worth a statement
@@ -235,11 +235,11 @@ def _spend(session: Session, instance_id: str, request: EnrolRequest, credential
     return bool(spent.rowcount)  # type: ignore[attr-defined]
 
 
-def _keep_report(session: Session, instance_id: str, request: SyncRequest) -> None:
+def _keep_report(session: Session, instance_id: str, request: SyncRequest, clock: Clock) -> None:
     """One UPDATE, for it is by far the most frequent write of all."""
     report = request.report
     values: JsonObject = {
-        "reported_at": DatabaseNow(),
+        "reported_at": clock.stamp(),
         "protocol": request.protocol,
         "version": _cut(request.agent_version, 64),
         "engine_state": _cut(report.engine, 32),
@@ -288,7 +288,7 @@ def _keep_result(session: Session, instance_id: str, result: TaskResult, clock: 
             error_kind=_cut(result.error_kind, 32),
             progress=1.0,
             note=None,
-            answered_at=DatabaseNow(),
+            answered_at=clock.stamp(),
         )
     )
     if not kept.rowcount:  # type: ignore[attr-defined]

@@ -14,7 +14,6 @@ from sqlalchemy import select
 
 from tests.support import agents as rig
 from tests.support.agents import add_instance, add_operation, agent_row, ask, invite, task_row
-from tests.support.world import HeldClock
 from trove.db import Database, new_id
 from trove.engine import Operation, State
 from trove.errors import (
@@ -42,6 +41,7 @@ from trove.protocol import (
 )
 from trove.services import agents
 from trove.services.installation import Installation
+from trove.testing import ManualClock
 from trove.vault import Vault
 
 CREDENTIAL = "c" * 43
@@ -135,7 +135,7 @@ def test_a_token_that_is_spent_meanwhile_lets_nobody_in(
 
 
 def test_a_token_grows_old(tmp_path: Path, around: Installation, instance: str) -> None:
-    clock = HeldClock()
+    clock = ManualClock()
     with around.database.begin() as session:
         invite_agent(session, around.vault, instance, clock=clock, seconds=60)
     token = enrolment_token_of(around.vault, instance)

@@ -17,6 +17,7 @@ from trove.errors import Conflict, Invalid, NotSupported
 from trove.models import DatastoreVersion
 from trove.protocol.tasks import DeleteDatabase
 from trove.services import accounts, datastores, instances, operations, quotas, running_engine
+from trove.testing import FakeAgent
 
 RED, ADMIN = PEOPLE["red"], PEOPLE["admin"]
 
@@ -130,9 +131,9 @@ def test_an_answer_without_accounts_leaves_the_last_report(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance_id = world.built(databases=[{"name": "app"}])
-    monkeypatch.setattr(world.agent, "_do", lambda i, order: _plain(order.id))
+    monkeypatch.setattr(FakeAgent, "perform", lambda self, task: _plain(task.id))
     accounts.delete_database(world.installation, RED, instance_id, "app")
-    assert DeleteDatabase.kind not in {order.kind for order in world.agent.asked}
+    assert DeleteDatabase.kind not in {task.kind for task in world.agents.received}
 
 
 def _plain(task_id: str) -> object:

@@ -20,6 +20,7 @@ from trove.db import Database
 from trove.engine import Operation, State, holders_of, start
 from trove.errors import NotFound, NotReady, OverQuota
 from trove.services import changes, instances
+from trove.testing import TaskFailure
 from trove.workflows import WORKFLOWS
 from trove.workflows.starting import start_on
 
@@ -84,7 +85,7 @@ def test_a_deletion_beside_the_end_of_an_operation_gives_back_once(
     instance_id = anywhere.built()
     instances.resize_flavor(anywhere.installation, anywhere.caller, instance_id, "3")
     if ends == State.FAILED:
-        anywhere.task_error = {"resize": "the engine says no"}
+        anywhere.agents.failures = {"resize": TaskFailure("the engine says no")}
     meanwhile(anywhere.drain)
     delete(anywhere, instance_id)
     grown = 1024 if ends == State.SUCCEEDED else 512
@@ -236,7 +237,7 @@ def test_operations_are_locked_before_quota(cloud: Cloud) -> None:
         instances.resize_flavor(cloud.installation, cloud.caller, instance_id, flavor)
     delete(cloud, given_up)
     cloud.drain()
-    cloud.task_error = {"resize": "no"}
+    cloud.agents.failures = {"resize": TaskFailure("no")}
     instances.resize_flavor(cloud.installation, cloud.caller, failed, "3")
     cloud.drain()
     with pytest.raises(OverQuota):

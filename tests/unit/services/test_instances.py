@@ -21,6 +21,7 @@ from trove.services import instance_order, instances
 from trove.services.installation import Caller
 from trove.services.instance_view import unenforced_of
 from trove.settings import LimitSettings
+from trove.testing import TaskFailure
 
 STRANGER = Caller("project-2", "user-2")
 ADMIN = Caller("admin-project", "admin", is_admin=True)
@@ -236,7 +237,7 @@ def test_a_busy_instance_is_not_changed(
 
 def test_a_silent_agent_is_not_asked(cloud: Cloud) -> None:
     instance_id = cloud.built()
-    cloud.clock.pass_(91)
+    cloud.clock.advance(91)
     assert cloud.words(instance_id) == ("ACTIVE", "ERROR")
     with pytest.raises(NotReady, match="silent since"):
         instances.restart(cloud.installation, cloud.caller, instance_id)
@@ -244,7 +245,7 @@ def test_a_silent_agent_is_not_asked(cloud: Cloud) -> None:
 
 
 def test_what_was_never_built_is_not_asked(cloud: Cloud) -> None:
-    cloud.task_error = {"prepare": "no"}
+    cloud.agents.failures = {"prepare": TaskFailure("no")}
     instance_id = cloud.order()
     cloud.drain()
     with pytest.raises(NotReady, match="never built"):

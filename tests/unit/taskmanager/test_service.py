@@ -18,6 +18,7 @@ from trove.engine.runner import StepDone
 from trove.models import Event, Instance
 from trove.services.authority import load_authority
 from trove.taskmanager.service import TaskManager, environment_of
+from trove.testing import TaskFailure
 
 
 def await_(condition: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -29,8 +30,7 @@ def await_(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 
 def test_orders_are_carried_out_and_told_of(tmp_path: Path) -> None:
     cloud = Cloud(tmp_path)
-    cloud.clock = DatabaseClock()
-    cloud.installation = replace(cloud.installation, clock=cloud.clock)
+    cloud.use(DatabaseClock())
     seen: list[StepDone] = []
     manager = TaskManager(cloud.installation, cloud.provider, observe=seen.append)
     manager.start()
@@ -38,7 +38,7 @@ def test_orders_are_carried_out_and_told_of(tmp_path: Path) -> None:
         instance_id = cloud.order()
 
         def done() -> bool:
-            cloud.agents_answer()
+            cloud.agents.run()
             return cloud.busy_with(instance_id) is None
 
         await_(done)
@@ -93,7 +93,7 @@ def test_an_agent_trusts_nobody_else_where_the_conductor_has_our_certificate(
 
 def test_failures_are_told_of_with_their_reason(tmp_path: Path) -> None:
     cloud = Cloud(tmp_path)
-    cloud.task_error = {"prepare": "the disk is full"}
+    cloud.agents.failures = {"prepare": TaskFailure("the disk is full")}
     instance_id = cloud.order()
     cloud.drain()
     with cloud.database.session() as session:

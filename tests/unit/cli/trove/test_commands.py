@@ -141,7 +141,7 @@ def test_it_works(trove, pg, case):
 
 
 def test_an_operation_is_cancelled(trove, live, monkeypatch):
-    monkeypatch.setattr(live.world.agent, "answer", lambda: None)
+    monkeypatch.setattr(live.world.agents, "run", lambda: None)
     assert trove(CREATE.format("stopped").replace(" --wait", "")).code == 0
     assert " cancelled " in trove("operation-cancel stopped --wait").out
 

@@ -48,8 +48,8 @@ def test_what_is_wrong_is_told(people: People, fields: dict[str, object], told: 
 
 def test_it_does_not_end_before_it_begins(people: People) -> None:
     with pytest.raises(Invalid, match="expires_at: must lie in the future"):
-        make(people, expires_at=people.clock.at)
-    assert make(people, expires_at=people.clock.at + timedelta(seconds=1))
+        make(people, expires_at=people.clock.time)
+    assert make(people, expires_at=people.clock.time + timedelta(seconds=1))
 
 
 def test_who_is_nothing_in_a_project_gets_none(people: People) -> None:

@@ -29,14 +29,14 @@ def test_after_some_failures_each_must_wait_longer(people: People, name: str) ->
         with pytest.raises(RateLimited) as refusal:
             identity.issue(people.installation, proof_of(name))
         assert refusal.value.retry_after == wait
-        people.clock.turn(seconds=wait)
+        people.clock.advance(seconds=wait)
         fail(people, name)
 
 
 def test_the_right_password_after_the_wait_clears_the_count(people: People) -> None:
     for _ in range(throttle.FREE_FAILURES):
         fail(people)
-    people.clock.turn(seconds=1)
+    people.clock.advance(seconds=1)
     assert people.issue("alice")
     with people.installation.database.session() as session:
         assert session.scalars(select(LoginFailure)).all() == []
@@ -64,7 +64,7 @@ def test_the_same_user_is_counted_by_name_and_by_id(people: People) -> None:
 
 def test_failures_are_forgotten(people: People) -> None:
     fail(people, "alice")
-    people.clock.turn(hours=1, seconds=1)
+    people.clock.advance(hours=1, seconds=1)
     fail(people, "bob")
     with people.installation.database.session() as session:
         assert len(session.scalars(select(LoginFailure)).all()) == 1
@@ -79,7 +79,7 @@ class _Meeting:
 
     def now(self, session: Session) -> object:
         self.barrier.wait()
-        return self.people.clock.at
+        return self.people.clock.time
 
 
 def test_two_first_failures_at_once_are_both_counted(database: Database) -> None:

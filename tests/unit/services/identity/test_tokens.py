@@ -104,9 +104,9 @@ def test_a_disabled_project_opens_to_nobody(people: People) -> None:
 
 def test_it_ends_by_itself(people: People) -> None:
     issued = people.issue("alice")
-    people.clock.turn(hours=12, microseconds=-1)
+    people.clock.advance(hours=12, microseconds=-1)
     assert identity.validate(people.installation, issued.secret).expires_at == issued.expires_at
-    people.clock.turn(microseconds=1)
+    people.clock.advance(microseconds=1)
     with pytest.raises(Unauthenticated):
         identity.validate(people.installation, issued.secret)
 
@@ -114,7 +114,7 @@ def test_it_ends_by_itself(people: People) -> None:
 def test_ended_tokens_go_with_the_next_login(people: People) -> None:
     people.issue("alice")
     people.issue("bob")
-    people.clock.turn(hours=13)
+    people.clock.advance(hours=13)
     people.issue("alice")
     with people.installation.database.session() as session:
         rows = session.scalars(select(Token.user_id)).all()
@@ -131,7 +131,7 @@ def test_it_can_be_revoked_twice(people: People) -> None:
 
 def test_a_token_is_traded_for_one_of_another_project_and_lives_no_longer(people: People) -> None:
     first = people.issue("alice", "red")
-    people.clock.turn(hours=1)
+    people.clock.advance(hours=1)
     second = identity.issue(
         people.installation, TokenProof(first.secret), Scope(Identifier(name="blue"))
     )
@@ -144,7 +144,7 @@ def test_an_operator_makes_tokens_that_live_long(people: People) -> None:
     issued = identity.issue_static(
         people.installation, people.bob, people.blue, timedelta(days=365)
     )
-    people.clock.turn(days=364)
+    people.clock.advance(days=364)
     assert identity.validate(people.installation, issued.secret).roles == {"member"}
     with pytest.raises(Unauthenticated):
         identity.issue_static(people.installation, people.bob, people.red, timedelta(days=1))
@@ -193,13 +193,13 @@ def test_a_token_of_a_credential_stays_in_its_project(people: People) -> None:
 
 
 def test_a_credential_ends_and_so_do_its_tokens(people: People) -> None:
-    ends = people.clock.at + timedelta(hours=1)
+    ends = people.clock.time + timedelta(hours=1)
     made, secret = identity.create_credential(
         people.installation, people.bob, people.blue, NewCredential("script", expires_at=ends)
     )
     proof = CredentialProof(Identifier(id=made.id), secret)
     assert identity.issue(people.installation, proof).expires_at == ends
-    people.clock.turn(hours=1)
+    people.clock.advance(hours=1)
     with pytest.raises(Unauthenticated):
         identity.issue(people.installation, proof)
 
