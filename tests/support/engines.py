@@ -88,6 +88,13 @@ def query(
         return rows
 
 
+def rows_of(link: Any, text: str) -> list[tuple[Any, ...]]:
+    """The rows of a query on a connection of any client library."""
+    cursor = link.cursor()
+    cursor.execute(text)
+    return list(cursor.fetchall())
+
+
 def module_of(manager: str, name: str) -> ModuleType:
     """A module of a datastore's folder."""
     return importlib.import_module(f"trove.datastores.{manager}.{name}")

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.support.engines import module_of, query, sql
+from tests.support.engines import module_of, query, rows_of, sql
 from tests.support.tenants import database, databases_of, listed, other_tables, user
 from trove.errors import Unavailable
 from trove.testing.engines import Engine
@@ -58,7 +58,7 @@ def test_a_long_statement_is_ended(shared: Engine) -> None:
     session = module_of(shared.manager, "session")
     late = pytest.raises(Unavailable, match=sql(shared).late)
     with late, session.session(shared.spec, seconds=1) as link:
-        session.query(link, sql(shared).sleep)
+        rows_of(link, sql(shared).sleep)
 
 
 def test_a_connection_to_a_server_that_hangs_is_ended(shared: Engine) -> None:
@@ -70,7 +70,7 @@ def test_a_connection_to_a_server_that_hangs_is_ended(shared: Engine) -> None:
             # Of one process for each connection, the one that serves this connection.
             pid = getattr(getattr(link, "info", None), "backend_pid", pid)
             os.kill(pid, signal.SIGSTOP)
-            session.query(link, "SELECT 1")
+            rows_of(link, "SELECT 1")
     finally:
         os.kill(pid, signal.SIGCONT)
     assert databases_of(shared) is not None

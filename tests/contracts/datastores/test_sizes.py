@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.engines import module_of, query, sql
+from tests.support.engines import module_of, query, rows_of, sql
 from tests.support.tenants import database, user
 from trove.datastores import manifest_of
 from trove.datastores.configuration import usable_memory
@@ -42,7 +42,7 @@ def test_another_size(idle: Engine) -> None:
         engine.driver.start()
         session = module_of(engine.manager, "session")
         with session.session(engine.spec) as link:
-            found[memory] = int(session.query(link, text)[0][0])
+            found[memory] = int(rows_of(link, text)[0][0])
     small, large = found.values()
     assert 16 << 20 <= small < min(found) << 20
     assert 256 << 20 < large < 2048 << 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.engines import FAILED_LINK, module_of, query, sql
+from tests.support.engines import FAILED_LINK, module_of, query, rows_of, sql
 from tests.support.tenants import (
     database,
     databases_of,
@@ -136,17 +136,17 @@ def test_a_grant_that_root_wrote_is_revoked_too(shared: Engine) -> None:
     shared.parts.databases.create([database("by_hand"), database("by_hand_2")])
     shared.parts.users.create([user("hand", "by_hand_2")])
     with session.session(shared.spec) as link:
-        session.execute(link, "CREATE ROLE hands")
+        link.cursor().execute("CREATE ROLE hands")
         for grantee in ("hand", "hands"):
             text = f"GRANT ALL ON `by_hand`.* TO {grantee}"
-            session.execute(link, f"{text} WITH GRANT OPTION" if grantee == "hand" else text)
+            link.cursor().execute(f"{text} WITH GRANT OPTION" if grantee == "hand" else text)
     shared.parts.users.grant(user("hand"), ["by_hand"])
     assert listed(shared)["hand"] == ["by_hand", "by_hand_2"]
     shared.parts.users.revoke(user("hand"), "by_hand")
     assert listed(shared)["hand"] == ["by_hand_2"]
     with session.session(shared.spec) as link:
-        session.execute(link, "GRANT SELECT ON `by_hand`.* TO hand")
+        link.cursor().execute("GRANT SELECT ON `by_hand`.* TO hand")
     shared.parts.databases.delete("by_hand")
     assert listed(shared)["hand"] == ["by_hand_2"]
     with session.session(shared.spec) as link:
-        assert session.query(link, "SELECT User FROM mysql.db WHERE Db = 'by_hand'") == []
+        assert rows_of(link, "SELECT User FROM mysql.db WHERE Db = 'by_hand'") == []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from trove.datastores.mariadb import MANIFEST
-from trove.datastores.mariadb.session import ADMIN, Session, query, session
+from trove.datastores.mariadb.session import session
+from trove.datastores.mysqlfamily.session import ADMIN, Session, query
 from trove.protocol import Account, Accounts, DatabaseAccount
 from trove.protocol.engine_spec import EngineSpec
 

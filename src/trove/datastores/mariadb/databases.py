@@ -8,7 +8,8 @@ from contextlib import ExitStack
 from trove.datastores.base import Databases
 from trove.datastores.mariadb import catalog
 from trove.datastores.mariadb.grants import end_connections, revoke_pattern
-from trove.datastores.mariadb.session import SLOW, Session, execute, quoted, session
+from trove.datastores.mariadb.session import SLOW, session
+from trove.datastores.mysqlfamily.session import Session, execute, quoted
 from trove.datastores.names import check_absent, check_present
 from trove.protocol import DatabaseAccount
 from trove.protocol.engine_spec import EngineSpec

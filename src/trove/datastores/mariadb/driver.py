@@ -12,16 +12,8 @@ from pymysql.constants import CR
 from trove.datastores import process
 from trove.datastores.base import Driver, Source, Tls
 from trove.datastores.mariadb.configuration import render, settings_of
-from trove.datastores.mariadb.session import (
-    ADMIN,
-    SOCKET,
-    connect,
-    execute,
-    query,
-    secret_file,
-    session,
-    verifier,
-)
+from trove.datastores.mariadb.session import SOCKET, connect, session
+from trove.datastores.mysqlfamily.session import ADMIN, execute, query, secret_file, verifier
 from trove.datastores.server import Program, Server
 from trove.errors import Failed
 from trove.files import write_private

@@ -9,14 +9,7 @@ import pymysql
 from pymysql.constants import ER
 
 from trove.datastores.mariadb import catalog
-from trove.datastores.mariadb.session import (
-    Session,
-    execute,
-    literal,
-    quoted,
-    unless,
-    verifier,
-)
+from trove.datastores.mysqlfamily.session import Session, execute, literal, quoted, unless, verifier
 from trove.protocol import Account
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from trove.datastores.base import Root
 from trove.datastores.mariadb import MANIFEST
 from trove.datastores.mariadb.grants import account, set_password
-from trove.datastores.mariadb.session import execute, session
+from trove.datastores.mariadb.session import session
+from trove.datastores.mysqlfamily.session import execute
 from trove.protocol import Account
 from trove.protocol.engine_spec import EngineSpec
 

@@ -19,7 +19,8 @@ from trove.datastores.mariadb.grants import (
     revoke_pattern,
     set_password,
 )
-from trove.datastores.mariadb.session import Session, execute, quoted_pattern, session
+from trove.datastores.mariadb.session import session
+from trove.datastores.mysqlfamily.session import Session, execute, quoted_pattern
 from trove.datastores.names import check_absent, check_present
 from trove.protocol import Account
 from trove.protocol.engine_spec import EngineSpec
