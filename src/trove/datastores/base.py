@@ -44,6 +44,8 @@ class Manifest:
     is below any directory of Python's path, where wheels are installed."""
     other_programs: tuple[str, ...] = ()
     """Names of programs that do the same, used in directories that lack it."""
+    series_parts: int = 2
+    """Parts of a version that name its series, within which data files are compatible."""
     database_names: NameRules = NameRules()
     user_names: NameRules = NameRules()
     root_name: str = ""

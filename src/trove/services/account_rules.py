@@ -139,7 +139,7 @@ def _is_address(host: str) -> bool:
 
 
 def _check_character_set(manifest: Manifest, database: DatabaseAccount) -> None:
-    """MariaDB's collations begin with the character set that they order, save those of Unicode."""
+    """Collations may begin with the character set that they order, except those of Unicode."""
     known = manifest.character_sets
     if known is None:
         return

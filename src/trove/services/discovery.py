@@ -1,4 +1,4 @@
-"""Registers the engines that a machine has, so that tenants may order them."""
+"""Registers the engines that a machine has, so that tenants may request them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from trove.datastores import manifest_of
 from trove.datastores.base import Installation as Engine
 from trove.models.datastore import Datastore, DatastoreVersion
 
@@ -45,9 +46,8 @@ def _register_one(session: Session, engine: Engine) -> DatastoreVersion:
 
 
 def series_of(engine: Engine) -> str:
-    """`15` of 15.20 for PostgreSQL, `10.11` of 10.11.19 for those with two-part series."""
-    parts = engine.version.split(".")
-    return parts[0] if engine.manager == "postgresql" else ".".join(parts[:2])
+    """The first parts of the version, as many as the manifest says: `10.11` of 10.11.19."""
+    return ".".join(engine.version.split(".")[: manifest_of(engine.manager).series_parts])
 
 
 def _age(engine: Engine) -> tuple[str, list[int]]:

@@ -41,6 +41,7 @@ MANIFEST = Manifest(
     manager="postgresql",
     title="PostgreSQL",
     port=5432,
+    series_parts=1,
     database_names=NameRules(
         longest=63,
         forbidden="/",
