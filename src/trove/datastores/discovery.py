@@ -47,7 +47,7 @@ def _of_engine(manifest: Manifest, named: Sequence[str]) -> Iterator[Installatio
     for directory in _directories(manifest, named):
         program = manifest.program_in(directory)
         real = program.resolve()
-        # PATH may name a directory twice (/sbin is a link to /usr/sbin); asking costs a process.
+        # PATH may name a directory twice (/sbin links to /usr/sbin); a version costs a process.
         if real in seen or not os.access(program, os.X_OK):
             continue
         seen.add(real)
@@ -73,7 +73,7 @@ def _matching(pattern: str) -> list[Path]:
 
 
 def _version_of(program: Path) -> str | None:
-    """As the program says it; None when it can not run here."""
+    """As the program says it; None if it cannot run here."""
     try:
         said = subprocess.run(  # noqa: S603
             [program, "--version"], capture_output=True, timeout=20, check=True

@@ -1,4 +1,4 @@
-"""The engines that tenants may order, and what operators do with them."""
+"""The engines that tenants may use, and what operators do with them."""
 
 from __future__ import annotations
 

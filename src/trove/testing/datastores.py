@@ -51,7 +51,7 @@ def authority() -> Authority:
 
 @pytest.fixture
 def as_another_user() -> Iterator[None]:
-    """Root is refused by drivers, so tests that run as root are `nobody` meanwhile."""
+    """Root is refused by drivers, so tests started by root become an unprivileged user."""
     with unprivileged():
         yield
 

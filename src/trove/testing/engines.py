@@ -128,7 +128,7 @@ class Engine:
 
 @contextmanager
 def unprivileged() -> Iterator[None]:
-    """Run as the user `nobody`, and come back; programs that are started meanwhile cannot.
+    """Run as an unprivileged user, and come back; programs that are started meanwhile cannot.
 
     No more happens to a process that is not root, or is inside of another one of these.
     """

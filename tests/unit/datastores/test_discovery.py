@@ -64,7 +64,7 @@ def test_wheels_are_found_on_pythons_path(tmp_path: Path, monkeypatch: pytest.Mo
     assert ("97.2", there) in [(i.version, i.directory) for i in installed_engines()]
 
 
-def test_the_same_program_is_told_once(tmp_path: Path) -> None:
+def test_the_same_program_is_found_once(tmp_path: Path) -> None:
     real = program(tmp_path / "a", "postgres (PostgreSQL) 99.1")
     (tmp_path / "b").symlink_to(real)
     assert found([str(tmp_path / "*")]) == [("99.1", real)]
@@ -101,13 +101,13 @@ def test_packages_elsewhere_add_datastores_and_replace_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "elsewhere.py").write_text("DATASTORE = 'theirs'\n")
-    told = tmp_path / "elsewhere-1.dist-info"
-    told.mkdir()
-    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
+    metadata = tmp_path / "elsewhere-1.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
     names = (
         "[trove.datastores]\nelsewhere = elsewhere:DATASTORE\npostgresql = elsewhere:DATASTORE\n"
     )
-    (told / "entry_points.txt").write_text(names)
+    (metadata / "entry_points.txt").write_text(names)
     monkeypatch.syspath_prepend(tmp_path)
     datastores.cache_clear()
     try:

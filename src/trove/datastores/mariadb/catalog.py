@@ -57,7 +57,7 @@ def grants_on(link: Session, database: str) -> list[tuple[Account, str]]:
 def root_enabled(link: Session) -> bool:
     rows = query(
         link,
-        # mysql.user, a view since 10.4, does not tell of the lock.
+        # mysql.user, a view since 10.4, does not show the lock.
         "SELECT 1 FROM mysql.global_priv WHERE User = 'root' AND Host = '%'"
         " AND NOT coalesce(json_value(Priv, '$.account_locked'), false)",
     )

@@ -57,7 +57,7 @@ def _fixed(spec: EngineSpec) -> dict[str, str]:
         "ssl_cert": str(spec.certificate),
         "ssl_key": str(spec.private_key),
         "tls_version": "TLSv1.2,TLSv1.3",
-        # Hosts of users are patterns of addresses: whoever answers DNS has no say in who gets in.
+        # Hosts of users are patterns of addresses: a DNS server must not decide who may log in.
         "skip_name_resolve": "ON",
         "character_set_server": "utf8mb4",
         "local_infile": "OFF",

@@ -31,7 +31,7 @@ SCRIPTS = (
     "m*_sys_schema.sql",
 )
 OPENING = "CREATE DATABASE IF NOT EXISTS mysql;\nUSE mysql;\nSET @auth_root_socket=NULL;\n"
-# Nobody but the administrator and the locked root: no anonymous user, no password-less root.
+# Only the administrator and the locked root: no anonymous user, no password-less root.
 ACCOUNTS = """
 FLUSH PRIVILEGES;
 DELETE FROM mysql.global_priv WHERE User <> 'mariadb.sys';

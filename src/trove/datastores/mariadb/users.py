@@ -78,8 +78,8 @@ class MariadbUsers:
     def delete(self, user: Account) -> None:
         with session(self.spec) as link:
             check_present("user", catalog.visible(link), [catalog.full_name(user)])
-            # DROP USER leaves open connections alone. Locked first, or a client that connects anew
-            # would slip in between.
+            # DROP USER leaves open connections alone. Locked first, or a client could
+            # connect again in between.
             for verb in ("ALTER USER {} ACCOUNT LOCK", "KILL USER {}", "DROP USER {}"):
                 execute(link, verb.format(account(user)))
 

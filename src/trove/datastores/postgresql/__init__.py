@@ -30,7 +30,7 @@ INITDB = (
     f"--username={ADMIN}",
     "--auth=reject",  # as long as our own rules are not there
     "--encoding=UTF8",
-    # Other locales sort anew with a new C library, and indexes on text are wrong from then on.
+    # Other locales change their order with a C library, and indexes on text are wrong from then on.
     "--locale=C.UTF-8",
     # initdb's own default since 18.
     "--data-checksums",
@@ -68,7 +68,7 @@ MANIFEST = Manifest(
     client="psql",
     lacks_tls=b"SSL is not supported by this build",
     character_sets=CHARACTER_SETS,
-    seed=(*INITDB, "--wal-segsize=1"),  # of its log, which nobody copies
+    seed=(*INITDB, "--wal-segsize=1"),  # of its log, which no copy keeps
 )
 
 DATASTORE = Datastore(

@@ -17,7 +17,7 @@ from trove.datastores.postgresql import ADMIN, INITDB
 from trove.errors import Failed
 
 ZONE = {"TZ": "UTC"}
-"""Told nothing, initdb compares every time zone of the machine with its clock."""
+"""Without it, initdb compares every time zone of the machine with its clock."""
 # Everybody may read a seed; PostgreSQL refuses a data directory that others may read.
 COPY = 'umask 077 && exec cp -R -- "$1" "$2"'
 SEGMENT = 16
@@ -30,7 +30,7 @@ ALONE = (
     "log_min_error_statement=panic",
     "password_encryption=scram-sha-256",
 )
-"""Settings for a moment's work, of which no statement may come to light."""
+"""Settings for a single statement, which must reach no log."""
 IDENTITY = struct.Struct("=Q")
 CHECKSUM = struct.Struct("=I")
 LONGEST_CONTROL = 512
@@ -51,7 +51,7 @@ def copy(binaries: Path, seed: Path, directory: Path) -> None:
     process.run(["/bin/sh", "-c", COPY, "sh", str(seed), str(directory)], "cp")
     control = directory / "global" / "pg_control"
     control.write_bytes(with_new_identity(control.read_bytes()))
-    # The old log bears the seed's identity, and has files of another size.
+    # The old log has the seed's identity, and has files of another size.
     program = process.program_of(binaries, "pg_resetwal")
     process.run([str(program), f"--wal-segsize={SEGMENT}", str(directory)], "pg_resetwal")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from trove.datastores import configuration
 from trove.protocol.engine_spec import EngineSpec
 
-# The first line that fits decides. `all` does not mean replication: nobody streams the log.
+# The first line that fits decides. `all` does not mean replication: no client may stream the log.
 CLIENT_RULES = """\
 # Written by the agent: the administrator comes through the socket alone, everybody else with TLS.
 local    all  os_admin       scram-sha-256
@@ -67,7 +67,7 @@ def _fixed(spec: EngineSpec) -> dict[str, str]:
         "log_line_prefix": "%m [%p] %q%u@%d ",
         "log_timezone": "UTC",
         "timezone": "UTC",
-        # A file for each day of the week, begun anew after a week; the driver trims a long one.
+        # A file for each day of the week, truncated after a week; the driver trims a long one.
         "logging_collector": "on",
         "log_directory": str(spec.logs),
         "log_filename": "postgresql-%a.log",

@@ -58,7 +58,7 @@ class PostgresDriver:
     def __init__(self, spec: EngineSpec) -> None:
         self.spec = spec
         self.server = Server(spec, program_at(spec))
-        # Inside, so that it goes when the data directory is made anew.
+        # Inside, so that it goes when the data directory is made again.
         self._arranged = self.server.directory / "trove.arranged"
 
     def is_prepared(self) -> bool:
@@ -130,9 +130,9 @@ class PostgresDriver:
         return self._status() == "ready" and self.server.pid() is not None
 
     def _arrange(self) -> None:
-        """Once, at the first start: the superuser for tenants, locked, and nobody let in."""
+        """Once, at the first start: the superuser for tenants, locked, and no grants to PUBLIC."""
         with session(self.spec) as connection:
-            # Who is killed before the marker is written finds it here the next time.
+            # It exists after an attempt that was killed before the marker was written.
             if not query(
                 connection, "SELECT rolname::text FROM pg_roles WHERE rolname = 'postgres'"
             ):
@@ -153,7 +153,7 @@ class PostgresDriver:
     def _ping(self) -> EngineState:
         host, port = str(self.spec.run), self.spec.port
         target = make_conninfo(host=host, port=port, connect_timeout=PING_SECONDS)
-        # Needs no password, so that a server which turns us away counts as running.
+        # Needs no password, so that a server which refuses the login counts as running.
         answer = pq.PGconn.ping(target.encode())
         if answer == pq.Ping.OK:
             return EngineState.RUNNING

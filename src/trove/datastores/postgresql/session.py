@@ -1,4 +1,4 @@
-"""The administrator's way into a running PostgreSQL: its socket, with a generated password."""
+"""The administrator's connection to a running PostgreSQL: its socket, with its password."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ QUICK = 60
 SLOW = 600
 """The same, for what moves or removes as much as tenants have: large databases, many tables."""
 LOCK_SECONDS = 5
-"""So short that a tenant hears who is in the way while the API still waits for our answer."""
+"""So short that a tenant learns what is in the way while the API still waits for an answer."""
 # Statements with password verifiers must not reach the log, not even when they fail. What tenants
 # set for their database (ALTER DATABASE ... SET) is no concern of the administrator.
 # search_path: no function or operator of a tenant's is called by a superuser (CVE-2018-1058).
@@ -47,7 +47,7 @@ def secret_file(spec: EngineSpec) -> Path:
 def session(
     spec: EngineSpec, database: str = MAINTENANCE, *, seconds: float = QUICK
 ) -> Iterator[Session]:
-    """A connection that commits every statement; foreign errors become Trove's.
+    """A connection that commits every statement; errors of the engine become Trove's.
 
     A statement that takes longer than these seconds is ended, and after twice as many the session.
     """
@@ -111,19 +111,19 @@ def translated() -> Iterator[None]:
 
 @contextmanager
 def _ended_after(connection: Session, seconds: float) -> Iterator[None]:
-    """The server's own limit is none when the server hangs: then we hang up.
+    """Ends the connection when a server that hangs does not keep its own limit.
 
     Raises Unavailable.
     """
     late = threading.Event()
-    door = socket.socket(fileno=os.dup(connection.pgconn.socket))
+    copy = socket.socket(fileno=os.dup(connection.pgconn.socket))
 
-    def hang_up() -> None:
+    def end_connection() -> None:
         late.set()
         with suppress(OSError):
-            door.shutdown(socket.SHUT_RDWR)
+            copy.shutdown(socket.SHUT_RDWR)
 
-    timer = threading.Timer(seconds, hang_up)
+    timer = threading.Timer(seconds, end_connection)
     timer.daemon = True
     timer.start()
     try:
@@ -131,12 +131,12 @@ def _ended_after(connection: Session, seconds: float) -> Iterator[None]:
     except psycopg.OperationalError:
         if not late.is_set():
             raise
-        told = f"PostgreSQL did not answer within {seconds / 60:g} minutes"
-        raise Unavailable(f"{told}; see whether its disk hangs, and try again") from None
+        late_by = f"PostgreSQL did not answer within {seconds / 60:g} minutes"
+        raise Unavailable(f"{late_by}; see whether its disk hangs, and try again") from None
     finally:
         timer.cancel()
         timer.join()
-        door.close()
+        copy.close()
 
 
 def _connect(spec: EngineSpec, database: str, seconds: float) -> Session:
@@ -158,15 +158,15 @@ def _secret(spec: EngineSpec) -> str:
     try:
         return secret_file(spec).read_text()
     except OSError as error:
-        raise Failed(f"the administrator's password can not be read: {error}") from None
+        raise Failed(f"the administrator's password cannot be read: {error}") from None
 
 
 def _hindrance(error: psycopg.OperationalError) -> str:
     if isinstance(error, IN_USE):
         return f"in use by another session; end it and try again (PostgreSQL: {_said(error)})"
     if isinstance(error, errors.QueryCanceled):
-        told = "PostgreSQL took too long; see whether its disk is overloaded, and try again"
-        return f"{told} ({_said(error)})"
+        reason = "PostgreSQL took too long; see whether its disk is overloaded, and try again"
+        return f"{reason} ({_said(error)})"
     return f"PostgreSQL does not answer: {_said(error)}"
 
 

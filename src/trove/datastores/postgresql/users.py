@@ -85,14 +85,14 @@ class PostgresUsers:
     def delete(self, user: Account) -> None:
         """What the user owns goes to the group of the database that it is in.
 
-        As long as somebody else is at what the user owns, the user stays, and may log in.
+        While another session uses what the user owns, the user stays, and may log in.
         """
         with session(self.spec, seconds=SLOW) as link, ExitStack() as undo:
             roles = catalog.tenants_roles(link)
             check_present("user", roles, [user.name])
             if roles[user.name]:
                 undo.callback(execute, link, "ALTER ROLE {} LOGIN", user.name)
-            # First, or a client that connects anew would slip in between.
+            # First, or a client could connect again in between.
             execute(link, "ALTER ROLE {} NOLOGIN", user.name)
             end_sessions(link, user.name)
             self._give_away(link, user.name)
@@ -113,7 +113,7 @@ class PostgresUsers:
             check_present(f"grant of user {user.name!r} on", known[user.name], [database])
             group = groups_of(self.spec, link, {database})[database]
             execute(link, "REVOKE {} FROM {}", group, user.name)
-            # CONNECT is asked for at the door alone: who is inside would stay.
+            # CONNECT is checked at the login alone: open sessions would stay.
             end_sessions(link, user.name, database)
         with session(self.spec, database) as inside:
             _default_privileges(inside, user.name, group, "REVOKE", "FROM")

@@ -32,7 +32,7 @@ class Packet:
 def test_the_password_is_sent_as_it_is_and_no_rsa_is_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The library asks a private field of its own; this shows that it still does."""
+    """The library reads a private field of its own; this shows that it still does."""
     sent: list[bytes] = []
 
     def record(_: object, data: bytes) -> None:
