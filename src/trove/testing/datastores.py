@@ -332,17 +332,17 @@ class UsersContract:
     """What `Users` promises."""
 
     def test_a_user_works_in_the_granted_database_alone(self, shared: Engine) -> None:
-        ann, eve = login_of(shared, "ann"), login_of(shared, "eve")
-        assert users_of(shared)["ann"] == ["ann"]
+        ann, eve = login_of(shared, "one_user"), login_of(shared, "other_user")
+        assert users_of(shared)["one_user"] == ["one_user"]
         write(shared, "t", **ann)
         assert has(shared, "t", **ann)
         with pytest.raises(Exception):  # noqa: B017, PT011 - at the login or at the first use
-            has(shared, "t", **(eve | {"database": "ann"}))
+            has(shared, "t", **(eve | {"database": "one_user"}))
 
     def test_users_are_created_all_or_none(self, shared: Engine) -> None:
-        login_of(shared, "there")
-        with pytest.raises(AlreadyExists, match="there"):
-            shared.parts.users.create([account("fresh"), account("there")])
+        login_of(shared, "existing")
+        with pytest.raises(AlreadyExists, match="existing"):
+            shared.parts.users.create([account("fresh"), account("existing")])
         assert "fresh" not in users_of(shared)
 
     def test_passwords_change(self, shared: Engine) -> None:
@@ -369,15 +369,15 @@ class UsersContract:
         assert users_of(shared)["newer"] == ["old"]
 
     def test_grants(self, shared: Engine) -> None:
-        own, _ = login_of(shared, "granted"), login_of(shared, "more")
-        shared.parts.users.grant(account("granted"), ["more"])
-        shared.parts.users.grant(account("granted"), ["more"])
-        assert users_of(shared)["granted"] == ["granted", "more"]
+        own, _ = login_of(shared, "grantee"), login_of(shared, "more")
+        shared.parts.users.grant(account("grantee"), ["more"])
+        shared.parts.users.grant(account("grantee"), ["more"])
+        assert users_of(shared)["grantee"] == ["grantee", "more"]
         write(shared, "t", **(own | {"database": "more"}))
-        shared.parts.users.revoke(account("granted"), "more")
-        assert users_of(shared)["granted"] == ["granted"]
+        shared.parts.users.revoke(account("grantee"), "more")
+        assert users_of(shared)["grantee"] == ["grantee"]
         with pytest.raises(NotFound):
-            shared.parts.users.revoke(account("granted"), "more")
+            shared.parts.users.revoke(account("grantee"), "more")
         with pytest.raises(NotFound):
             shared.parts.users.grant(account("no_such"), ["more"])
 
