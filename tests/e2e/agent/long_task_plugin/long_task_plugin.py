@@ -16,7 +16,7 @@ from trove.protocol.tasks import AgentTask, Lane
 
 
 class Ran(msgspec.Struct):
-    """How often it was run."""
+    """How often it was run with this file."""
 
     times: int = 0
 
@@ -35,11 +35,12 @@ class RunUntil(AgentTask[Ran], frozen=True):
 
 @handles(RunUntil)
 def run_until(guest: LongGuest, task: RunUntil, attempt: Attempt) -> Ran:
-    with (guest.directory.path / "runs").open("a") as runs:
+    record = guest.directory.path / f"{Path(task.file).name}.runs"
+    with record.open("a") as runs:
         runs.write("run\n")
     with subprocess.Popen(["sleep", "600"]) as program:
         while not Path(task.file).exists():
             attempt.report(0.5, "waiting for the file")
             time.sleep(0.05)
         program.kill()
-    return Ran(len((guest.directory.path / "runs").read_text().splitlines()))
+    return Ran(len(record.read_text().splitlines()))
