@@ -139,7 +139,7 @@ class Agent:
 
     def _should_renew(self) -> bool:
         """An engine that does not start perhaps lacks nothing but a key that fits."""
-        is_able = self.engine.is_up or self.engine.can_not_start
+        is_able = self.engine.is_up or self.engine.cannot_start
         return is_able and self._enrolled.is_set() and is_due(self.directory.state.renew_at)
 
     def _fetch(self, link: Link) -> None:

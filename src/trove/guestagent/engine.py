@@ -71,7 +71,7 @@ class Engine:
         return self.state in UP
 
     @property
-    def can_not_start(self) -> bool:
+    def cannot_start(self) -> bool:
         """Whether it should run and does not, by the last try."""
         return self.state in DOWN
 

@@ -177,7 +177,7 @@ class FakeAgents:
         return next(a for a in self if a.instance_id == instance_id)
 
     def _agent_on(self, name: str, record: dict[str, Any]) -> FakeAgent:
-        """A server that was made anew, or whose agent was invited again, has a new token."""
+        """A server that was made again, or whose agent was invited again, has a new token."""
         token = json.loads(record["agent_files"]["agent.json"])["token"]
         known = self._by_server.get(name)
         if known is None or known.token != token:

@@ -1,7 +1,7 @@
 """The administrator's connection to a running Redis: the local socket, with a generated password.
 
-Speaks RESP2 (https://redis.io/docs/latest/develop/reference/protocol-spec/) itself: the usual
-client library would take a fifth of the memory that the agent may use.
+Speaks RESP2 (https://redis.io/docs/latest/develop/reference/protocol-spec/) itself: a few
+commands need no client library in the agent, which must stay small.
 """
 
 from __future__ import annotations
