@@ -32,7 +32,7 @@ class Infrastructure:
 INFRASTRUCTURES = {
     "prompt": Infrastructure(every=1),
     "asynchronous": Infrastructure(Switches(pending=2)),
-    "slow": Infrastructure(seconds=LEASE.total_seconds() + 1),
+    "slow": Infrastructure(seconds=LEASE.total_seconds() / 2),
     "failing": Infrastructure(Switches(failures=1)),
     "losing_answers": Infrastructure(Switches(loses_answers=True)),
     "bare": Infrastructure(Switches(pending=1), capabilities=frozenset()),
