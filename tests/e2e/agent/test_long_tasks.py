@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.e2e.agent.conftest import PASSWORD, Scene, scene_of
 from tests.support.agents import add_operation, task_row, until
 from trove.engine import Operation, supersede
 from trove.models.task import dispatch
-from trove.processes import Process
+from trove.processes import Process, all_processes
 
 pytestmark = pytest.mark.engine
 
@@ -34,22 +35,13 @@ def long_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 
 
 def running_for(scene: Scene, task_id: str) -> list[int]:
-    """The processes of a long task, its program included."""
-    children = [
-        pid for pid in scene.guest.processes() if task_id in Process(pid).arguments().__repr__()
-    ]
-    return [pid for pid in _sessions_of(children)]
-
-
-def _sessions_of(leaders: list[int]) -> list[int]:
+    """The processes of a long task, its program included; any may end between two looks."""
     found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if os.getsid(int(entry.name)) in leaders:
-                    found.append(int(entry.name))
-            except ProcessLookupError:
-                continue
+    for process in all_processes():
+        with suppress(OSError):
+            leader = os.getsid(process.pid)
+            if leader and task_id.encode() in Process(leader).arguments():
+                found.append(process.pid)
     return found
 
 
