@@ -7,6 +7,7 @@ inside the datastore's folder. A part that an engine lacks is absent from its `D
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,7 +72,8 @@ class Manifest:
     def program_in(self, directory: Path) -> Path:
         """The server's program in this directory; `program` if there is none."""
         names = (self.program, *self.other_programs)
-        found = next((name for name in names if (directory / name).exists()), self.program)
+        # Not `exists`, which raises for a directory of PATH that this user may not enter.
+        found = next((name for name in names if os.access(directory / name, os.F_OK)), self.program)
         return directory / found
 
 

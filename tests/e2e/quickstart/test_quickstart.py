@@ -39,7 +39,9 @@ class Newcomer:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("OS_", "TROVE_", "XDG_"))}
+        # Another account cannot write the data of coverage.
+        left_out = ("OS_", "TROVE_", "XDG_", *(("COVERAGE_",) if self.prefix else ()))
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(left_out)}
         return kept | {
             "HOME": str(self.home),
             "TROVE_STATE_DIRECTORY": str(self.home / "state"),

@@ -161,7 +161,7 @@ def test_a_server_that_does_not_answer_has_a_next_step(visitor: Visitor) -> None
     visitor.program("psql", "#!/bin/sh\nexit 2\n")
     done = visitor.quickstart()
     assert done.returncode == 1
-    assert "show pg` tells whether" in done.stderr
+    assert "show pg` shows whether" in done.stderr
     assert "make quickstart-remove" in done.stderr
 
 

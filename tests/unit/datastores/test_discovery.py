@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from trove.datastores import datastore_of, datastores, discovery, manifest_of
 from trove.datastores.discovery import ENVIRONMENT, installation_in, installed_engines
 from trove.errors import NotFound
+from trove.testing.engines import unprivileged
 
 POSTGRESQL = manifest_of("postgresql")
 
@@ -116,3 +119,18 @@ def test_packages_elsewhere_add_datastores_and_replace_none(
         assert manifest_of("postgresql") is POSTGRESQL
     finally:
         datastores.cache_clear()
+
+
+def test_a_directory_that_may_not_be_entered_has_no_program() -> None:
+    """PATH of root is inherited by other users."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as top:
+        Path(top).chmod(0o755)
+        closed = program(Path(top) / "closed" / "bin", "postgres (PostgreSQL) 99.6", name="other")
+        manifest = replace(POSTGRESQL, other_programs=("other",))
+        assert manifest.program_in(closed).name == "other"
+        closed.parent.chmod(0o000)
+        try:
+            with unprivileged():
+                assert manifest.program_in(closed).name == "postgres"
+        finally:
+            closed.parent.chmod(0o700)
