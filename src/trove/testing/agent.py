@@ -35,6 +35,8 @@ from trove.providers.fake import FakeWorld
 from trove.testing.calls import Calls
 
 T = TypeVar("T")
+Arguments = dict[str, Any]
+"""Of a task, or of its result, as the wire has them."""
 ERRORS = {401: Unauthenticated, 410: NotFound}
 
 
@@ -86,7 +88,7 @@ class FakeAgent:
         self.received.append(task)
         if failure := self.failures.get(task.kind):
             return TaskResult(task.id, error=failure.error, error_kind=failure.kind)
-        action: Callable[[dict[str, Any]], dict[str, Any] | None]
+        action: Callable[[Arguments], Arguments | None]
         action = getattr(self, f"_{task.kind}", lambda args: None)
         result = action(task.args) or {}
         return TaskResult(task.id, {"accounts": msgspec.to_builtins(self.accounts)} | result)
@@ -99,51 +101,51 @@ class FakeAgent:
             raise ERRORS.get(status, Failed)(f"{name}: {status} {body.decode()}")
         return msgspec.json.decode(body, type=answer)
 
-    def _prepare(self, args: dict[str, Any]) -> None:
+    def _prepare(self, args: Arguments) -> None:
         self._create_databases(args)
         self._create_users(args)
 
-    def _create_databases(self, args: dict[str, Any]) -> None:
+    def _create_databases(self, args: Arguments) -> None:
         self.accounts.databases += msgspec.convert(args.get("databases", []), list[DatabaseAccount])
 
-    def _delete_database(self, args: dict[str, Any]) -> None:
+    def _delete_database(self, args: Arguments) -> None:
         kept = [known for known in self.accounts.databases if known.name != args["name"]]
         self.accounts.databases = kept
 
-    def _create_users(self, args: dict[str, Any]) -> None:
+    def _create_users(self, args: Arguments) -> None:
         for user in msgspec.convert(args.get("users", []), list[Account]):
             self.passwords[user.name], user.password = user.password, None
             self.accounts.users.append(user)
 
-    def _change_passwords(self, args: dict[str, Any]) -> None:
+    def _change_passwords(self, args: Arguments) -> None:
         self.passwords |= {user["name"]: user["password"] for user in args["users"]}
 
-    def _update_user(self, args: dict[str, Any]) -> None:
+    def _update_user(self, args: Arguments) -> None:
         user = self._user(args)
         self.passwords[args.get("new_name", user.name)] = args.get("new_password")
         user.name, user.host = args.get("new_name", user.name), args.get("new_host", user.host)
 
-    def _delete_user(self, args: dict[str, Any]) -> None:
+    def _delete_user(self, args: Arguments) -> None:
         self.accounts.users.remove(self._user(args))
 
-    def _grant(self, args: dict[str, Any]) -> None:
+    def _grant(self, args: Arguments) -> None:
         self._user(args).databases += args["databases"]
 
-    def _revoke(self, args: dict[str, Any]) -> None:
+    def _revoke(self, args: Arguments) -> None:
         self._user(args).databases.remove(args["database"])
 
-    def _enable_root(self, args: dict[str, Any]) -> dict[str, Any]:
+    def _enable_root(self, args: Arguments) -> Arguments:
         self.accounts.root_enabled = True
         self.passwords["root"] = args["password"]
         return {"name": "root"}
 
-    def _disable_root(self, args: dict[str, Any]) -> None:
+    def _disable_root(self, args: Arguments) -> None:
         self.accounts.root_enabled = False
 
-    def _diagnose(self, args: dict[str, Any]) -> dict[str, Any]:
+    def _diagnose(self, args: Arguments) -> Arguments:
         return {"hwinfo": {"num_cpus": 2, "mem_total": 512}, "diagnostics": {"version": "1"}}
 
-    def _user(self, args: dict[str, Any]) -> Account:
+    def _user(self, args: Arguments) -> Account:
         wanted = (args["name"], args.get("host"))
         return next(user for user in self.accounts.users if (user.name, user.host) == wanted)
 
