@@ -12,14 +12,16 @@ import msgspec
 
 from tests.support import slot
 from tests.support.agents import add_instance, add_operation, conductor_in, invite, until
+from tests.support.provider import spec_of
 from trove.engine import Operation, Wait, Workflow, step
 from trove.guestagent.agent import Agent
 from trove.guestagent.attempt import Attempt
 from trove.guestagent.guest import Guest
 from trove.guestagent.handlers import handles
-from trove.models.instance import Instance
+from trove.models.instance import Instance, resource_name_of
 from trove.protocol.tasks import AgentTask
-from trove.providers.base import ServerState
+from trove.providers.base import Provider
+from trove.providers.fake import FakeWorld, provider_of
 from trove.services.installation import Installation
 from trove.workflows.context import Context, Environment
 from trove.workflows.subjects import INSTANCE
@@ -54,9 +56,7 @@ def count(ctx: Context[Instance]) -> Wait | None:
     return None
 
 
-def run_once(inst: Installation, operation_id: str) -> Any:
-    up = SimpleNamespace(server_view=lambda name: SimpleNamespace(state=ServerState.UP))
-    provider = SimpleNamespace(compute=up)
+def run_once(inst: Installation, provider: Provider, operation_id: str) -> Any:
     workflows = {"w": Workflow("w", subject=INSTANCE, status="", steps=(count,))}
     env = SimpleNamespace(
         provider=provider, vault=inst.vault, clock=inst.clock, workflows=workflows
@@ -77,10 +77,12 @@ def test_it_goes_through_a_conductor_and_an_agent(tmp_path: Path) -> None:
         start = {"conductor_url": conductor.url, "token": invite(inst, instance_id)}
         (tmp_path / "agent.json").write_text(json.dumps(start))
         operation_id = add_operation(inst, instance_id)
-        assert isinstance(run_once(inst, operation_id), Wait)
+        provider = provider_of(FakeWorld())
+        provider.compute.ensure_server(spec_of(resource_name_of(instance_id)))
+        assert isinstance(run_once(inst, provider, operation_id), Wait)
         agent = Agent(tmp_path)
         thread = threading.Thread(target=agent.run)
         thread.start()
-        until(lambda: run_once(inst, operation_id) is None, 20)
+        until(lambda: run_once(inst, provider, operation_id) is None, 20)
         agent.stop()
         thread.join(20)
