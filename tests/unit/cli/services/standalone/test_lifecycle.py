@@ -111,7 +111,7 @@ def test_a_script_that_does_not_confirm_is_shown_how(
     lock_file(settings).touch()
     monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
     assert lifecycle.remove(settings, argparse.Namespace(yes=False)) == 1
-    assert "say --yes" in capsys.readouterr().err
+    assert "add --yes" in capsys.readouterr().err
     assert lock_file(settings).exists()
 
 
