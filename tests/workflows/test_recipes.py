@@ -14,8 +14,16 @@ from tests.workflows.scenarios import ACTIVE, SCENARIOS, USED, Scenario
 from trove.engine import Operation, State, cancel
 from trove.engine.runner import CHECKPOINTS
 from trove.errors import Conflict, Failed, NotReady, Unavailable
-from trove.providers.base import ServerState, ServerView, view_of
+from trove.providers.base import (
+    ResizeState,
+    ServerState,
+    ServerView,
+    VolumeState,
+    VolumeView,
+    view_of,
+)
 from trove.providers.fake.compute import FakeCompute
+from trove.providers.fake.volumes import FakeVolumes
 from trove.services import instances
 from trove.services.instance_view import InstanceView
 from trove.testing import TaskFailure
@@ -547,3 +555,43 @@ def test_every_recipe_has_a_scenario() -> None:
     """A new recipe is not released untested."""
     tested = {*BY_NAME, "instance.delete", "instance.recover"}
     assert {recipe.name for recipe in RECIPES if recipe.name.startswith("instance.")} == tested
+
+
+def test_a_volume_that_the_infrastructure_cannot_make(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def view(volumes: FakeVolumes, name: str) -> VolumeView:
+        is_there = volumes.world.look("volume", name) is not None
+        state = VolumeState.FAILED if is_there else VolumeState.ABSENT
+        return VolumeView(state, "no space in the pool")
+
+    monkeypatch.setattr(FakeVolumes, "volume_view", view)
+    instance_id = cloud.order()
+    cloud.drain()
+    fault = cloud.show(instance_id).fault
+    assert fault.message == "the volume is failed: no space in the pool"
+
+
+def test_a_server_that_fails_while_it_is_stopped(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance_id = cloud.built()
+    lost = ServerView(ServerState.FAILED, "its host is gone")
+    views = lambda self, names: dict.fromkeys(names, lost)  # noqa: E731
+    monkeypatch.setattr(FakeCompute, "server_views", views)
+    instances.reboot(cloud.installation, cloud.caller, instance_id)
+    cloud.drain()
+    assert cloud.show(instance_id).fault.message == "the server is failed: its host is gone"
+
+
+def test_a_resize_that_the_infrastructure_cannot_do(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance_id = cloud.built()
+    failed = lambda self, name: ResizeState.FAILED  # noqa: E731
+    monkeypatch.setattr(FakeCompute, "resize_state", failed)
+    instances.resize_flavor(cloud.installation, cloud.caller, instance_id, "3")
+    cloud.drain()
+    view = cloud.show(instance_id)
+    assert view.fault.message.startswith("the infrastructure cannot resize the server")
+    assert view.row.flavor_id == "2"

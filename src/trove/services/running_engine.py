@@ -100,8 +100,8 @@ def dispatch_task(
     row = dispatch(
         engine.session, engine.row.id, task.kind, sealed=sealed, request_id=caller.request_id
     )
-    if task.event is not None:
-        note(caller, engine.session, engine.row, task.event, **payload)
+    assert task.event is not None, f"{task.kind} records no event"
+    note(caller, engine.session, engine.row, task.event, **payload)
     return Dispatched(task, row.id)
 
 
