@@ -44,7 +44,6 @@ check: environment
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/mypy --explicit-package-bases scripts benchmarks
 	$(VENV)/bin/lint-imports --no-logo
 	$(PYTHON) -m pytest -q -s -p no:cacheprovider tests/architecture
 	$(PYTHON) scripts/documentation.py --check
