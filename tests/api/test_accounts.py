@@ -14,7 +14,7 @@ from trove.protocol import Account, Accounts, DatabaseAccount, EngineState
 from trove.settings import Settings
 from trove.testing import TaskFailure
 
-MARIADB = {"datastore": {"type": "mariadb"}}
+MARIADB: dict[str, Any] = {"datastore": {"type": "mariadb"}}
 
 
 @pytest.fixture
@@ -38,32 +38,34 @@ def done(answer: Any, code: int = 202) -> None:
     assert answer.headers["content-type"] == "application/json"
 
 
-def refused(answer: Any, code: int, told: str) -> None:
+def refused(answer: Any, code: int, message: str) -> None:
     assert answer.status_code == code, answer.text
-    assert told in answer.text
+    assert message in answer.text
 
 
 def test_databases_are_made_listed_and_dropped(world: World, maria: str) -> None:
     base = f"/instances/{maria}/databases"
-    done(world.ask("POST", base, {"databases": [{"name": "b", "character_set": "utf8mb4"}]}))
-    done(world.ask("POST", base, {"database": {"name": "c", "charset": "utf8"}}))
+    done(world.request("POST", base, {"databases": [{"name": "b", "character_set": "utf8mb4"}]}))
+    done(world.request("POST", base, {"database": {"name": "c", "charset": "utf8"}}))
     assert [d["name"] for d in world.get(base)["databases"]] == ["app", "b", "c"]
-    done(world.ask("DELETE", f"{base}/b"))
+    done(world.request("DELETE", f"{base}/b"))
     assert [d["name"] for d in world.get(base)["databases"]] == ["app", "c"]
-    refused(world.ask("DELETE", f"{base}/b"), 404, "'b'")
-    refused(world.ask("DELETE", f"{base}/mysql"), 400, "reserved")
-    refused(world.ask("GET", f"{base}/app"), 501, "notImplemented")
-    refused(world.ask("POST", base, {"databases": [{"name": "app"}]}), 400, "exists")
-    refused(world.ask("POST", base, {"databases": [{"name": "x"}, {"name": "x"}]}), 400, "twice")
-    refused(world.ask("POST", base, {"databases": []}), 400, "databases")
-    refused(world.ask("POST", base, {"databases": ["x"]}), 400, "databases.0")
-    refused(world.ask("POST", base, [1]), 400, "dictionary")
+    refused(world.request("DELETE", f"{base}/b"), 404, "'b'")
+    refused(world.request("DELETE", f"{base}/mysql"), 400, "reserved")
+    refused(world.request("GET", f"{base}/app"), 501, "notImplemented")
+    refused(world.request("POST", base, {"databases": [{"name": "app"}]}), 400, "exists")
+    refused(
+        world.request("POST", base, {"databases": [{"name": "x"}, {"name": "x"}]}), 400, "twice"
+    )
+    refused(world.request("POST", base, {"databases": []}), 400, "databases")
+    refused(world.request("POST", base, {"databases": ["x"]}), 400, "databases.0")
+    refused(world.request("POST", base, [1]), 400, "dictionary")
 
 
 def test_pages_of_databases_and_users_go_round(world: World, maria: str) -> None:
     names = ["a%b", "z0@%", "z1", "\u00fc"]
     users = [{"name": name, "password": "p"} for name in names]
-    done(world.ask("POST", f"/instances/{maria}/users", {"users": users}))
+    done(world.request("POST", f"/instances/{maria}/users", {"users": users}))
     seen: list[str] = []
     path = f"/v1.0/red-project/instances/{maria}/users?limit=1"
     while path:
@@ -86,7 +88,7 @@ def test_links_may_be_followed_as_they_stand(world: World, datastore: str, kind:
     if kind == "users":
         names += ["a%b", "b%40c", "b%25", "q&r=s#t+u"]
     made = [{"name": name} | ({"password": "p"} if kind == "users" else {}) for name in names]
-    done(world.ask("POST", f"/instances/{instance}/{kind}", {kind: made}))
+    done(world.request("POST", f"/instances/{instance}/{kind}", {kind: made}))
     for limit in (1, 2, 3):
         seen: list[str] = []
         path = f"/v1.0/red-project/instances/{instance}/{kind}?limit={limit}"
@@ -135,17 +137,17 @@ def test_tenants_neither_see_nor_make_what_the_operator_keeps(tmp_path: Path) ->
     assert world.get(f"{base}/users") == {"users": [ann]}
     for name in ("watcher", "PROBE", "nagios"):
         user = {"users": [{"name": name, "password": "p"}]}
-        refused(world.ask("POST", f"{base}/users", user), 400, "users.name")
-        refused(world.ask("GET", f"{base}/users/{name}"), 400, "reserved")
-        refused(world.ask("DELETE", f"{base}/users/{name}"), 400, "reserved")
+        refused(world.request("POST", f"{base}/users", user), 400, "users.name")
+        refused(world.request("GET", f"{base}/users/{name}"), 400, "reserved")
+        refused(world.request("DELETE", f"{base}/users/{name}"), 400, "reserved")
     for name in ("watch", "Spare"):
         database = {"databases": [{"name": name}]}
-        refused(world.ask("POST", f"{base}/databases", database), 400, "databases.name")
-        refused(world.ask("DELETE", f"{base}/databases/{name}"), 400, "reserved")
-        refused(world.ask("PUT", f"{base}/users/ann/databases", database), 400, "reserved")
+        refused(world.request("POST", f"{base}/databases", database), 400, "databases.name")
+        refused(world.request("DELETE", f"{base}/databases/{name}"), 400, "reserved")
+        refused(world.request("PUT", f"{base}/users/ann/databases", database), 400, "reserved")
     order = {"name": "second", "flavorRef": 2, "volume": {"size": 1}, "databases": [{"name": "x"}]}
     order |= {"users": [{"name": "watcher", "password": "p"}]}
-    refused(world.ask("POST", "/instances", {"instance": order}), 400, "users.name")
+    refused(world.request("POST", "/instances", {"instance": order}), 400, "users.name")
     world.close()
 
 
@@ -157,20 +159,26 @@ def test_users_have_hosts_where_the_engine_knows_them(world: World, maria: str) 
         "databases": [{"name": "app"}],
     }
     assert world.get(f"{base}/bob")["user"]["host"] == "%"
-    refused(world.ask("GET", f"{base}/ann"), 404, "ann")
-    refused(world.ask("GET", f"{base}/root"), 400, "reserved")
-    done(world.ask("PUT", f"{base}/bob", {"user": {"host": "10.1.1.1", "password": "new"}}))
-    done(world.ask("PUT", f"{base}/bob@10.1.1.1", {"user": {"name": "bill"}}))
+    refused(world.request("GET", f"{base}/ann"), 404, "ann")
+    refused(world.request("GET", f"{base}/root"), 400, "reserved")
+    done(world.request("PUT", f"{base}/bob", {"user": {"host": "10.1.1.1", "password": "new"}}))
+    done(world.request("PUT", f"{base}/bob@10.1.1.1", {"user": {"name": "bill"}}))
     assert world.get(f"{base}/bill%4010%2e1%2e1%2e1")["user"]["name"] == "bill"
-    refused(world.ask("PUT", f"{base}/bill@10.1.1.1", {"user": {"name": ".."}}), 400, "user.name")
+    refused(
+        world.request("PUT", f"{base}/bill@10.1.1.1", {"user": {"name": ".."}}), 400, "user.name"
+    )
     target = {"user": {"name": "ann", "host": "10.0.0.%"}}
-    refused(world.ask("PUT", f"{base}/bill@10.1.1.1", target), 400, "exists")
-    refused(world.ask("PUT", f"{base}/bill@10.1.1.1", {"user": {}}), 400, "user")
-    refused(world.ask("PUT", f"{base}/bill@10.1.1.1", {"user": {"host": "x y"}}), 400, "user.host")
-    refused(world.ask("PUT", f"{base}/bill@10.1.1.1", {"user": {"name": "root"}}), 400, "user.name")
+    refused(world.request("PUT", f"{base}/bill@10.1.1.1", target), 400, "exists")
+    refused(world.request("PUT", f"{base}/bill@10.1.1.1", {"user": {}}), 400, "user")
+    refused(
+        world.request("PUT", f"{base}/bill@10.1.1.1", {"user": {"host": "x y"}}), 400, "user.host"
+    )
+    refused(
+        world.request("PUT", f"{base}/bill@10.1.1.1", {"user": {"name": "root"}}), 400, "user.name"
+    )
     long = {"user": {"password": "x" * 200}}
-    refused(world.ask("PUT", f"{base}/bill@10.1.1.1", long), 400, "user.password")
-    done(world.ask("DELETE", f"{base}/bill@10.1.1.1"))
+    refused(world.request("PUT", f"{base}/bill@10.1.1.1", long), 400, "user.password")
+    done(world.request("DELETE", f"{base}/bill@10.1.1.1"))
     assert len(world.get(base)["users"]) == 1
 
 
@@ -178,60 +186,62 @@ def test_users_without_hosts_may_have_an_at_in_their_names(world: World, postgre
     base = f"/instances/{postgres}/users"
     assert world.get(f"{base}/a@b")["user"]["host"] == "%"
     assert world.get(f"{base}/a@b@%25")["user"]["name"] == "a@b"
-    done(world.ask("PUT", f"{base}/a@b", {"user": {"name": "plain", "host": "%"}}))
+    done(world.request("PUT", f"{base}/a@b", {"user": {"name": "plain", "host": "%"}}))
     assert world.agents.received[-1].args == {"name": "a@b", "new_name": "plain"}
     host = {"users": [{"name": "c", "password": "p", "host": "10.0.0.1"}]}
-    refused(world.ask("POST", base, host), 400, "host")
+    refused(world.request("POST", base, host), 400, "host")
 
 
 def test_users_are_made_and_given_passwords(world: World, maria: str) -> None:
     base = f"/instances/{maria}/users"
-    done(world.ask("POST", f"{base}/sdk", {"users": {"name": "sdk", "password": "p"}}))
-    done(world.ask("PUT", base, {"users": [{"name": "sdk", "password": "changed"}]}))
+    done(world.request("POST", f"{base}/sdk", {"users": {"name": "sdk", "password": "p"}}))
+    done(world.request("PUT", base, {"users": [{"name": "sdk", "password": "changed"}]}))
     assert world.agents.of(maria).passwords["sdk"] == "changed"
-    refused(world.ask("PUT", base, {"users": [{"name": "no", "password": "p"}]}), 404, "no@%")
-    refused(world.ask("POST", base, {"users": [{"name": "sdk", "password": "p"}]}), 400, "exists")
+    refused(world.request("PUT", base, {"users": [{"name": "no", "password": "p"}]}), 404, "no@%")
+    refused(
+        world.request("POST", base, {"users": [{"name": "sdk", "password": "p"}]}), 400, "exists"
+    )
     unknown = {"users": [{"name": "u", "password": "p", "databases": [{"name": "no"}]}]}
-    refused(world.ask("POST", base, unknown), 400, "users.databases")
-    refused(world.ask("POST", base, {"users": [{"name": "u"}]}), 400, "users.0.password")
+    refused(world.request("POST", base, unknown), 400, "users.databases")
+    refused(world.request("POST", base, {"users": [{"name": "u"}]}), 400, "users.0.password")
 
 
 def test_grants_are_given_and_taken(world: World, maria: str) -> None:
     base = f"/instances/{maria}/users/bob/databases"
-    done(world.ask("PUT", base, {"databases": [{"name": "app"}]}))
+    done(world.request("PUT", base, {"databases": [{"name": "app"}]}))
     assert world.get(base) == {"databases": [{"name": "app"}]}
-    done(world.ask("DELETE", f"{base}/app"))
-    refused(world.ask("DELETE", f"{base}/app"), 404, "app")
-    refused(world.ask("PUT", base, {"databases": [{"name": "no"}]}), 404, "no")
-    refused(world.ask("PUT", base, {"databases": [{"name": "mysql"}]}), 400, "reserved")
+    done(world.request("DELETE", f"{base}/app"))
+    refused(world.request("DELETE", f"{base}/app"), 404, "app")
+    refused(world.request("PUT", base, {"databases": [{"name": "no"}]}), 404, "no")
+    refused(world.request("PUT", base, {"databases": [{"name": "mysql"}]}), 400, "reserved")
 
 
 def test_a_name_may_have_an_encoded_slash(world: World, maria: str) -> None:
-    answer = world.ask("DELETE", f"/instances/{maria}/databases/{quote('a/b', safe='')}")
+    answer = world.request("DELETE", f"/instances/{maria}/databases/{quote('a/b', safe='')}")
     refused(answer, 400, "a/b")
 
 
 def test_root_is_let_in_and_locked_out(world: World, postgres: str) -> None:
     base = f"/instances/{postgres}/root"
     assert world.get(base) == {"rootEnabled": False}
-    refused(world.ask("DELETE", base), 404, "never enabled")
-    user = world.ask("POST", base).json()["user"]
+    refused(world.request("DELETE", base), 404, "never enabled")
+    user = world.request("POST", base).json()["user"]
     assert (user["name"], len(user["password"])) == ("root", 36)
     assert world.agents.of(postgres).passwords["root"] == user["password"]
-    chosen = world.ask("POST", base, {"password": "chosen"}).json()["user"]
+    chosen = world.request("POST", base, {"password": "chosen"}).json()["user"]
     assert chosen["password"] == "chosen"
-    refused(world.ask("POST", base, {"password": "x" * 500}), 400, "password")
+    refused(world.request("POST", base, {"password": "x" * 500}), 400, "password")
     assert world.get(base) == {"rootEnabled": True}
     history = world.get(f"/mgmt/instances/{postgres}/root", who="admin")["root_history"]
     assert history["user"] == "rita"
-    done(world.ask("DELETE", base), 204)
+    done(world.request("DELETE", base), 204)
     kinds = [event["kind"] for event in world.get("/events", params={"kind": "root"})["events"]]
     assert kinds == ["root.disable", "root.enable", "root.enable"]
 
 
-def test_no_password_is_told_or_kept_readable(world: World, maria: str) -> None:
+def test_passwords_are_neither_shown_nor_stored_in_clear(world: World, maria: str) -> None:
     done(
-        world.ask(
+        world.request(
             "POST",
             f"/instances/{maria}/users",
             {"users": [{"name": "u", "password": "very-secret-indeed"}]},
@@ -247,17 +257,17 @@ def test_no_password_is_told_or_kept_readable(world: World, maria: str) -> None:
 )
 def test_the_agents_errors_are_answered(world: World, maria: str, kind: str, code: int) -> None:
     world.agents.failures["create_databases"] = TaskFailure("the engine says no", kind)
-    answer = world.ask("POST", f"/instances/{maria}/databases", {"databases": [{"name": "n"}]})
+    answer = world.request("POST", f"/instances/{maria}/databases", {"databases": [{"name": "n"}]})
     refused(answer, code, "the engine says no")
     assert ("databases: the engine" in answer.text) == (code == 400)
 
 
-def test_nothing_is_asked_of_an_engine_that_does_not_run(world: World, maria: str) -> None:
+def test_no_task_is_dispatched_to_a_stopped_engine(world: World, maria: str) -> None:
     world.agents.state = EngineState.STOPPED
     world.agents.run()
-    refused(world.ask("GET", f"/instances/{maria}/users"), 422, "stopped")
+    refused(world.request("GET", f"/instances/{maria}/users"), 422, "stopped")
     world.agents.state = EngineState.RUNNING
     world.agents.run()
     world.change_agent(maria, reported_at=None)
-    refused(world.ask("GET", f"/instances/{maria}/users"), 422, "silent")
-    refused(world.ask("GET", "/instances/none/users"), 404, "none")
+    refused(world.request("GET", f"/instances/{maria}/users"), 422, "silent")
+    refused(world.request("GET", "/instances/none/users"), 404, "none")

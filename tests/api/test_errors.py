@@ -83,7 +83,7 @@ def test_a_bad_order_is_refused(
     import json
 
     body = json.dumps({"instance": GOOD | {"datastore": {"type": "postgresql"}} | change})
-    answer = world.ask("POST", "/instances", content=body)
+    answer = world.request("POST", "/instances", content=body)
     assert answer.status_code == code, answer.text
     error = answer.json()[NAMES[code]]
     assert error["code"] == code
@@ -107,7 +107,7 @@ def test_a_bad_order_is_refused(
 def test_a_malformed_request_is_refused(
     world: World, content: str, headers: dict[str, str], code: int, name: str
 ) -> None:
-    answer = world.ask("POST", "/instances", content=content, headers=headers)
+    answer = world.request("POST", "/instances", content=content, headers=headers)
     assert answer.status_code == code, answer.text
     assert name in answer.text
     assert left_behind(world) == (0, 0, 0)
@@ -118,15 +118,15 @@ def test_a_body_without_a_known_length_is_limited_too(world: World) -> None:
         for _ in range(20):
             yield b"x" * 65536
 
-    answer = world.ask("POST", "/instances", content=chunks())
+    answer = world.request("POST", "/instances", content=chunks())
     assert (answer.status_code, list(answer.json())) == (413, ["overLimit"])
 
 
 def test_quota_excess_is_refused_and_leaves_nothing(world: World) -> None:
-    world.ask("PUT", f"/mgmt/quotas/{RED}", {"quotas": {"instances": 1}}, who="admin")
+    world.request("PUT", f"/mgmt/quotas/{RED}", {"quotas": {"instances": 1}}, who="admin")
     world.order()
     before = left_behind(world)
-    answer = world.ask("POST", "/instances", {"instance": GOOD})
+    answer = world.request("POST", "/instances", {"instance": GOOD})
     assert answer.status_code == 413
     assert "instances" in answer.json()["overLimit"]["message"]
     assert left_behind(world) == before
@@ -134,12 +134,13 @@ def test_quota_excess_is_refused_and_leaves_nothing(world: World) -> None:
 
 def test_a_busy_instance_is_left_alone(world: World) -> None:
     instance_id = world.order()
-    for action in ({"restart": {}}, {"resize": {"volume": {"size": 2}}}):
-        answer = world.ask("POST", f"/instances/{instance_id}/action", action)
+    actions: tuple[Any, ...] = ({"restart": {}}, {"resize": {"volume": {"size": 2}}})
+    for action in actions:
+        answer = world.request("POST", f"/instances/{instance_id}/action", action)
         assert (answer.status_code, list(answer.json())) == (422, ["unprocessableEntity"])
         assert instance_id in answer.text
     for path in ("databases", "users", "root"):
-        assert world.ask("GET", f"/instances/{instance_id}/{path}").status_code == 422
+        assert world.request("GET", f"/instances/{instance_id}/{path}").status_code == 422
 
 
 ACTIONS: list[tuple[Any, int, str]] = [
@@ -164,10 +165,10 @@ ACTIONS: list[tuple[Any, int, str]] = [
 def test_bad_actions_are_refused(world: World) -> None:
     instance_id = world.built()
     before = left_behind(world)
-    for body, code, told in ACTIONS:
-        answer = world.ask("POST", f"/instances/{instance_id}/action", body)
+    for body, code, message in ACTIONS:
+        answer = world.request("POST", f"/instances/{instance_id}/action", body)
         assert answer.status_code == code, (body, answer.text)
-        assert told in answer.text
+        assert message in answer.text
     assert left_behind(world) == before
 
 
@@ -183,13 +184,13 @@ CHANGES: list[tuple[Any, int, str]] = [
 
 def test_bad_changes_are_refused_and_good_ones_made(world: World) -> None:
     instance_id = world.built()
-    for change, code, told in CHANGES:
-        answer = world.ask("PATCH", f"/instances/{instance_id}", {"instance": change})
+    for change, code, message in CHANGES:
+        answer = world.request("PATCH", f"/instances/{instance_id}", {"instance": change})
         assert answer.status_code == code, (change, answer.text)
-        assert told in answer.text
+        assert message in answer.text
     access = {"is_public": True, "allowed_cidrs": ["10.0.0.0/8"]}
     for change in ({"name": "new"}, {"access": access}, {}, {"configuration": None}):
-        answer = world.ask("PUT", f"/instances/{instance_id}", {"instance": change})
+        answer = world.request("PUT", f"/instances/{instance_id}", {"instance": change})
         assert (answer.status_code, answer.content) == (202, b"")
         assert answer.headers["content-type"] == "application/json"
     shown = world.get(f"/instances/{instance_id}")["instance"]
@@ -199,35 +200,35 @@ def test_bad_changes_are_refused_and_good_ones_made(world: World) -> None:
 
 @pytest.mark.parametrize("limit", ["0", "-1", "x", "1.5", "\u0663"])
 def test_a_bad_limit_is_refused(world: World, limit: str) -> None:
-    answer = world.ask("GET", "/instances", params={"limit": limit})
+    answer = world.request("GET", "/instances", params={"limit": limit})
     assert (answer.status_code, "limit" in answer.text) == (400, True)
 
 
 def test_an_unknown_marker_is_not_found(world: World) -> None:
-    assert world.ask("GET", "/instances", params={"marker": "none"}).status_code == 404
+    assert world.request("GET", "/instances", params={"marker": "none"}).status_code == 404
 
 
 def test_unknown_routes_methods_and_characters(world: World) -> None:
-    assert list(world.ask("GET", "/nowhere").json()) == ["itemNotFound"]
-    answer = world.ask("DELETE", "/limits")
+    assert list(world.request("GET", "/nowhere").json()) == ["itemNotFound"]
+    answer = world.request("DELETE", "/limits")
     assert (answer.status_code, list(answer.json())) == (405, ["badMethod"])
-    assert world.ask("GET", "/instances/a%00b").status_code == 400
-    assert world.ask("GET", "/instances?marker=%00").status_code == 400
+    assert world.request("GET", "/instances/a%00b").status_code == 400
+    assert world.request("GET", "/instances?marker=%00").status_code == 400
 
 
-def test_too_many_requests_are_told_when_to_come_back(tmp_path: Any) -> None:
+def test_too_many_requests_get_a_retry_after(tmp_path: Any) -> None:
     world = World(tmp_path, lambda s: replace(s, api=replace(s.api, http_get_rate=2)))
     try:
-        first = world.ask("GET", "/limits")
+        first = world.request("GET", "/limits")
         assert first.headers["x-ratelimit-remaining"] == "1"
         rows = first.json()["limits"]
         assert rows[0]["verb"] == "ABSOLUTE"
         assert [r["remaining"] for r in rows if r["verb"] == "GET"] == [1]
-        world.ask("GET", "/limits")
-        refused = world.ask("GET", "/limits")
+        world.request("GET", "/limits")
+        refused = world.request("GET", "/limits")
         assert refused.status_code == 413
         assert refused.json()["overLimit"]["retryAfter"] == int(refused.headers["retry-after"])
-        assert world.ask("GET", "/limits", who="blue").status_code == 200
+        assert world.request("GET", "/limits", who="blue").status_code == 200
     finally:
         world.close()
 
@@ -238,20 +239,20 @@ def test_every_answer_bears_an_id_and_an_unforeseen_error_is_opaque(
     from trove.services import flavors
 
     def broken(inst: Any) -> None:
-        raise RuntimeError("the secret of the house")
+        raise RuntimeError("an internal secret")
 
     monkeypatch.setattr(flavors, "flavors", broken)
-    answer = world.ask("GET", "/flavors")
+    answer = world.request("GET", "/flavors")
     assert (answer.status_code, list(answer.json())) == (500, ["instanceFault"])
     assert "secret" not in answer.text
     assert answer.headers["x-openstack-request-id"] in answer.text
-    assert world.ask("GET", "/nowhere").headers["x-openstack-request-id"].startswith("req-")
+    assert world.request("GET", "/nowhere").headers["x-openstack-request-id"].startswith("req-")
 
 
 def test_a_metadata_database_that_does_not_answer_is_503(world: World) -> None:
     with world.database.engine.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE operations RENAME TO elsewhere")
-    answer = world.ask("GET", "/operations")
+    answer = world.request("GET", "/operations")
     assert answer.status_code == 503
     assert "retry-after" not in answer.headers, "python-troveclient takes it beside 413 alone"
 
@@ -272,7 +273,7 @@ def test_what_the_metadata_database_refuses_is_not_its_silence(
     assert b"secret" not in answer.body
 
 
-def test_a_full_disk_is_told_apart() -> None:
+def test_a_full_disk_has_its_own_error() -> None:
     answer = answer_to(OperationalError("", None, DiskFull()), "req-1")
     assert (answer.status, b"is full; make room" in answer.body) == (503, True)
 
@@ -282,6 +283,6 @@ def test_tasks_are_not_left_by_refused_account_changes(world: World) -> None:
     with world.database.session() as session:
         before = session.scalar(select(func.count()).select_from(Task))
     bad = {"databases": [{"name": "postgres"}]}
-    assert world.ask("POST", f"/instances/{instance_id}/databases", bad).status_code == 400
+    assert world.request("POST", f"/instances/{instance_id}/databases", bad).status_code == 400
     with world.database.session() as session:
         assert session.scalar(select(func.count()).select_from(Task)) == before

@@ -20,7 +20,7 @@ BODY = {"instance": {"name": "db", "flavorRef": "2", "volume": {"size": 1}}}
 
 
 def order(world: World, key: str, body: Any = BODY, **more: Any) -> Any:
-    return world.ask("POST", "/instances", body, headers={"Idempotency-Key": key}, **more)
+    return world.request("POST", "/instances", body, headers={"Idempotency-Key": key}, **more)
 
 
 def instances(world: World) -> int:
@@ -61,7 +61,7 @@ def test_a_request_that_failed_frees_its_key(world: World) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256])
-def test_a_key_that_can_not_be_kept_is_refused(world: World, key: str) -> None:
+def test_a_key_that_cannot_be_kept_is_refused(world: World, key: str) -> None:
     answer = order(world, key)
     assert (answer.status_code, "Idempotency-Key" in answer.text) == (400, True)
 
@@ -72,7 +72,7 @@ def test_too_large_a_body_is_refused(world: World) -> None:
             yield b"x" * 65536
 
     headers = {"Idempotency-Key": "k"}
-    answer = world.ask("POST", "/instances", content=chunks(), headers=headers)
+    answer = world.request("POST", "/instances", content=chunks(), headers=headers)
     assert answer.status_code == 413
 
 
@@ -105,9 +105,9 @@ def test_a_key_that_is_freed_just_now_is_still_being_served(
 
     looking = idempotency._claimed_before
 
-    def freed_meanwhile(*asked: Any) -> Any:
-        forget(*asked)
-        return looking(*asked)
+    def freed_meanwhile(*args: Any) -> Any:
+        forget(*args)
+        return looking(*args)
 
     monkeypatch.setattr(idempotency, "_claimed_before", freed_meanwhile)
     with pytest.raises(Conflict):
@@ -137,15 +137,15 @@ def test_an_order_that_was_cut_off_is_found_not_made_again(
     assert order(world, "k").json()["instance"]["id"] != found
 
 
-def test_another_user_of_the_project_is_not_told_the_answer(world: World) -> None:
-    """It may hold a password, and nobody has asked the policy whether he may have it."""
+def test_another_user_of_the_project_does_not_get_the_response(world: World) -> None:
+    """The response may contain a password, and policy has not been checked for that user."""
     path, headers = f"/instances/{world.built()}/root", {"Idempotency-Key": "k"}
-    first = world.ask("POST", path, {}, headers=headers)
+    first = world.request("POST", path, {}, headers=headers)
     assert first.status_code == 200, first.text
-    other = world.ask("POST", path, {}, headers=headers, who="red-reader")
+    other = world.request("POST", path, {}, headers=headers, who="red-reader")
     assert other.status_code == 422
     assert first.json()["user"]["password"] not in other.text
-    assert world.ask("POST", path, {}, headers=headers).content == first.content
+    assert world.request("POST", path, {}, headers=headers).content == first.content
 
 
 def test_an_unforeseen_failure_frees_the_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -40,15 +40,15 @@ def test_pages_follow_one_another_on_every_database(anywhere: World) -> None:
     seen: list[str] = []
     marker: str | None = None
     for path in ("/instances", "/instances/detail", "/instances"):
-        asked = {"limit": 2} | ({"marker": marker} if marker else {})
-        page = anywhere.get(path, params=asked)
+        params = {"limit": 2} | ({"marker": marker} if marker else {})
+        page = anywhere.get(path, params=params)
         seen += [shown["id"] for shown in page["instances"]]
         marker = seen[-1]
     assert seen == newest_first
     assert "links" not in page
 
 
-def test_a_list_shows_who_copies_whom(anywhere: World) -> None:
+def test_a_list_shows_replicas_and_their_sources(anywhere: World) -> None:
     source, *copies = [anywhere.order() for _ in range(3)]
     with anywhere.database.begin() as session:
         chosen = update(Instance).where(Instance.id.in_(copies))
@@ -63,25 +63,27 @@ def test_a_list_shows_who_copies_whom(anywhere: World) -> None:
     assert [copy["id"] for copy in left] == [copies[1]]
 
 
-def test_nobody_is_shown_less_than_what_was_written_before_he_asked(anywhere: World) -> None:
+def test_a_read_shows_every_earlier_write(anywhere: World) -> None:
     instance_id = anywhere.order(name="0")
     stop = threading.Event()
 
-    def keep_asking() -> None:
+    def keep_reading() -> None:
         while not stop.is_set():
             anywhere.get("/instances")
 
     with ThreadPoolExecutor(4) as pool:
-        askers = [pool.submit(keep_asking) for _ in range(4)]
+        readers = [pool.submit(keep_reading) for _ in range(4)]
         try:
             for number in range(1, 20):
                 change = {"instance": {"name": str(number)}}
-                assert anywhere.ask("PUT", f"/instances/{instance_id}", change).status_code == 202
+                assert (
+                    anywhere.request("PUT", f"/instances/{instance_id}", change).status_code == 202
+                )
                 assert anywhere.get("/instances")["instances"][0]["name"] == str(number)
         finally:
             stop.set()
-        for asker in askers:
-            asker.result()
+        for reader in readers:
+            reader.result()
 
 
 def test_a_long_page_is_read_as_a_short_one(tmp_path: Path) -> None:
@@ -97,7 +99,7 @@ def test_a_long_page_is_read_as_a_short_one(tmp_path: Path) -> None:
     world.close()
 
 
-def test_what_a_copy_is_asked_that_copies_can_not_do_here(world: World) -> None:
+def test_unsupported_actions_on_a_replica_are_refused(world: World) -> None:
     source, copy = world.built(), world.built()
     with world.database.begin() as session:
         session.execute(update(Instance).where(Instance.id == copy).values(replica_of=source))
@@ -105,7 +107,7 @@ def test_what_a_copy_is_asked_that_copies_can_not_do_here(world: World) -> None:
         (copy, "promote_to_replica_source"),
         (source, "eject_replica_source"),
     ):
-        answer = world.ask("POST", f"/instances/{instance_id}/action", {action: {}})
+        answer = world.request("POST", f"/instances/{instance_id}/action", {action: {}})
         assert answer.status_code == 501, answer.text
         assert action in answer.json()["notImplemented"]["message"]
 
@@ -119,7 +121,7 @@ def test_where_an_instance_lies_is_shown(world: World) -> None:
     assert (shown["locality"], shown["availability_zone"]) == ("affinity", "north")
 
 
-def test_a_fault_is_told_its_details_to_operators_only(world: World) -> None:
+def test_details_of_a_fault_are_shown_to_operators_only(world: World) -> None:
     instance_id = world.order()
     with world.database.begin() as session:
         chosen = update(Operation).where(Operation.subject_id == instance_id)
@@ -130,11 +132,11 @@ def test_a_fault_is_told_its_details_to_operators_only(world: World) -> None:
     assert seen["details"].startswith("instance.create ended failed; operation ")
 
 
-def test_who_may_reach_it_is_told_to_be_held_by_nothing(world: World) -> None:
+def test_access_rules_are_shown_as_unenforced(world: World) -> None:
     """Clients send `access` with every order: it is taken, and what it says is not pretended."""
     access = {"is_public": False, "allowed_cidrs": ["10.0.0.0/8"]}
-    told = world.get(f"/instances/{world.order(access=access)}")["instance"]["unenforced"]
-    assert [each.partition(":")[0] for each in told] == ["access.allowed_cidrs"]
+    message = world.get(f"/instances/{world.order(access=access)}")["instance"]["unenforced"]
+    assert [each.partition(":")[0] for each in message] == ["access.allowed_cidrs"]
     plain = world.get(f"/instances/{world.order(access={'is_public': False})}")
     assert plain["instance"]["unenforced"] == []
 
@@ -143,14 +145,14 @@ def statements_of(world: World, method: str, path: str, body: object = None) -> 
     """What one request executes in the metadata database, COMMIT and ROLLBACK included."""
     seen: list[str] = []
     engine = world.database.engine
-    listeners = {
+    listeners: dict[str, Callable[..., None]] = {
         "before_cursor_execute": lambda c, cursor, statement, *_: seen.append(statement),
         "commit": lambda c: seen.append("COMMIT"),
     }
     for name, listener in listeners.items():
         event.listen(engine, name, listener)
     try:
-        assert world.ask(method, path, body).status_code < 300
+        assert world.request(method, path, body).status_code < 300
     finally:
         for name, listener in listeners.items():
             event.remove(engine, name, listener)

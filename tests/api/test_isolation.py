@@ -1,4 +1,4 @@
-"""A project never sees another's anything: every route, asked from the other side."""
+"""No project can read or change another project: every route, called by another tenant."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Reds:
         self.secrets = (self.instance_id, self.operation_id, "reds-own", RED, "rita")
 
     def state(self) -> Any:
-        """All that a foreigner must not change."""
+        """Everything that another project must not change."""
         with self.world.database.session() as session:
             instance = session.execute(text("select * from instances")).all()
             tasks = session.execute(text("select id from tasks order by id")).all()
@@ -100,13 +100,15 @@ def test_another_project_sees_and_changes_nothing(reds: Reds) -> None:
     for method, path in routes(reds.world):
         if (method, path) == ("POST", "/instances"):
             continue
-        answer = reds.world.ask(method, filled(reds, path), body_of(reds, method, path), who="blue")
-        told = f"{method} {path}: {answer.status_code} {answer.text}"
-        assert answer.status_code < 500 or answer.status_code == 501, told
+        answer = reds.world.request(
+            method, filled(reds, path), body_of(reds, method, path), who="blue"
+        )
+        message = f"{method} {path}: {answer.status_code} {answer.text}"
+        assert answer.status_code < 500 or answer.status_code == 501, message
         if "{instance_id}" in path or "{operation_id}" in path or "{owner_id}" in path:
-            assert answer.status_code in {401, 403, 404}, told
+            assert answer.status_code in {401, 403, 404}, message
         if answer.status_code < 300:
-            assert not [secret for secret in reds.secrets if secret in answer.text], told
+            assert not [secret for secret in reds.secrets if secret in answer.text], message
     assert reds.state() == before
 
 
@@ -124,7 +126,7 @@ def test_no_route_is_served_under_another_projects_path(reds: Reds) -> None:
 
 
 @pytest.mark.parametrize("token", ["", "unknown", "nowhere"])
-def test_no_route_is_served_to_strangers(reds: Reds, token: str) -> None:
+def test_no_route_is_served_without_a_valid_token(reds: Reds, token: str) -> None:
     expected = 403 if token in PEOPLE else 401
     for method, path in routes(reds.world):
         answer = reds.world.client.request(
@@ -133,30 +135,30 @@ def test_no_route_is_served_to_strangers(reds: Reds, token: str) -> None:
             json=body_of(reds, method, path),
             headers={"X-Auth-Token": token} if token else {},
         )
-        told = f"{method} {path}: {answer.status_code} {answer.text}"
-        assert answer.status_code == expected, told
+        message = f"{method} {path}: {answer.status_code} {answer.text}"
+        assert answer.status_code == expected, message
 
 
 def test_readers_change_nothing(reds: Reds) -> None:
     before = reds.state()
     for method, path in routes(reds.world):
-        answer = reds.world.ask(
+        answer = reds.world.request(
             method, filled(reds, path), body_of(reds, method, path), who="red-reader"
         )
-        told = f"{method} {path}: {answer.status_code} {answer.text}"
+        message = f"{method} {path}: {answer.status_code} {answer.text}"
         if method != "GET":
-            assert answer.status_code in {401, 403}, told
+            assert answer.status_code in {401, 403}, message
         elif not path.startswith("/mgmt/") or "quotas" in path:
-            assert answer.status_code in {200, 400, 404, 501}, told
+            assert answer.status_code in {200, 400, 404, 501}, message
         else:
-            assert answer.status_code == 401, told
+            assert answer.status_code == 401, message
     assert reds.state() == before
 
 
 def test_management_is_for_administrators(reds: Reds) -> None:
     for method, path in routes(reds.world):
         if path.startswith("/mgmt/") and (method, path) != ("GET", "/mgmt/quotas/{owner_id}"):
-            answer = reds.world.ask(method, filled(reds, path), body_of(reds, method, path))
+            answer = reds.world.request(method, filled(reds, path), body_of(reds, method, path))
             assert answer.status_code == 401, f"{method} {path}: {answer.text}"
             assert "unauthorized" in answer.json()
 

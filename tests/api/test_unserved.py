@@ -58,8 +58,8 @@ def request(names: tuple[World, dict[str, str]], method: str, path: str, **known
     for name, value in (own | known).items():
         path = path.replace(f"{{{name}}}", value)
     who = "admin" if path.startswith("/mgmt/") else "red"
-    body = {} if method in {"POST", "PUT", "PATCH"} else None
-    return world.ask(method, path.replace("{", "").replace("}", ""), body, who=who)
+    body: Any = {} if method in {"POST", "PUT", "PATCH"} else None
+    return world.request(method, path.replace("{", "").replace("}", ""), body, who=who)
 
 
 @pytest.mark.parametrize(("path", "body"), EMPTY.items())

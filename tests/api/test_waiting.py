@@ -1,4 +1,4 @@
-"""An agent that hangs is waited for by those who ask it, and by nobody else."""
+"""Calls that wait for an agent that hangs do not delay other calls."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ def hung(monkeypatch: pytest.MonkeyPatch) -> HungAgents:
 
 def make_user(world: World, who: str, instance_id: str, number: int) -> Any:
     body = {"users": [{"name": f"u{number}", "password": "secret"}]}
-    return world.ask("POST", f"/instances/{instance_id}/users", body, who=who)
+    return world.request("POST", f"/instances/{instance_id}/users", body, who=who)
 
 
-def test_forty_slow_calls_stall_nobody(world: World, hung: HungAgents) -> None:
+def test_forty_slow_calls_delay_no_other(world: World, hung: HungAgents) -> None:
     owners = [("red", world.built()), ("red", world.built()), ("blue", world.built("blue"))]
-    asked = [(who, i, n) for who, i in owners for n in range(MOST_OF_INSTANCE - 1)]
-    assert len(asked) > THREADS_OF_THE_FRAMEWORK
-    with ThreadPoolExecutor(len(asked) + 8) as pool:
-        answers = [pool.submit(make_user, world, *each) for each in asked]
+    calls = [(who, i, n) for who, i in owners for n in range(MOST_OF_INSTANCE - 1)]
+    assert len(calls) > THREADS_OF_THE_FRAMEWORK
+    with ThreadPoolExecutor(len(calls) + 8) as pool:
+        answers = [pool.submit(make_user, world, *each) for each in calls]
         try:
-            until(lambda: len(hung.waited_for) == len(asked), 30, "not all of them wait")
+            until(lambda: len(hung.waited_for) == len(calls), 30, "not all of them wait")
             paths = ("", "/users", "/databases")
             for path in paths:
-                shown = pool.submit(world.ask, "GET", f"/instances/{owners[0][1]}{path}")
+                shown = pool.submit(world.request, "GET", f"/instances/{owners[0][1]}{path}")
                 assert shown.result(20).status_code == 200
             well = pool.submit(world.client.request, "GET", "/healthcheck")
             assert well.result(20).status_code == 200
@@ -61,7 +61,7 @@ def test_forty_slow_calls_stall_nobody(world: World, hung: HungAgents) -> None:
         assert {answer.result(30).status_code for answer in answers} == {202}
 
 
-def test_too_many_calls_of_one_instance_are_told_so(world: World, hung: HungAgents) -> None:
+def test_too_many_calls_of_one_instance_are_refused(world: World, hung: HungAgents) -> None:
     instance_id = world.built()
     with ThreadPoolExecutor(MOST_OF_INSTANCE + 1) as pool:
         many = range(MOST_OF_INSTANCE)
@@ -77,10 +77,10 @@ def test_too_many_calls_of_one_instance_are_told_so(world: World, hung: HungAgen
     assert make_user(world, "red", instance_id, 99).status_code == 202
 
 
-def test_what_was_made_last_is_shown_whoever_reads_his_answer_last(
+def test_the_newest_report_is_shown_in_whatever_order_answers_are_read(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first request sees its answer when the second one has got his already."""
+    """The first request reads its answer after the second one has read its own."""
     instance_id = world.built()
     await_answer = agents.await_answer
 

@@ -39,13 +39,13 @@ PEOPLE = {
     "admin": Caller(RED, "anna", roles=frozenset({"admin"}), is_admin=True),
     "nowhere": Caller("", "nora", roles=frozenset({"member"})),
 }
-RATES = dict.fromkeys(
+RATES: dict[str, Any] = dict.fromkeys(
     ("http_get_rate", "http_post_rate", "http_put_rate", "http_delete_rate"), 1_000_000
 ) | {"http_mgmt_post_rate": 1_000_000}
 
 
 class KnownPeople:
-    """An authenticator to whom the token is the name."""
+    """An authenticator for which the token is the name."""
 
     def authenticate(self, headers: Mapping[str, str]) -> Caller:
         caller = PEOPLE.get(headers.get("x-auth-token", ""))
@@ -106,8 +106,8 @@ class World:
         self.client.close()
         self.database.dispose()
 
-    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
-        """A request below the project of whoever asks; `who` is red unless told."""
+    def request(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
+        """A request below the project of the caller `who`, by default red."""
         who = more.pop("who", "red")
         headers = {"X-Auth-Token": who} | more.pop("headers", {})
         project = PEOPLE[who].project_id
@@ -117,14 +117,14 @@ class World:
 
     def get(self, path: str, **more: Any) -> Any:
         """The body of a GET that works."""
-        answer = self.ask("GET", path, **more)
+        answer = self.request("GET", path, **more)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def order(self, who: str = "red", **fields: Any) -> str:
         """An instance that is being built; its id."""
         body = {"name": "db", "flavorRef": "2", "volume": {"size": 1}} | fields
-        answer = self.ask("POST", "/instances", {"instance": body}, who=who)
+        answer = self.request("POST", "/instances", {"instance": body}, who=who)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["instance"]["id"])
 
@@ -160,7 +160,7 @@ class World:
         )
 
     def change_agent(self, instance_id: str, **columns: Any) -> None:
-        """What the agent last told, written over."""
+        """Overwrite columns of the last report."""
         with self.database.begin() as session:
             session.execute(update(Agent).where(Agent.instance_id == instance_id).values(**columns))
 

@@ -54,7 +54,7 @@ class Live:
         return f"{self.url}/v1.0/{self.project_id}"
 
     def with_password(self, name: str = "alice") -> dict[str, str]:
-        """The environment of somebody who signs in."""
+        """The environment of a user who signs in with a password."""
         return {
             "OS_AUTH_URL": self.auth_url,
             "OS_USERNAME": name,
@@ -67,7 +67,7 @@ class Live:
         }
 
     def with_token(self, admin: bool = False) -> dict[str, str]:
-        """The environment of somebody who has a token and asks no identity service."""
+        """The environment of a user with a token, without an identity service."""
         return {
             "OS_AUTH_TYPE": "admin_token",
             "OS_ENDPOINT": self.endpoint,

@@ -23,7 +23,7 @@ CLIENTS = Path(os.environ.get("TROVE_OSC_VENV") or ROOT / ".venv-clients")
 
 
 @pytest.fixture(scope="module")
-def live(tmp_path_factory: Any) -> Iterator[Live]:
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
     running = Live(tmp_path_factory.mktemp("live"))
     yield running
     running.close()
@@ -31,7 +31,7 @@ def live(tmp_path_factory: Any) -> Iterator[Live]:
 
 @dataclass(frozen=True)
 class Done:
-    """What one command line has left behind."""
+    """The result of one command line."""
 
     code: int
     out: str
@@ -44,7 +44,7 @@ class Done:
 
 
 class Shell:
-    """A client's own command line, kept in one process, for it takes seconds to start."""
+    """A client's own command line, kept in one process because it takes seconds to start."""
 
     def __init__(self, program: str, environ: dict[str, str], home: Path) -> None:
         self.process = subprocess.Popen(
@@ -75,5 +75,5 @@ def clients() -> Path:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: Any) -> Path:
-    return Path(tmp_path_factory.mktemp("home"))
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")

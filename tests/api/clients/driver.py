@@ -5,11 +5,12 @@ import importlib
 import io
 import json
 import sys
+from typing import Any
 
 MAINS = {"openstack": "openstackclient.shell", "trove": "troveclient.shell"}
 
 
-def run(main, words):
+def run(main: Any, words: list[str]) -> list[Any]:
     out, err = io.StringIO(), io.StringIO()
     sys.argv = ["client", *words]
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

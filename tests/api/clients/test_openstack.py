@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.support.live import Live
+from tests.support.waiting import until
 
 from .conftest import Shell
 
 
 @pytest.fixture(scope="module", params=["password", "token"])
-def openstack(request, live, clients, home):
+def openstack(
+    request: pytest.FixtureRequest, live: Live, clients: Path, home: Path
+) -> Iterator[Shell]:
     environ = live.with_password() if request.param == "password" else live.with_token()
     shell = Shell("openstack", environ, home)
     yield shell
@@ -18,49 +25,47 @@ def openstack(request, live, clients, home):
 
 
 @pytest.fixture(scope="module")
-def admin(live, clients, home):
+def admin(live: Live, clients: Path, home: Path) -> Iterator[Shell]:
     shell = Shell("openstack", live.with_token(admin=True), home)
     yield shell
     shell.close()
 
 
-def shown(shell, name):
-    return shell("database", "instance", "show", name, "-f", "json").json
+def shown(shell: Shell, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = shell("database", "instance", "show", name, "-f", "json").json
+    return found
 
 
-def await_status(shell, name, wanted):
-    deadline = time.monotonic() + 60
-    while shown(shell, name)["status"] != wanted:
-        assert time.monotonic() < deadline, shown(shell, name)
-        time.sleep(0.2)
+def await_status(shell: Shell, name: str, wanted: str) -> dict[str, Any]:
+    until(lambda: shown(shell, name)["status"] == wanted, f"{name} is {wanted}", interval=0.2)
     return shown(shell, name)
 
 
-def await_gone(shell, name):
-    deadline = time.monotonic() + 60
-    while name in [row["Name"] for row in rows(shell, "instance", "list")]:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+def await_gone(shell: Shell, name: str) -> None:
+    def is_gone() -> bool:
+        return name not in [row["Name"] for row in rows(shell, "instance", "list")]
+
+    until(is_gone, f"{name} is gone", interval=0.2)
 
 
-def rows(shell, *words):
+def rows(shell: Shell, *words: str) -> Any:
     return shell("database", *words, "-f", "json").json
 
 
-def works(shell, *words):
+def works(shell: Shell, *words: str) -> None:
     done = shell("database", *words)
     assert done.code == 0, done.err
 
 
-def refused(shell, *words):
-    """What the client tells of an error that the service gave."""
+def refused(shell: Shell, *words: str) -> str:
+    """What the client prints for an error of the service."""
     done = shell("database", *words)
     assert done.code == 1
     return done.err
 
 
 @pytest.fixture(scope="module")
-def pg(openstack):
+def pg(openstack: Shell) -> Iterator[dict[str, Any]]:
     """An instance as the tour in the documentation orders it."""
     line = (
         "database instance create pg --flavor 2 --size 1 --datastore postgresql "
@@ -73,7 +78,7 @@ def pg(openstack):
     await_gone(openstack, "pg")
 
 
-def test_instances(openstack, pg):
+def test_instances(openstack: Shell, pg: dict[str, Any]) -> None:
     (row,) = rows(openstack, "instance", "list")
     assert (row["ID"], row["Name"], row["Status"]) == (pg["id"], "pg", "ACTIVE")
     # Its size is what the other tests have made of it.
@@ -84,7 +89,7 @@ def test_instances(openstack, pg):
     works(openstack, "instance", "update", pg["id"], "--name", "pg")
 
 
-def test_actions(openstack, pg):
+def test_actions(openstack: Shell, pg: dict[str, Any]) -> None:
     works(openstack, "instance", "restart", "pg")
     await_status(openstack, "pg", "ACTIVE")
     works(openstack, "instance", "resize", "volume", "pg", "2")
@@ -96,7 +101,7 @@ def test_actions(openstack, pg):
     assert "not a replica" in refused(openstack, "instance", "promote", "pg")
 
 
-def test_databases(openstack, pg):
+def test_databases(openstack: Shell, pg: dict[str, Any]) -> None:
     works(openstack, "db", "create", "pg", "shop")
     assert {row["Name"] for row in rows(openstack, "db", "list", "pg")} == {"app", "shop"}
     assert "shop" in refused(openstack, "db", "create", "pg", "shop")
@@ -104,7 +109,7 @@ def test_databases(openstack, pg):
     assert {row["Name"] for row in rows(openstack, "db", "list", "pg")} == {"app"}
 
 
-def test_users(openstack, pg):
+def test_users(openstack: Shell, pg: dict[str, Any]) -> None:
     works(openstack, "user", "create", "pg", "clerk", "a-password", "--databases", "app")
     users = {row["Name"]: row for row in rows(openstack, "user", "list", "pg")}
     assert set(users) == {"app_user", "clerk"}
@@ -119,7 +124,7 @@ def test_users(openstack, pg):
     assert [row["Name"] for row in rows(openstack, "user", "list", "pg")] == ["app_user"]
 
 
-def test_root(openstack, pg):
+def test_root(openstack: Shell, pg: dict[str, Any]) -> None:
     assert rows(openstack, "root", "show", "pg")["is_root_enabled"] in (False, "False")
     enabled = rows(openstack, "root", "enable", "pg")
     assert enabled["password"]
@@ -127,7 +132,7 @@ def test_root(openstack, pg):
     works(openstack, "root", "disable", "pg")
 
 
-def test_catalog(openstack):
+def test_catalog(openstack: Shell) -> None:
     names = {row["Name"] for row in openstack("datastore", "list", "-f", "json").json}
     assert names == {"postgresql", "mariadb"}
     assert openstack("datastore", "show", "postgresql", "-f", "json").json["name"] == "postgresql"
@@ -142,7 +147,7 @@ def test_catalog(openstack):
     assert (limits.code, "max_instances" in limits.out) == (0, True)
 
 
-def test_what_does_not_exist_yet_is_said_honestly(openstack, pg):
+def test_what_is_not_served_is_empty_or_refused(openstack: Shell, pg: dict[str, Any]) -> None:
     assert rows(openstack, "backup", "list") == []
     assert rows(openstack, "configuration", "list") == []
     assert rows(openstack, "cluster", "list") == []
@@ -150,21 +155,21 @@ def test_what_does_not_exist_yet_is_said_honestly(openstack, pg):
     assert rows(openstack, "ssl", "show", "pg")["status"] == "on"
 
 
-def test_errors(openstack, pg):
-    assert "No instance" in refused(openstack, "instance", "show", "nobody")
-    assert "404" in refused(openstack, "user", "delete", "pg", "nobody")
+def test_errors(openstack: Shell, pg: dict[str, Any]) -> None:
+    assert "No instance" in refused(openstack, "instance", "show", "unknown")
+    assert "404" in refused(openstack, "user", "delete", "pg", "unknown")
     line = "instance create x --flavor 99 --size 1 --datastore postgresql"
     assert "99" in refused(openstack, *line.split())
 
 
-def test_quotas(admin, live):
+def test_quotas(admin: Shell, live: Live) -> None:
     quotas = {row["Resource"]: row for row in rows(admin, "quota", "show", live.project_id)}
     assert quotas["instances"]["Limit"] == 10
     updated = rows(admin, "quota", "update", live.project_id, "instances", "12")
     assert updated["instances"] == 12
 
 
-def test_administrators_reset_and_force(admin, pg):
+def test_administrators_reset_and_force(admin: Shell, pg: dict[str, Any]) -> None:
     works(admin, "instance", "reset", "status", pg["id"])
     line = "instance create doomed --flavor 2 --size 1 --datastore mariadb"
     works(admin, *line.split())
@@ -172,7 +177,9 @@ def test_administrators_reset_and_force(admin, pg):
     await_gone(admin, "doomed")
 
 
-def test_every_project_is_seen_by_administrators_alone(admin, openstack, pg):
+def test_only_administrators_see_every_project(
+    admin: Shell, openstack: Shell, pg: dict[str, Any]
+) -> None:
     found = rows(admin, "instance", "list", "--all-projects")
     assert pg["id"] in {row["ID"] for row in found}
     assert refused(openstack, "instance", "list", "--all-projects")

@@ -5,16 +5,28 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from tests.support.live import Live
+from tests.support.waiting import HANG
 from trove.cli.trove import main
 
 from .conftest import Done
 
+Trove = Callable[..., Done]
+
 
 @pytest.fixture(params=["password", "token"])
-def trove(request, live, monkeypatch, tmp_path, capsys):
+def trove(
+    request: pytest.FixtureRequest,
+    live: Live,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Trove:
     environ = live.with_password() if request.param == "password" else live.with_token()
     for name in ("HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
@@ -29,11 +41,11 @@ def trove(request, live, monkeypatch, tmp_path, capsys):
     return run
 
 
-def names(done, key="name"):
+def names(done: Done, key: str = "name") -> set[str]:
     return {each[key] for each in done.json}
 
 
-def test_the_whole_path(trove, live):
+def test_the_whole_path(trove: Trove, live: Live) -> None:
     line = "--json create mine 2 --size 1 --datastore postgresql --databases app"
     created = trove(*line.split(), "--users", "u:secret", "--wait")
     assert created.json["status"] == "ACTIVE"
@@ -72,13 +84,15 @@ def test_the_whole_path(trove, live):
     assert trove("--json", "list").json == []
 
 
-def test_forcing(trove):
+def test_forcing(trove: Trove) -> None:
     assert trove("create", "doomed", "2", "--size", "1", "--datastore", "mariadb").code == 0
     assert trove("force-delete", "doomed", "--wait").code == 0
     assert trove("--json", "list").json == []
 
 
-def test_resetting_is_for_administrators(trove, live, monkeypatch):
+def test_resetting_is_for_administrators(
+    trove: Trove, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
     created = trove("--json", "create", "odd", "2", "--size", "1", "--wait").json
     refused = trove("reset-status", "odd")
     assert refused.err.endswith("(HTTP 403)\n")
@@ -89,7 +103,7 @@ def test_resetting_is_for_administrators(trove, live, monkeypatch):
     assert trove("delete", "odd", "--wait").code == 0
 
 
-def test_the_catalog(trove, live):
+def test_the_catalog(trove: Trove, live: Live) -> None:
     assert names(trove("--json", "datastore-list")) == {"postgresql", "mariadb"}
     assert trove("datastore-show", "postgresql").code == 0
     assert names(trove("--json", "datastore-version-list", "postgresql")) == {"15"}
@@ -102,7 +116,9 @@ def test_the_catalog(trove, live):
 
 
 @pytest.mark.parametrize("trove", ["password"], indirect=True)
-def test_quotas_of_a_project_by_its_name(trove, live, monkeypatch):
+def test_quotas_of_a_project_by_its_name(
+    trove: Trove, live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert trove("--json", "quota-show", "demo").json == (
         trove("--json", "quota-show", live.project_id).json
     )
@@ -124,14 +140,14 @@ def test_quotas_of_a_project_by_its_name(trove, live, monkeypatch):
         ("create x 2 --size 1 --replica_count 2", 501),
     ],
 )
-def test_errors_have_the_code(trove, line, code):
+def test_errors_have_the_code(trove: Trove, line: str, code: int) -> None:
     done = trove(*line.split())
     assert done.code == 1
     assert done.err.startswith("ERROR: ")
     assert done.err.endswith(f"(HTTP {code})\n")
 
 
-def test_a_wrong_password(trove, live, monkeypatch):
+def test_a_wrong_password(trove: Trove, live: Live, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (live.with_password() | {"OS_PASSWORD": "wrong"}).items():
         monkeypatch.setenv(name, value)
     for name in ("OS_AUTH_TYPE", "OS_ENDPOINT", "OS_TOKEN"):
@@ -141,11 +157,11 @@ def test_a_wrong_password(trove, live, monkeypatch):
     assert "rejects alice" in done.err
 
 
-def test_the_authority_is_handed_out(trove):
+def test_the_authority_is_handed_out(trove: Trove) -> None:
     assert trove("ca-show").out.startswith("-----BEGIN CERTIFICATE-----")
 
 
-def test_an_application_credential(live, tmp_path):
+def test_an_application_credential(live: Live, tmp_path: Path) -> None:
     """As a process of its own, with nothing but the credential."""
     from trove.services.identity import NewCredential, create_credential
 
@@ -165,7 +181,7 @@ def test_an_application_credential(live, tmp_path):
         env=environ,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=HANG,
         check=False,
     )
     assert done.returncode == 0, done.stderr

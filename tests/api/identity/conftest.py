@@ -81,17 +81,17 @@ class Service:
     config: Path
     passwords: dict[str, str]
 
-    def manage(self, *words: str, told: str = "") -> str:
+    def manage(self, *words: str, text: str = "") -> str:
         start = "import sys; from trove.cli.manage import main; sys.exit(main())"
         command = [sys.executable, "-c", start, "--config-file", str(self.config)]
         done = subprocess.run(
-            [*command, *words], input=told, capture_output=True, text=True, check=False
+            [*command, *words], input=text, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     def environment(self, **changes: str) -> dict[str, str]:
-        """As of somebody who has sourced an openrc file."""
+        """As after sourcing an openrc file."""
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.config.parent),
@@ -126,7 +126,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     made.manage("db_sync")
     for project, user, role in (("shop", "anna", "member"), ("bank", "bert", "admin")):
         made.manage("project_create", project)
-        made.manage("user_create", user, "--project", project, "--role", role, told=PASSWORD)
+        made.manage("user_create", user, "--project", project, "--role", role, text=PASSWORD)
     log = (home / "log").open("wb")
     start = "import sys; from trove.cli.services import api; sys.exit(api())"
     process = subprocess.Popen(

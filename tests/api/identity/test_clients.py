@@ -80,7 +80,7 @@ def test_a_static_token(service: Service) -> None:
 
 
 @pytest.mark.parametrize("change", [{"OS_PASSWORD": "wrong"}, {"OS_PROJECT_NAME": "bank"}])
-def test_a_refusal_is_told(service: Service, change: dict[str, str]) -> None:
+def test_a_refusal_is_reported(service: Service, change: dict[str, str]) -> None:
     refused = run(service.as_user("anna", "shop") | change, "token", "issue")
     assert refused.returncode != 0
     assert "requires authentication" in refused.stderr

@@ -19,7 +19,7 @@ UNAUTHORIZED = {
 BASE = "https://db.example.org"
 
 
-def test_versions_are_told_to_everybody(keystone: Identity) -> None:
+def test_versions_need_no_token(keystone: Identity) -> None:
     for path in ("/identity", "/identity/"):
         answer = keystone.http("GET", path)
         assert answer.status_code == 300
@@ -69,10 +69,10 @@ def test_a_public_endpoint_may_bear_the_version(keystone: Identity) -> None:
     "user",
     [
         {"name": "alice", "domain": {"name": "Default"}, "password": "wrong password"},
-        {"name": "nobody", "domain": {"name": "Default"}, "password": PASSWORD},
+        {"name": "unknown", "domain": {"name": "Default"}, "password": PASSWORD},
         {"name": "alice", "domain": {"name": "Elsewhere"}, "password": PASSWORD},
         {"name": "alice", "domain": {"id": "elsewhere"}, "password": PASSWORD},
-        {"id": "nobody", "password": PASSWORD},
+        {"id": "unknown", "password": PASSWORD},
     ],
 )
 def test_every_wrong_login_has_the_same_answer(keystone: Identity, user: dict[str, Any]) -> None:
@@ -117,7 +117,7 @@ def test_scopes_that_are_not_to_be_had(keystone: Identity, scope: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("identity", "status", "told"),
+    ("identity", "status", "message"),
     [
         ({"methods": []}, 400, "auth.identity.methods"),
         ({"methods": ["password"]}, 400, "auth.identity.password: is missing"),
@@ -141,12 +141,12 @@ def test_scopes_that_are_not_to_be_had(keystone: Identity, scope: Any) -> None:
         ),
     ],
 )
-def test_a_malformed_login_is_told_where(
-    keystone: Identity, identity: dict[str, Any], status: int, told: str
+def test_a_malformed_login_names_the_field(
+    keystone: Identity, identity: dict[str, Any], status: int, message: str
 ) -> None:
     answer = keystone.call("POST", "/auth/tokens", body={"auth": {"identity": identity}})
     assert answer.status_code == status
-    assert told in answer.json()["error"]["message"]
+    assert message in answer.json()["error"]["message"]
     assert answer.json()["error"]["code"] == status
 
 
@@ -253,27 +253,28 @@ def test_a_password_is_changed_by_who_knows_it(keystone: Identity) -> None:
 def test_application_credentials(keystone: Identity) -> None:
     token = keystone.login("alice", "blue")
     path = f"/users/{keystone.people.alice}/application_credentials"
-    asked: dict[str, Any] = {
+    wanted: dict[str, Any] = {
         "name": "job",
         "description": "nightly",
         "roles": [{"name": "admin"}],
         "expires_at": "2026-06-01T00:00:00",
     }
-    made = keystone.call("POST", path, token, {"application_credential": asked})
+    made = keystone.call("POST", path, token, {"application_credential": wanted})
     assert made.status_code == 201
-    told = made.json()["application_credential"]
-    secret = told.pop("secret")
-    assert told["expires_at"] == "2026-06-01T00:00:00.000000"
-    assert told["project_id"] == keystone.people.blue
+    credential = made.json()["application_credential"]
+    secret = credential.pop("secret")
+    assert credential["expires_at"] == "2026-06-01T00:00:00.000000"
+    assert credential["project_id"] == keystone.people.blue
     assert (
-        keystone.call("GET", f"{path}/{told['id']}", token).json()["application_credential"] == told
+        keystone.call("GET", f"{path}/{credential['id']}", token).json()["application_credential"]
+        == credential
     )
     listed = keystone.call("GET", f"{path}?name=job", token).json()["application_credentials"]
-    assert listed == [told]
-    again = keystone.call("POST", path, token, {"application_credential": asked})
+    assert listed == [credential]
+    again = keystone.call("POST", path, token, {"application_credential": wanted})
     assert again.status_code == 409
     for proof in (
-        {"id": told["id"], "secret": secret},
+        {"id": credential["id"], "secret": secret},
         {"name": "job", "user": {"id": keystone.people.alice}, "secret": secret},
         {"name": "job", "user": {"name": "alice", "domain": {"id": "default"}}, "secret": secret},
     ):
@@ -284,19 +285,19 @@ def test_application_credentials(keystone: Identity) -> None:
     restricted = answer.headers["X-Subject-Token"]
     another = {"application_credential": {"name": "another"}}
     assert keystone.call("POST", path, restricted, another).status_code == 403
-    assert keystone.call("DELETE", f"{path}/{told['id']}", restricted).status_code == 403
-    assert keystone.call("DELETE", f"{path}/{told['id']}", token).status_code == 204
-    assert keystone.call("GET", f"{path}/{told['id']}", token).status_code == 404
+    assert keystone.call("DELETE", f"{path}/{credential['id']}", restricted).status_code == 403
+    assert keystone.call("DELETE", f"{path}/{credential['id']}", token).status_code == 204
+    assert keystone.call("GET", f"{path}/{credential['id']}", token).status_code == 404
     assert keystone.call("GET", "/auth/catalog", restricted).status_code == 401
 
 
-def test_who_can_not_make_credentials(keystone: Identity) -> None:
-    asked = {"application_credential": {"name": "job"}}
+def test_who_may_not_create_credentials(keystone: Identity) -> None:
+    wanted = {"application_credential": {"name": "job"}}
     others = f"/users/{keystone.people.bob}/application_credentials"
     admin = keystone.login("alice", "blue")
-    assert keystone.call("POST", others, admin, asked).status_code == 403
+    assert keystone.call("POST", others, admin, wanted).status_code == 403
     own = f"/users/{keystone.people.carol}/application_credentials"
-    answer = keystone.call("POST", own, keystone.login("carol"), asked)
+    answer = keystone.call("POST", own, keystone.login("carol"), wanted)
     assert answer.status_code == 403
     assert "the project of the token" in answer.json()["error"]["message"]
     rules = {"application_credential": {"name": "job", "access_rules": [{"method": "GET"}]}}
