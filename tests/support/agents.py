@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,6 +51,9 @@ class Shelf:
 
     def availability_zones(self) -> list[str]:
         return []
+
+    def check_nics(self, nics: Sequence[Mapping[str, str]]) -> None:
+        """Any will do: no server is made."""
 
 
 def installation_in(directory: Path, url: str | None = None, **conductor: Any) -> Installation:
@@ -181,7 +184,7 @@ def conductor_in(
     directory: Path, address: str | None = None, **options: Any
 ) -> Iterator[Conductor]:
     address = address or slot.address(72)
-    options = {"bind_host": address, "bind_port": slot.free_port(address)} | options
+    options = {"bind_host": address, "bind_port": slot.free_port(address), **options}
     conductor = Conductor(installation_in(directory, **options))
     conductor.start()
     try:

@@ -12,6 +12,7 @@ import threading
 import time
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
+from typing import Self
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -49,10 +50,11 @@ def skew_the_clock(seconds: float) -> None:
 
     class Skewed(datetime):
         @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:
-            return datetime.now(tz) + timedelta(seconds=seconds)
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            now = datetime.now(tz) + timedelta(seconds=seconds)
+            return cls.fromtimestamp(now.timestamp(), tz)
 
-    trove.db.datetime = Skewed  # type: ignore[misc,attr-defined]
+    trove.db.datetime = Skewed  # type: ignore[attr-defined]
     honest = time.time
     time.time = lambda: honest() + seconds
 

@@ -152,7 +152,7 @@ class Cloud:
 
     def order(self, **fields: Any) -> str:
         """An instance that is being built; its id."""
-        known = {"name": "db", "flavor_id": "2", "volume_size": 1}
+        known: dict[str, Any] = {"name": "db", "flavor_id": "2", "volume_size": 1}
         order = InstanceOrder(**(known | fields))
         return instances.create(self.installation, self.caller, order).row.id
 

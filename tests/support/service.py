@@ -58,7 +58,8 @@ class Service:
 
     @property
     def url(self) -> str:
-        return f"http://{self.server.server_address[0]}:{self.server.server_port}"
+        host, port = self.server.socket.getsockname()
+        return f"http://{host}:{port}"
 
     @property
     def endpoint(self) -> str:

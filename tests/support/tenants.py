@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.support.engines import query
 from trove.protocol import Account, DatabaseAccount
 from trove.testing.engines import Engine
@@ -30,7 +32,7 @@ def other_tables(engine: Engine, names: list[str], owner: str, password: str = "
         query(engine, "CREATE TABLE t (x int)", user=owner, password=password, database=name)
 
 
-def outside_transaction(engine: Engine, text: str, **who: str) -> None:
+def outside_transaction(engine: Engine, text: str, **who: Any) -> None:
     """A statement that no transaction may contain, such as CREATE DATABASE."""
     link = engine.connect(**who)
     link.autocommit = True

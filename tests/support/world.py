@@ -252,7 +252,7 @@ class World:
 
 def repeated_effects(session: Session) -> list[tuple[str, str]]:
     counted = select(Effect.operation_id, Effect.step).group_by(Effect.operation_id, Effect.step)
-    return [tuple(row) for row in session.execute(counted.having(func.count() > 1))]
+    return [(row[0], row[1]) for row in session.execute(counted.having(func.count() > 1))]
 
 
 def _active() -> Any:

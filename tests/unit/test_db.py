@@ -185,11 +185,15 @@ def test_skip_locked_is_used_where_it_exists(database: Database, database_url: s
     ],
 )
 def test_old_servers_do_not_skip_locked_rows(
-    url: str, version: tuple[int, ...] | None, maria: bool, expected: bool
+    monkeypatch: pytest.MonkeyPatch,
+    url: str,
+    version: tuple[int, ...] | None,
+    maria: bool,
+    expected: bool,
 ) -> None:
     database = Database(url)
-    database.engine.dialect.server_version_info = version  # type: ignore[attr-defined]
-    database.engine.dialect.is_mariadb = maria  # type: ignore[attr-defined]
+    monkeypatch.setattr(database.engine.dialect, "server_version_info", version)
+    monkeypatch.setattr(database.engine.dialect, "is_mariadb", maria, raising=False)
     assert database.skips_locked is expected
 
 

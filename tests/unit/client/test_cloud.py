@@ -26,13 +26,13 @@ clouds:
 
 
 @pytest.fixture(autouse=True)
-def nowhere(tmp_path, monkeypatch):
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")
 
 
 @pytest.fixture
-def environ(tmp_path) -> dict[str, str]:
+def environ(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path / "home")}
 
 
@@ -41,7 +41,7 @@ def put(place: Path, text: str = FILE) -> None:
     place.write_text(text)
 
 
-def test_options_take_precedence_over_the_environment():
+def test_options_take_precedence_over_the_environment() -> None:
     environ = {"OS_AUTH_URL": "http://env", "OS_TENANT_NAME": "demo", "OS_USERNAME": "alice"}
     cloud = cloud_of({"auth_url": "http://option", "username": None}, environ)
     assert (cloud.auth_url, cloud.project_name, cloud.username) == (
@@ -51,12 +51,12 @@ def test_options_take_precedence_over_the_environment():
     )
 
 
-def test_nothing_at_all_is_explained(environ):
+def test_nothing_at_all_is_explained(environ: dict[str, str]) -> None:
     with pytest.raises(Misconfigured, match="Set OS_AUTH_URL.*--os-cloud NAME"):
         cloud_of({}, environ)
 
 
-def test_our_own_file_is_the_default(environ, tmp_path):
+def test_our_own_file_is_the_default(environ: dict[str, str], tmp_path: Path) -> None:
     put(tmp_path / "home/.config/trove/clouds.yaml")
     put(Path("clouds.yaml"), "clouds: {trove: {auth: {auth_url: 'http://here'}}}")
     cloud = cloud_of({}, environ)
@@ -69,18 +69,18 @@ def test_our_own_file_is_the_default(environ, tmp_path):
     )
 
 
-def test_the_only_cloud_of_a_usual_file_is_the_next_choice(environ):
+def test_the_only_cloud_of_a_usual_file_is_the_next_choice(environ: dict[str, str]) -> None:
     put(Path("clouds.yaml"), "clouds: {mine: {auth: {auth_url: 'http://here'}}}")
     assert cloud_of({"region_name": "R"}, environ) == Cloud(auth_url="http://here", region_name="R")
 
 
-def test_of_several_none_is_chosen(environ):
+def test_of_several_none_is_chosen(environ: dict[str, str]) -> None:
     put(Path("clouds.yaml"), FILE.replace("trove:", "third:", 1))
     with pytest.raises(Misconfigured):
         cloud_of({}, environ)
 
 
-def test_a_cloud_by_name_from_any_file(environ, tmp_path):
+def test_a_cloud_by_name_from_any_file(environ: dict[str, str], tmp_path: Path) -> None:
     put(tmp_path / "home/.config/openstack/clouds.yaml")
     cloud = cloud_of({"os_cloud": "other"}, environ)
     assert cloud == Cloud(
@@ -98,43 +98,43 @@ def test_a_cloud_by_name_from_any_file(environ, tmp_path):
     assert cloud.public == "internal"
 
 
-def test_the_environment_names_cloud_and_file(environ, tmp_path):
+def test_the_environment_names_cloud_and_file(environ: dict[str, str], tmp_path: Path) -> None:
     put(tmp_path / "elsewhere.yaml")
     environ |= {"OS_CLOUD": "trove", "OS_CLIENT_CONFIG_FILE": str(tmp_path / "elsewhere.yaml")}
     assert cloud_of({}, environ).auth_url == "http://own"
 
 
-def test_secrets_may_be_in_a_separate_file(environ):
+def test_secrets_may_be_in_a_separate_file(environ: dict[str, str]) -> None:
     put(Path("clouds.yaml"), "clouds: {a: {auth: {auth_url: 'http://a', username: u}}}")
     put(Path("secure.yaml"), "clouds: {a: {auth: {password: hidden}}}")
     cloud = cloud_of({"os_cloud": "a"}, environ)
     assert (cloud.username, cloud.password) == ("u", "hidden")
 
 
-def test_the_error_for_an_unknown_cloud_lists_the_known_ones(environ):
+def test_the_error_for_an_unknown_cloud_lists_the_known_ones(environ: dict[str, str]) -> None:
     put(Path("clouds.yaml"))
     with pytest.raises(Misconfigured, match=r"name 'x'; there are: trove, other\."):
         cloud_of({"os_cloud": "x"}, environ)
 
 
-def test_without_any_file_there_is_none(environ):
+def test_without_any_file_there_is_none(environ: dict[str, str]) -> None:
     with pytest.raises(Misconfigured, match="there are none"):
         cloud_of({"os_cloud": "x"}, environ)
 
 
-def test_a_damaged_file_is_named(environ):
+def test_a_damaged_file_is_named(environ: dict[str, str]) -> None:
     put(Path("clouds.yaml"), "clouds: [")
     with pytest.raises(Misconfigured, match=r"clouds\.yaml is not valid YAML"):
         cloud_of({}, environ)
 
 
-def test_a_file_that_cannot_be_read_is_named(environ):
+def test_a_file_that_cannot_be_read_is_named(environ: dict[str, str]) -> None:
     Path("clouds.yaml").mkdir()
     with pytest.raises(Misconfigured, match=r"clouds\.yaml cannot be read"):
         cloud_of({}, environ)
 
 
-def test_another_file_counts_as_none(environ):
+def test_another_file_counts_as_none(environ: dict[str, str]) -> None:
     put(Path("clouds.yaml"), "[1, 2]")
     with pytest.raises(Misconfigured, match="No cloud is configured"):
         cloud_of({}, environ)

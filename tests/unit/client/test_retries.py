@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from tests.support.service import Reply
+from tests.support.service import Reply, Service
 from trove.client.errors import HttpError
+from trove.client.session import Session
 
 TEXT = "Only 5 GET request(s) can be made to * every minute."
 GOOD = Reply(200, {"instances": []})
@@ -24,7 +28,7 @@ class Pauses:
         self.slept: list[float] = []
 
     @property
-    def hooks(self):
+    def hooks(self) -> dict[str, Any]:
         return {"notice": self.notices.append, "sleep": self.slept.append}
 
 
@@ -34,33 +38,41 @@ def pauses() -> Pauses:
 
 
 @pytest.fixture
-def patient(service, open_session, pauses):
+def patient(service: Service, open_session: Callable[..., Session], pauses: Pauses) -> Session:
     return open_session(endpoint=service.endpoint, token="t", pauses=pauses.hooks)
 
 
 @pytest.mark.parametrize("status", [413, 429])
-def test_a_get_waits_as_long_as_requested(service, patient, pauses, status):
+def test_a_get_waits_as_long_as_requested(
+    service: Service, patient: Session, pauses: Pauses, status: int
+) -> None:
     service.on("GET", "/instances", limited(12, status), limited(3, status), GOOD)
     assert patient.get("/instances") == {"instances": []}
     assert pauses.slept == [12, 3]
     assert pauses.notices[0] == f"{TEXT} Trying again in 12 s."
 
 
-def test_after_the_last_attempt_it_is_an_error(service, patient, pauses):
+def test_after_the_last_attempt_it_is_an_error(
+    service: Service, patient: Session, pauses: Pauses
+) -> None:
     service.on("GET", "/instances", limited())
     with pytest.raises(HttpError, match=r"try again in 12 s. \(HTTP 413\)"):
         patient.get("/instances")
     assert pauses.slept == [12, 12]
 
 
-def test_a_long_wait_is_an_error_at_once(service, patient, pauses):
+def test_a_long_wait_is_an_error_at_once(
+    service: Service, patient: Session, pauses: Pauses
+) -> None:
     service.on("GET", "/instances", limited(61))
     with pytest.raises(HttpError, match=r"Nothing was done; try again in 61 s\."):
         patient.get("/instances")
     assert pauses.slept == []
 
 
-def test_anything_but_a_get_is_not_repeated(service, patient, pauses):
+def test_anything_but_a_get_is_not_repeated(
+    service: Service, patient: Session, pauses: Pauses
+) -> None:
     service.on("POST", "/instances", limited())
     with pytest.raises(HttpError, match=r"every minute. Nothing was done; try again in 12 s\."):
         patient.post("/instances", {})
@@ -68,14 +80,16 @@ def test_anything_but_a_get_is_not_repeated(service, patient, pauses):
 
 
 @pytest.mark.parametrize("header", [{}, {"Retry-After": "soon"}])
-def test_a_quota_is_no_rate(service, patient, pauses, header):
+def test_a_quota_is_no_rate(
+    service: Service, patient: Session, pauses: Pauses, header: dict[str, str]
+) -> None:
     service.on("GET", "/instances", Reply(413, {"overLimit": {"message": "Full."}}, header))
     with pytest.raises(HttpError, match=r"^Full. \(HTTP 413\)$"):
         patient.get("/instances")
     assert pauses.slept == []
 
 
-def test_a_busy_service_is_tried_again(service, patient, pauses):
+def test_a_busy_service_is_tried_again(service: Service, patient: Session, pauses: Pauses) -> None:
     busy = {"serviceUnavailable": {"message": "The metadata database does not answer."}}
     refusal = Reply(503, busy, {"Retry-After": "5"})
     service.on("GET", "/instances", refusal, Reply(503), GOOD)

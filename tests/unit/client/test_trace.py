@@ -8,7 +8,7 @@ import io
 from trove.client.trace import Trace, masked
 
 
-def test_an_exchange_as_curl_lines():
+def test_an_exchange_as_curl_lines() -> None:
     stream = io.StringIO()
     trace = Trace(stream)
     trace.request("POST", "http://t/x", {"X-Auth-Token": "tok"}, {"users": [{"password": "pw"}]})
@@ -25,18 +25,18 @@ def test_an_exchange_as_curl_lines():
     assert last == "RESP: [202] "
 
 
-def test_silence():
+def test_silence() -> None:
     Trace().request("GET", "u", {}, None)
     Trace().answer(200, {}, None)
 
 
-def test_a_token_in_a_body_is_masked():
+def test_a_token_in_a_body_is_masked() -> None:
     assert masked({"identity": {"methods": ["token"], "token": {"id": "t"}}}) == {
         "identity": {"methods": ["token"], "token": {"id": "***"}}
     }
 
 
-def test_a_way_to_sign_in_is_no_secret():
+def test_a_way_to_sign_in_is_no_secret() -> None:
     assert masked({"password": {"user": {"password": "x"}}}) == {
         "password": {"user": {"password": "***"}}
     }

@@ -300,7 +300,7 @@ def test_a_held_call_names_what_is_withdrawn_to_an_agent_that_accepts_it(
         operation = session.get_one(Operation, operation_id)
         task_id = dispatch(session, instance, "run_until", operation=operation).id
     answers: list[tuple[int, Any]] = []
-    words = {"busy": [task_id], "accepts_withdrawal": True}
+    words: dict[str, Any] = {"busy": [task_id], "accepts_withdrawal": True}
     waiting = threading.Thread(target=lambda: answers.append(agent.sync(hold=20, **words)))
     waiting.start()
     until(lambda: agent_row(inst, instance).reported_at)
@@ -317,7 +317,7 @@ def test_what_an_agent_ends_itself_wakes_no_call(
     inst = conductor.installation
     task_id = ask(inst, instance, "stop")
     answers: list[tuple[int, Any]] = []
-    words = {"busy": [task_id], "accepts_withdrawal": True}
+    words: dict[str, Any] = {"busy": [task_id], "accepts_withdrawal": True}
     waiting = threading.Thread(target=lambda: answers.append(agent.sync(hold=1, **words)))
     begun = time.monotonic()
     waiting.start()

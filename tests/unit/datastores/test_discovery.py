@@ -114,7 +114,8 @@ def test_packages_elsewhere_add_datastores_and_replace_none(
     monkeypatch.syspath_prepend(tmp_path)
     datastores.cache_clear()
     try:
-        assert datastore_of("elsewhere") == "theirs"
+        found: object = datastore_of("elsewhere")
+        assert found == "theirs"
         assert datastore_of("postgresql") is datastores()["postgresql"]
         assert manifest_of("postgresql") is POSTGRESQL
     finally:

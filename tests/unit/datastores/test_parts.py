@@ -69,13 +69,12 @@ class Nothing:
 
 
 def make(**parts: Callable[..., Any]) -> Datastore:
-    return Datastore(
-        datastore_of("postgresql").manifest, **{"driver": lambda spec: Nothing(), **parts}
-    )
+    makers: dict[str, Any] = {"driver": lambda spec: Nothing(), **parts}
+    return Datastore(datastore_of("postgresql").manifest, **makers)
 
 
 def test_parts_are_made_once_and_missing_ones_are_not_supported(tmp_path: Path) -> None:
-    folders = dict.fromkeys(("binaries", "data", "run", "config", "logs"), tmp_path)
+    folders: dict[str, Any] = dict.fromkeys(("binaries", "data", "run", "config", "logs"), tmp_path)
     spec = EngineSpec(
         manager="postgresql", address="127.0.0.1", port=1, memory=256, vcpus=1, **folders
     )

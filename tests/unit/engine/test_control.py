@@ -114,16 +114,22 @@ def test_a_cancel_follows_an_operation_that_went_on_since_it_was_read(world: Wor
 
 
 class Pursued:
-    """A clock that is first asked between the look and the turn: then the operation goes on."""
+    """A clock that is first read between the look and the turn: then the operation goes on."""
 
     def __init__(self, world: World) -> None:
-        self.world, self.asked = world, False
+        self.world, self.was_read = world, False
 
     def now(self, session: object) -> datetime:
-        if not self.asked:
-            self.asked = True
+        if not self.was_read:
+            self.was_read = True
             self.world.runner().run_once(lambda: False)
         return self.world.clock.now()
+
+    def given(self, database_time: datetime) -> datetime:
+        return self.world.clock.given(database_time)
+
+    def stamp(self) -> datetime:
+        return self.world.clock.stamp()
 
 
 def test_a_cancel_catches_up_with_an_operation_that_goes_on(world: World) -> None:

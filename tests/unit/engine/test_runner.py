@@ -19,8 +19,10 @@ from trove.engine.runner import StepDone
 from trove.errors import Failed
 
 
-def recipe_of(action: Callable[[Context], Wait | None], **options: float) -> Workflow[Context]:
-    return Workflow("made.up", "BUILD", (step(**options)(action),))
+def recipe_of(
+    action: Callable[[Context], Wait | None], attempts: int = 8, timeout: float = 600.0
+) -> Workflow[Context]:
+    return Workflow("made.up", "BUILD", (step(attempts=attempts, timeout=timeout)(action),))
 
 
 def with_recipe(world: World, recipe: Workflow[Context]) -> str:
@@ -396,7 +398,8 @@ def test_by_default_the_clock_is_the_databases(database: Database, tmp_path: Pat
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     """The next commit of a step's effects fails, after they were written."""
-    commit, failed = Session.commit, []
+    commit = Session.commit
+    failed: list[bool] = []
 
     def flaky(session: Session) -> None:
         effects = [row for row in session.new if isinstance(row, Effect)]

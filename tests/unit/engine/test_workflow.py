@@ -51,6 +51,6 @@ def test_a_pointer_that_would_not_tell_where_it_points_is_refused(
 
 
 def test_a_periodic_workflow_is_never_out_of_time() -> None:
-    recipe = periodic("p", step(lambda _: Wait(5)))
+    recipe: Workflow[None] = periodic("p", step(lambda _: Wait(5)))
     assert recipe.steps[0].timeout == math.inf
     assert not recipe.reversible

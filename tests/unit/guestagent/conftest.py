@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,8 +27,12 @@ class MemoryDriver:
         self.asked = self.tended = 0
         self.start_error: TroveError | None = None
         self.version_error: TroveError | None = None
+        self.prepared = threading.Event()
+        """Cleared by a test, it holds `prepare` back until it is set."""
+        self.prepared.set()
 
     def prepare(self, source: Source) -> None:
+        assert self.prepared.wait(30)
         self.calls.append("prepare")
 
     def configure(self) -> None:
@@ -71,7 +77,7 @@ class MemoryAccounts:
         self.databases: list[str] = []
         self.users: dict[str, Account] = {}
         self.root: str | None = None
-        self.errors: list[Exception] = []
+        self.errors: list[BaseException] = []
         """Raised one by one, each after the call had its effect."""
 
     def read(self) -> Accounts:
@@ -187,7 +193,9 @@ def broken() -> Failed:
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """As the provider and the control plane leave it."""
-    place = {name: str(tmp_path / name) for name in ("data", "run", "config", "logs", "binaries")}
+    place: dict[str, Any] = {
+        name: str(tmp_path / name) for name in ("data", "run", "config", "logs", "binaries")
+    }
     place |= {"manager": "postgresql", "address": "127.72.0.7", "port": 5432}
     (tmp_path / "place.json").write_text(json.dumps(place | {"memory": 256, "vcpus": 1, "x": 1}))
     start = {"conductor_url": "http://127.72.0.7:1", "token": "t", "authority": None}

@@ -125,13 +125,12 @@ def test_progress_is_told(
     conductor: Conductor, instance: str, make: Callable[[], Agent], driver: MemoryDriver
 ) -> None:
     around, agent = conductor.installation, make()
-    let_go = threading.Event()
-    driver.prepare = lambda source: let_go.wait(20) and None  # type: ignore[method-assign]
+    driver.prepared.clear()
     prepare = ask(around, instance, "prepare")
     with running(agent):
         until(lambda: task_row(around, prepare).note == "making the data directory", 20)
         assert task_row(around, prepare).progress == 0.1
-        let_go.set()
+        driver.prepared.set()
         until(lambda: task_row(around, prepare).answered, 20)
 
 
@@ -190,12 +189,11 @@ def test_no_result_is_lost_while_the_conductor_is_away(
     conductor: Conductor, instance: str, make: Callable[[], Agent], driver: MemoryDriver
 ) -> None:
     around, agent = conductor.installation, make()
-    let_go = threading.Event()
-    driver.prepare = lambda source: let_go.wait(30) and None  # type: ignore[method-assign]
+    driver.prepared.clear()
     prepare = ask(around, instance, "prepare")
     with running(agent):
         until(agent.worker.busy, 20)
-        let_go.set()
+        driver.prepared.set()
         until(lambda: "configure" in driver.calls, 20)
         conductor.stop()
         until(lambda: driver.now is EngineState.RUNNING, 20)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from tests.unit.guestagent.conftest import MemoryAccounts, MemoryDriver, memory_datastore
-from trove.guestagent import outbox as module
 from trove.guestagent.engine import Engine
 from trove.guestagent.outbox import Outbox, Reporter, usage_of
 from trove.guestagent.state import AgentDirectory
@@ -89,5 +88,5 @@ def test_a_volume_is_asked_for_its_size(tmp_path: Path) -> None:
 def test_files_that_go_while_they_are_counted_are_not_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module.os, "walk", lambda _: [(str(tmp_path), [], ["gone"])])
+    monkeypatch.setattr("os.walk", lambda _: [(str(tmp_path), [], ["gone"])])
     assert usage_of(tmp_path, beside=tmp_path) == (0.0, None)

@@ -21,7 +21,7 @@ from trove.protocol import CertificateAnswer
 @pytest.fixture(params=["with openssl", "without"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "without":
-        monkeypatch.setattr(tls.shutil, "which", lambda name: None)
+        monkeypatch.setattr("shutil.which", lambda name: None)
 
 
 @pytest.mark.usefixtures("way")
@@ -52,7 +52,7 @@ def program(tmp_path: Path, text: str) -> Callable[[str], str]:
 def test_a_key_that_can_not_be_made_is_told_of(
     agent_directory: AgentDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls.shutil, "which", program(tmp_path, "echo broken >&2; exit 1"))
+    monkeypatch.setattr("shutil.which", program(tmp_path, "echo broken >&2; exit 1"))
     with Request(agent_directory.spec) as request, pytest.raises(Failed, match="broken"):
         request.csr()
 
@@ -60,7 +60,7 @@ def test_a_key_that_can_not_be_made_is_told_of(
 def test_nobody_waits_for_ever(
     agent_directory: AgentDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tls.shutil, "which", program(tmp_path, "exec sleep 600"))
+    monkeypatch.setattr("shutil.which", program(tmp_path, "exec sleep 600"))
     monkeypatch.setattr(tls, "PATIENCE", 0.05)
     with Request(agent_directory.spec) as request:
         with pytest.raises(Failed, match="no key"):

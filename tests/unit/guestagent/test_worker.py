@@ -10,13 +10,18 @@ from typing import Any
 
 import pytest
 
-from tests.unit.guestagent.conftest import MemoryAccounts, MemoryDriver, memory_datastore
+from tests.unit.guestagent.conftest import (
+    MemoryAccounts,
+    MemoryDriver,
+    MemoryRoot,
+    memory_datastore,
+)
 from trove.datastores import manifest_of
 from trove.datastores.mariadb import session as mariadb
 from trove.datastores.parts import Datastore
 from trove.datastores.postgresql import session as postgresql
 from trove.db import new_id
-from trove.errors import Failed, Unavailable
+from trove.errors import Failed, TroveError, Unavailable
 from trove.guestagent import worker
 from trove.guestagent.engine import Engine
 from trove.guestagent.guest import Guest
@@ -72,6 +77,22 @@ class Life:
 @pytest.fixture
 def live(directory: Path, driver: MemoryDriver, accounts: MemoryAccounts) -> Callable[[], Life]:
     return lambda: Life(directory, driver, accounts)
+
+
+class WithdrawnRoot(MemoryRoot):
+    """The task is withdrawn while it is carried out, and then fails."""
+
+    def __init__(
+        self, accounts: MemoryAccounts, worker: Worker, task_id: str, error: TroveError
+    ) -> None:
+        super().__init__(accounts)
+        self.worker, self.task_id, self.error = worker, task_id, error
+        self.attempts = 0
+
+    def disable(self) -> None:
+        self.attempts += 1
+        self.worker.withdraw([self.task_id])
+        raise self.error
 
 
 def order(kind: str, **args: Any) -> TaskRequest:
@@ -133,7 +154,8 @@ def test_a_change_that_a_death_or_a_break_interrupted_is_done_once(
     (once,) = live().do(order(kind, **args))
     expected = (accounts.databases[:], accounts.read(), accounts.root)
     assert once.error is None
-    for error in (Killed(), Unavailable("connection lost")):
+    errors: list[BaseException] = [Killed(), Unavailable("connection lost")]
+    for error in errors:
         fill(accounts)
         accounts.root = None
         accounts.errors = [error]
@@ -339,16 +361,14 @@ def test_what_is_withdrawn_before_it_begins_is_not_done(
 
 
 def test_what_is_withdrawn_meanwhile_is_retried_no_more_and_not_reported(
-    live: Callable[[], Life], accounts: MemoryAccounts
+    live: Callable[[], Life], accounts: MemoryAccounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for error in (Unavailable("down"), Failed("broken")):
         life, task = live(), order("disable_root")
-        accounts.errors = [error]
-        life.engine.parts.root.disable = lambda task=task, life=life: (  # type: ignore[method-assign]
-            life.worker.withdraw([task.id]),
-            accounts._break(),
-        )
+        root = WithdrawnRoot(accounts, life.worker, task.id, error)
+        monkeypatch.setattr(life.engine.parts, "root", root)
         assert life.do(task) == []
+        assert root.attempts == 1
         assert life.worker.busy() == []
 
 

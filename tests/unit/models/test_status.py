@@ -37,4 +37,5 @@ WELL = {
     ],
 )
 def test_words(changed: dict[str, Any], words: tuple[str, str]) -> None:
-    assert tuple(status_of(**(WELL | changed))) == words
+    facts: dict[str, Any] = WELL | changed
+    assert tuple(status_of(**facts)) == words

@@ -1,3 +1,4 @@
+from trove.providers.base import Flavor
 from trove.providers.catalog import LONGEST_AGE, CachedCatalog
 from trove.providers.fake.catalog import FLAVORS, FakeCatalog
 
@@ -8,7 +9,7 @@ class CountingCatalog(FakeCatalog):
     def __init__(self) -> None:
         self.reads = 0
 
-    def flavors(self) -> tuple[object, ...]:  # type: ignore[override]
+    def flavors(self) -> tuple[Flavor, ...]:
         self.reads += 1
         return FLAVORS
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
@@ -60,18 +61,18 @@ def instance(around: Installation) -> str:
     return add_instance(around)
 
 
-def enrol(around: Installation, **fields: str) -> agents.Enrolled:
+def enrol(around: Installation, **fields: Any) -> agents.Enrolled:
     with around.database.begin() as session:
         return agents.enrol(session, EnrolRequest(**fields), around.clock)
 
 
-def receive(around: Installation, instance_id: str, **fields: object) -> None:
-    request = SyncRequest(**({"report": Report()} | fields))
+def receive(around: Installation, instance_id: str, **fields: Any) -> None:
+    request = SyncRequest(**{"report": Report(), **fields})
     with around.database.begin() as session:
         agents.receive(session, instance_id, request, around.clock)
 
 
-def orders(around: Installation, instance_id: str, **options: object) -> list[str]:
+def orders(around: Installation, instance_id: str, **options: Any) -> list[str]:
     with around.database.session() as session:
         told = agents.pending_tasks_of(session, around.vault, instance_id, around.clock, **options)
         return [order.id for order in told]

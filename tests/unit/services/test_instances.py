@@ -81,6 +81,7 @@ def test_an_order_is_told_of_and_its_secrets_are_sealed(cloud: Cloud) -> None:
     instance_id = cloud.order(databases=[APP], users=[user])
     operation = cloud.last_operation(instance_id)
     assert "very secret" not in f"{operation.args} {operation.sealed}"
+    assert operation.sealed is not None
     assert cloud.installation.vault.open(operation.sealed)["users"][0]["name"] == "joe"
     with cloud.database.session() as session:
         event = session.scalars(select(Event)).one()

@@ -224,8 +224,8 @@ def test_a_token_for_scripts(operator: Operator, anna: str) -> None:
 
 @pytest.mark.parametrize("days", [(), ("--days", "7")])
 def test_a_credential_for_scripts(operator: Operator, anna: str, days: tuple[str, ...]) -> None:
-    shown = operator("credential_create", "anna", "shop", "job", "--role", "member", *days)
-    shown = dict(line.split(": ") for line in shown.splitlines())
+    printed = operator("credential_create", "anna", "shop", "job", "--role", "member", *days)
+    shown = dict(line.split(": ") for line in printed.splitlines())
     with operator.database.session() as session:
         made = session.get_one(ApplicationCredential, shown["id"])
     assert is_right(shown["secret"], made.secret_hash)

@@ -31,7 +31,8 @@ def test_forwarded_addresses(proxies: tuple[str, ...], address: str) -> None:
         server = Site(endpoint, app, listener).server()
         serving = threading.Thread(target=lambda: asyncio.run(server.serve(listener)))
         serving.start()
-        caller = http.client.HTTPConnection(*listener.getsockname(), timeout=20)
+        host, port = listener.getsockname()
+        caller = http.client.HTTPConnection(host, port, timeout=20)
         caller.request("GET", "/", headers={"X-Forwarded-For": "192.0.2.7"})
         assert caller.getresponse().read().decode() == address
         caller.close()

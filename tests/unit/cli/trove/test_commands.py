@@ -12,7 +12,7 @@ import pytest
 from tests.support.live import Live
 from trove.cli.trove import main
 from trove.cli.trove.commands import AREA_OF, AREAS, of_area
-from trove.cli.trove.unserved import FEATURE_OF, FEATURES, LISTS
+from trove.cli.trove.unserved import FEATURE_OF, FEATURES, LISTS, Feature
 
 from .conftest import Result
 
@@ -128,7 +128,7 @@ def pg(trove: Callable[..., Result]) -> str:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.line)
-def test_it_works(trove, pg, case):
+def test_it_works(trove: Callable[..., Result], pg: str, case: Case) -> None:
     for line in case.before:
         assert trove(line).code == 0
     done = trove(case.line, case.admin)
@@ -140,24 +140,28 @@ def test_it_works(trove, pg, case):
         assert case.seen in shown.out
 
 
-def test_an_operation_is_cancelled(trove, live, monkeypatch):
+def test_an_operation_is_cancelled(
+    trove: Callable[..., Result], live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(live.world.agents, "run", lambda: None)
     assert trove(CREATE.format("stopped").replace(" --wait", "")).code == 0
     assert " cancelled " in trove("operation-cancel stopped --wait").out
 
 
 @pytest.mark.parametrize("area", AREAS)
-def test_the_table_of_contents_is_true(area):
+def test_the_table_of_contents_is_true(area: str) -> None:
     names = [command.name for command in of_area(area)]
     assert names == AREAS[area].split()
 
 
-def test_every_subcommand_has_a_case():
+def test_every_subcommand_has_a_case() -> None:
     assert {case.line.split()[0] for case in CASES} | set(ELSEWHERE) == set(AREA_OF)
 
 
 @pytest.mark.parametrize("name", FEATURE_OF)
-def test_what_is_not_served_is_refused_without_a_request(trove, monkeypatch, name):
+def test_what_is_not_served_is_refused_without_a_request(
+    trove: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.setattr("trove.cli.trove.program.open_session", None)
     done = trove(f"{name} x --any option")
     assert (done.code, done.out) == (1, "")
@@ -166,12 +170,16 @@ def test_what_is_not_served_is_refused_without_a_request(trove, monkeypatch, nam
 
 
 @pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.name)
-def test_help_for_what_is_not_served_says_so(trove, feature):
+def test_help_for_what_is_not_served_says_so(
+    trove: Callable[..., Result], feature: Feature
+) -> None:
     assert f"'{feature.name}' is not served" in trove(f"help {feature.name}").err
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_a_list_of_what_is_not_served_is_empty(trove, pg, name):
+def test_a_list_of_what_is_not_served_is_empty(
+    trove: Callable[..., Result], pg: str, name: str
+) -> None:
     words = [name, *(["pg"] if LISTS[name].arguments[0].flags == ("instance",) else [])]
     done = trove(" ".join(words))
     assert (done.code, done.err) == (0, "")
@@ -179,6 +187,6 @@ def test_a_list_of_what_is_not_served_is_empty(trove, pg, name):
     assert json.loads(trove(" ".join(["--json", *words])).out) in ([], {})
 
 
-def test_nothing_is_both_served_and_not_served():
+def test_nothing_is_both_served_and_not_served() -> None:
     assert not set(AREA_OF) & (set(FEATURE_OF) | set(LISTS))
     assert len(FEATURE_OF) == sum(len(feature.commands.split()) for feature in FEATURES)

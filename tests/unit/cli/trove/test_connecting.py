@@ -7,11 +7,13 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.service import ROOT, Reply
+from tests.support.service import ROOT, Reply, Service
+from tests.unit.cli.trove.conftest import Result
 from trove.cli.trove.connection import Connection, client_of, url_of
 from trove.client.errors import ClientError
 
@@ -23,19 +25,21 @@ USER = {"name": "app_user", "host": "%", "databases": [{"name": "app"}]}
 
 
 @pytest.fixture
-def database(service):
+def database(service: Service) -> Service:
     service.give("/certificate-authority", {"certificate_authority": {"certificate": PEM}})
     service.give(f"{ONE}/users", {"users": [USER]})
     service.give(f"{ONE}/users/app_user/databases", {"databases": USER["databases"]})
     return service
 
 
-def test_the_authority_is_printed(database, trove):
+def test_the_authority_is_printed(database: Service, trove: Callable[..., Result]) -> None:
     assert trove("ca-show").out == PEM
     assert json.loads(trove("--json", "ca-show").out) == {"certificate": PEM}
 
 
-def test_the_url_of_the_only_user(database, trove, tmp_path):
+def test_the_url_of_the_only_user(
+    database: Service, trove: Callable[..., Result], tmp_path: Path
+) -> None:
     out = trove("url", "pg").out.strip()
     url, _, authority = out.partition("&sslrootcert=")
     assert url == "postgresql://app_user@127.75.9.1:5432/app?sslmode=verify-full"
@@ -43,33 +47,41 @@ def test_the_url_of_the_only_user(database, trove, tmp_path):
     assert stat.S_IMODE(Path(authority).stat().st_mode) == 0o600
 
 
-def test_a_url_as_a_document(database, trove):
+def test_a_url_as_a_document(database: Service, trove: Callable[..., Result]) -> None:
     words = ["--json", "url", "pg", "--user", "a@b", "--database", "d", "--ca", "/ca.pem"]
     assert json.loads(trove(*words).out) == {
         "url": "postgresql://a%40b@127.75.9.1:5432/d?sslmode=verify-full&sslrootcert=/ca.pem"
     }
 
 
-def test_without_an_authority_the_systems_is_trusted(service, trove):
+def test_without_an_authority_the_systems_is_trusted(
+    service: Service, trove: Callable[..., Result]
+) -> None:
     service.give(f"{ONE}/users", {"users": []})
     assert trove("url", "pg", "--user", "u").out == (
         "postgresql://u@127.75.9.1:5432/postgres?sslmode=verify-full\n"
     )
 
 
-def test_other_refusals_of_the_authority_stand(service, trove):
+def test_other_refusals_of_the_authority_stand(
+    service: Service, trove: Callable[..., Result]
+) -> None:
     service.on("GET", "/certificate-authority", Reply(403, {"forbidden": {"message": "no"}}))
     assert trove("url", "pg", "--user", "u", "--database", "d").err == "ERROR: no (HTTP 403)\n"
 
 
-def test_of_several_users_one_must_be_named(database, trove):
+def test_of_several_users_one_must_be_named(
+    database: Service, trove: Callable[..., Result]
+) -> None:
     database.give(f"{ONE}/users", {"users": [USER, {"name": "other", "databases": []}]})
     assert trove("url", "pg").err == (
         "ERROR: Choose a user with --user NAME; the instance has: app_user, other.\n"
     )
 
 
-def test_users_with_the_same_name_are_listed_with_their_hosts(database, trove):
+def test_users_with_the_same_name_are_listed_with_their_hosts(
+    database: Service, trove: Callable[..., Result]
+) -> None:
     users = [{"name": "joe", "host": "%"}, {"name": "joe", "host": "10.0.0.1"}, USER]
     database.give(f"{ONE}/users", {"users": users})
     assert trove("url", "pg").err == (
@@ -81,18 +93,22 @@ def test_users_with_the_same_name_are_listed_with_their_hosts(database, trove):
     )
 
 
-def test_a_name_that_looks_like_a_name_and_a_host(database, trove):
+def test_a_name_that_looks_like_a_name_and_a_host(
+    database: Service, trove: Callable[..., Result]
+) -> None:
     users = [{"name": "joe", "host": "h"}, {"name": "joe@h", "host": "%"}]
     database.give(f"{ONE}/users", {"users": users})
     database.give(f"{ONE}/users/joe%40h%40%25/databases", {"databases": [{"name": "d"}]})
     assert "//joe%40h@127.75.9.1:5432/d?" in trove("url", "pg", "--user", "joe@h").out
 
 
-def test_a_user_gets_a_database_of_its_own(database, trove):
+def test_a_user_gets_a_database_of_its_own(database: Service, trove: Callable[..., Result]) -> None:
     assert "//app_user@127.75.9.1:5432/app?" in trove("url", "pg", "--user", "app_user").out
 
 
-def test_the_first_of_those_that_were_granted(database, trove):
+def test_the_first_of_those_that_were_granted(
+    database: Service, trove: Callable[..., Result]
+) -> None:
     granted = {"databases": [{"name": "orders"}, {"name": "app"}]}
     database.give(f"{ONE}/users/app_user/databases", granted)
     assert ":5432/orders?" in trove("url", "pg", "--user", "app_user").out
@@ -100,26 +116,30 @@ def test_the_first_of_those_that_were_granted(database, trove):
 
 
 @pytest.mark.parametrize("wanted", ["u", "u@10.0.0.%"])
-def test_a_user_with_a_host_is_looked_up_with_it(database, trove, wanted):
+def test_a_user_with_a_host_is_looked_up_with_it(
+    database: Service, trove: Callable[..., Result], wanted: str
+) -> None:
     user = {"name": "u", "host": "10.0.0.%", "databases": [{"name": "d"}]}
     database.give(f"{ONE}/users", {"users": [USER, user]})
     database.give(f"{ONE}/users/u%4010%2E0%2E0%2E%25/databases", {"databases": [{"name": "d"}]})
     assert "//u@127.75.9.1:5432/d?" in trove("url", "pg", "--user", wanted).out
 
 
-def test_a_user_without_databases(database, trove):
+def test_a_user_without_databases(database: Service, trove: Callable[..., Result]) -> None:
     database.give(f"{ONE}/users", {"users": [{"name": "u", "host": "%"}]})
     database.give(f"{ONE}/users/u/databases", {"databases": []})
     assert "/postgres?" in trove("url", "pg").out
 
 
-def test_a_superuser_gets_the_default_database_and_a_note(database, trove):
+def test_a_superuser_gets_the_default_database_and_a_note(
+    database: Service, trove: Callable[..., Result]
+) -> None:
     result = trove("url", "pg", "--user", "root")
     assert "//root@127.75.9.1:5432/postgres?" in result.out
     assert result.err.startswith("The service knows no user 'root' there")
 
 
-def test_an_instance_without_an_address(database, trove):
+def test_an_instance_without_an_address(database: Service, trove: Callable[..., Result]) -> None:
     bare = INSTANCE | {"addresses": [], "ip": [], "status": "BUILD"}
     database.give(ONE, {"instance": bare})
     result = trove("connect", "pg")
@@ -147,12 +167,12 @@ def test_an_instance_without_an_address(database, trove):
         (Connection("couchdb", "", "10.0.0.1", None, "u"), "couchdb://u@10.0.0.1/"),
     ],
 )
-def test_urls(to, url):
+def test_urls(to: Connection, url: str) -> None:
     assert url_of(to) == url
 
 
 @pytest.fixture
-def programs(tmp_path, monkeypatch):
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Programs that print how they were called."""
 
     def install(*names: str) -> None:
@@ -169,7 +189,7 @@ def programs(tmp_path, monkeypatch):
 class TestClients:
     """The right words for each; a password only through the environment."""
 
-    def test_psql(self):
+    def test_psql(self) -> None:
         run = client_of(Connection("x", "psql", "10.0.0.1", 5432, "u", "d", authority="/ca.pem"))
         assert run.words == (
             *("psql", "--host", "10.0.0.1", "--port", "5432"),
@@ -177,7 +197,7 @@ class TestClients:
         )
         assert run.environment == {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/ca.pem"}
 
-    def test_mariadb(self, programs):
+    def test_mariadb(self, programs: Callable[..., None]) -> None:
         programs("mariadb")
         run = client_of(Connection("x", "mariadb", "10.0.0.1", 3306, "u", "d", authority="/ca.pem"))
         assert run.words == (
@@ -185,13 +205,13 @@ class TestClients:
             *("--ssl-verify-server-cert", "--ssl-ca=/ca.pem", "--password", "d"),
         )
 
-    def test_mysql_where_there_is_no_mariadb(self, programs):
+    def test_mysql_where_there_is_no_mariadb(self, programs: Callable[..., None]) -> None:
         programs("mysql")
         run = client_of(Connection("x", "mariadb", "10.0.0.1", 3306, "u"))
         assert run.words[0] == "mysql"
         assert "--ssl-mode=VERIFY_IDENTITY" in run.words
 
-    def test_redis(self):
+    def test_redis(self) -> None:
         run = client_of(Connection("x", "redis-cli", "10.0.0.1", 6379, "u", authority="/ca.pem"))
         assert run.words[-5:] == ("--cacert", "/ca.pem", "--user", "u", "--askpass")
 
@@ -199,24 +219,34 @@ class TestClients:
         ("client", "variable"),
         [("psql", "PGPASSWORD"), ("mariadb", "MYSQL_PWD"), ("redis-cli", "REDISCLI_AUTH")],
     )
-    def test_a_password_goes_through_the_environment(self, monkeypatch, client, variable):
+    def test_a_password_goes_through_the_environment(
+        self, monkeypatch: pytest.MonkeyPatch, client: str, variable: str
+    ) -> None:
         monkeypatch.setenv("TROVE_DATABASE_PASSWORD", "hush")
         run = client_of(Connection("x", client, "10.0.0.1", 1, "u"))
         assert run.environment[variable] == "hush"
         assert not any("hush" in word or "pass" in word for word in run.words)
 
     @pytest.mark.parametrize("client", ["", "sh", "/bin/sh"])
-    def test_only_known_programs_are_run(self, client):
+    def test_only_known_programs_are_run(self, client: str) -> None:
         with pytest.raises(ClientError, match="connect to 10.0.0.1:1 with the one of your choice"):
             client_of(Connection("x", client, "10.0.0.1", 1, "u"))
 
-    def test_a_client_that_is_not_installed(self, database, trove, monkeypatch, tmp_path):
+    def test_a_client_that_is_not_installed(
+        self,
+        database: Service,
+        trove: Callable[..., Result],
+        monkeypatch: pytest.MonkeyPatch,
+        tmp_path: Path,
+    ) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
         result = trove("connect", "pg")
         assert result.code == 1
         assert "psql is not installed" in result.err
 
-    def test_the_process_becomes_the_client(self, database, programs, tmp_path):
+    def test_the_process_becomes_the_client(
+        self, database: Service, programs: Callable[..., None], tmp_path: Path
+    ) -> None:
         programs("psql")
         done = subprocess.run(
             [sys.executable, "-m", "trove.cli.trove", "connect", "pg"],

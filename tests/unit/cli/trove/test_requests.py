@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from tests.support.service import Reply
+from tests.support.service import Reply, Service
+from tests.unit.cli.trove.conftest import Result
 
 from .conftest import PG
 
@@ -89,7 +93,9 @@ def split(line: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("line", "method", "path", "body"), SENT, ids=[row[0] for row in SENT])
-def test_it_sends_what_is_documented(service, trove, line, method, path, body):
+def test_it_sends_what_is_documented(
+    service: Service, trove: Callable[..., Result], line: str, method: str, path: str, body: Any
+) -> None:
     service.on(method, path, Reply(202))
 
     result = trove(*split(line))
@@ -120,7 +126,13 @@ ACCOUNTS = [
         ("pg u@%", "u%40%25%40%25"),
     ],
 )
-def test_a_name_with_an_at_is_not_a_name_and_a_host(service, trove, command, words, user):
+def test_a_name_with_an_at_is_not_a_name_and_a_host(
+    service: Service,
+    trove: Callable[..., Result],
+    command: tuple[str, str, str],
+    words: Any,
+    user: str,
+) -> None:
     """Otherwise it would be done to another user."""
     line, method, path = command
     at = f"{ONE}/users/{path.format(user)}"
@@ -130,14 +142,18 @@ def test_a_name_with_an_at_is_not_a_name_and_a_host(service, trove, command, wor
     assert (service.received[-1].method, service.received[-1].short) == (method, at)
 
 
-def test_a_force_delete_aborts_the_operation_first(service, trove):
+def test_a_force_delete_aborts_the_operation_first(
+    service: Service, trove: Callable[..., Result]
+) -> None:
     service.on("POST", f"{ONE}/action", Reply(202))
     service.on("DELETE", ONE, Reply(202))
     trove("force-delete", PG)
     assert service.received[-2].body == {"reset_status": {"force_delete": True}}
 
 
-def test_a_force_delete_needs_no_administrator_where_deleting_waits_for_nothing(service, trove):
+def test_a_force_delete_needs_no_administrator_where_deleting_waits_for_nothing(
+    service: Service, trove: Callable[..., Result]
+) -> None:
     service.on("POST", f"{ONE}/action", Reply(403, {"forbidden": {"message": "no"}}))
     service.on("DELETE", ONE, Reply(202))
     assert trove("force-delete", PG).code == 0
@@ -145,7 +161,7 @@ def test_a_force_delete_needs_no_administrator_where_deleting_waits_for_nothing(
     assert trove("force-delete", PG).err == "ERROR: no (HTTP 500)\n"
 
 
-def test_a_limit_requests_one_page(service, trove):
+def test_a_limit_requests_one_page(service: Service, trove: Callable[..., Result]) -> None:
     page = {"instances": [], "links": [{"rel": "next", "href": "x?marker=7"}]}
     service.give("/instances", page)
     trove("list", "--limit", "3", "--marker", "m", "--include-clustered")
@@ -154,7 +170,7 @@ def test_a_limit_requests_one_page(service, trove):
 
 
 @pytest.mark.parametrize("line", ["update pg", "user-update-attributes pg u"])
-def test_nothing_to_change_is_an_error(trove, line):
+def test_nothing_to_change_is_an_error(trove: Callable[..., Result], line: str) -> None:
     result = trove(*split(line))
     assert result.code == 1
     assert result.err.startswith("ERROR: There is nothing to change")

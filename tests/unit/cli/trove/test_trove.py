@@ -18,12 +18,15 @@ import struct
 import subprocess
 import sys
 import termios
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.support.service import ROOT, Reply
+from tests.support.service import ROOT, Reply, Service
+from tests.unit.cli.trove.conftest import Result
 from trove.cli.trove.arguments import parser_of
 from trove.cli.trove.commands import AREA_OF, AREAS, load
 from trove.cli.trove.options import dashed
@@ -36,7 +39,7 @@ ONE = f"/instances/{PG}"
 class TestOutput:
     """Tables for people, values for shells, documents for programs."""
 
-    def test_a_table(self, trove):
+    def test_a_table(self, trove: Callable[..., Result]) -> None:
         assert trove("list").out.splitlines()[:4] == [
             "+--------------------------------------+------+------------+-------------------+"
             "--------+-----------+------+",
@@ -47,32 +50,32 @@ class TestOutput:
             f"| {PG} | pg   | postgresql | 15                | ACTIVE | 2         | 1    |",
         ]
 
-    def test_json_is_the_bare_array_before_and_after(self, trove):
+    def test_json_is_the_bare_array_before_and_after(self, trove: Callable[..., Result]) -> None:
         assert json.loads(trove("--json", "list").out) == [INSTANCE]
         assert json.loads(trove("list", "--json").out) == [INSTANCE]
         assert json.loads(trove("show", "pg", "-f", "json").out) == INSTANCE
 
-    def test_yaml(self, trove):
+    def test_yaml(self, trove: Callable[..., Result]) -> None:
         assert yaml.safe_load(trove("-f", "yaml", "show", "pg").out) == INSTANCE
 
-    def test_csv(self, trove):
+    def test_csv(self, trove: Callable[..., Result]) -> None:
         rows = list(csv.DictReader(io.StringIO(trove("list", "-f", "csv").out)))
         assert rows[0]["Datastore Version"] == "15"
 
-    def test_values_of_chosen_columns(self, trove):
+    def test_values_of_chosen_columns(self, trove: Callable[..., Result]) -> None:
         assert trove("list", "-f", "value", "-c", "Name", "-c", "flavor_id").out == "pg 2\n"
         assert trove("-c", "status", "show", "pg", "-f", "value").out == "ACTIVE\n"
 
-    def test_a_document_of_chosen_columns(self, trove):
+    def test_a_document_of_chosen_columns(self, trove: Callable[..., Result]) -> None:
         assert json.loads(trove("--json", "list", "-c", "Size").out) == [{"Size": 1}]
         assert json.loads(trove("--json", "show", "pg", "-c", "volume").out) == {"volume": 1}
 
-    def test_an_unknown_column(self, trove):
+    def test_an_unknown_column(self, trove: Callable[..., Result]) -> None:
         result = trove("list", "-c", "colour")
         assert result.code == 1
         assert result.err.startswith("ERROR: There is no column 'colour'; there are: ID, Name")
 
-    def test_one_object_has_a_line_for_each_property(self, trove):
+    def test_one_object_has_a_line_for_each_property(self, trove: Callable[..., Result]) -> None:
         lines = [
             [cell.strip() for cell in line.strip("|").split("|")]
             for line in trove("show", "pg").out.splitlines()
@@ -84,19 +87,25 @@ class TestOutput:
         assert dict(lines)["replicas"] == "22222222-2222-4222-8222-222222222222"
         assert [name for name, _ in lines[1:4]] == ["id", "name", "status"]
 
-    def test_status_words_have_colours_on_a_terminal_alone(self, trove, monkeypatch):
+    def test_status_words_have_colours_on_a_terminal_alone(
+        self, trove: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         assert "\x1b" not in trove("list").out
         monkeypatch.setattr("sys.stdout.isatty", lambda: True)
         assert "\x1b[32mACTIVE\x1b[0m " in trove("list").out
         monkeypatch.setenv("NO_COLOR", "1")
         assert "\x1b" not in trove("list").out
 
-    def test_wide_characters_keep_the_frame(self, service, trove):
+    def test_wide_characters_keep_the_frame(
+        self, service: Service, trove: Callable[..., Result]
+    ) -> None:
         service.give("/instances", {"instances": [{**INSTANCE, "name": "数据é"}]})
         rule, head, _, row, _ = trove("list", "-c", "Name").out.splitlines()
         assert (rule, head, row) == ("+-------+", "| Name  |", "| 数据é |")
 
-    def test_cells_of_several_lines_keep_the_frame(self, service, trove):
+    def test_cells_of_several_lines_keep_the_frame(
+        self, service: Service, trove: Callable[..., Result]
+    ) -> None:
         fault = {"message": "no", "details": "first\nsecond line", "created": "2026"}
         service.give(ONE, {"instance": {**INSTANCE, "fault": fault}})
         lines = trove("show", "pg", "-c", "fault_details", "-c", "status").out.splitlines()
@@ -118,17 +127,23 @@ class TestOutput:
             ([], "-"),
         ],
     )
-    def test_no_cell_shows_braces(self, service, trove, value, shown):
+    def test_no_cell_shows_braces(
+        self, service: Service, trove: Callable[..., Result], value: Any, shown: Any
+    ) -> None:
         service.give(ONE, {"instance": {"id": PG, "extra": value}})
         row = trove("show", "pg").out.splitlines()[-2]
         assert [cell.strip() for cell in row.strip("|").split("|")] == ["extra", shown]
 
-    def test_an_object_in_an_object_has_a_line_for_each_of_its_properties(self, service, trove):
+    def test_an_object_in_an_object_has_a_line_for_each_of_its_properties(
+        self, service: Service, trove: Callable[..., Result]
+    ) -> None:
         service.give(ONE, {"instance": {"id": PG, "access": {"is_public": False, "cidrs": ["a"]}}})
         words = ["show", "pg", "-f", "value", "-c", "access_cidrs", "-c", "access_is_public"]
         assert trove(*words).out == "a False\n"
 
-    def test_limits_as_the_service_gave_them(self, service, trove):
+    def test_limits_as_the_service_gave_them(
+        self, service: Service, trove: Callable[..., Result]
+    ) -> None:
         limits = [{"verb": "ABSOLUTE", "max_ram": -1}]
         service.give("/limits", {"limits": limits})
         assert json.loads(trove("--json", "limit-list").out) == limits
@@ -138,47 +153,60 @@ class TestPasswords:
     """Nothing secret is echoed; nothing needs to be on the command line."""
 
     @pytest.mark.parametrize("words", [("-",), ()])
-    def test_it_is_read_when_it_is_not_given(self, service, trove, words):
+    def test_it_is_read_when_it_is_not_given(
+        self, service: Service, trove: Callable[..., Result], words: Any
+    ) -> None:
         service.on("POST", f"{ONE}/users", Reply(202))
         assert trove("user-create", "pg", "u", *words, stdin="pw \n").code == 0
         assert service.received[-1].body["users"][0]["password"] == "pw "
 
-    def test_a_terminal_gets_a_prompt(self, service, trove, monkeypatch):
+    def test_a_terminal_gets_a_prompt(
+        self, service: Service, trove: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         class Terminal(io.StringIO):
             def isatty(self) -> bool:
                 return True
 
-        prompts = []
+        prompts: list[str] = []
+
+        def answer(prompt: str) -> str:
+            prompts.append(prompt)
+            return "pw"
+
         monkeypatch.setattr("io.StringIO", Terminal)
-        monkeypatch.setattr("getpass.getpass", lambda prompt: prompts.append(prompt) or "pw")
+        monkeypatch.setattr("getpass.getpass", answer)
         service.on("POST", f"{ONE}/users", Reply(202))
         trove("user-create", "pg", "u")
         assert prompts == ["Password of u: "]
         assert service.received[-1].body["users"][0]["password"] == "pw"
 
-    def test_nothing_is_no_password(self, trove):
+    def test_nothing_is_no_password(self, trove: Callable[..., Result]) -> None:
         result = trove("user-create", "pg", "u")
         assert (result.code, result.err) == (1, "ERROR: Password of u: nothing was entered.\n")
 
-    def test_a_new_password_is_read(self, service, trove):
+    def test_a_new_password_is_read(self, service: Service, trove: Callable[..., Result]) -> None:
         service.on("PUT", f"{ONE}/users/u", Reply(202))
         trove("user-update-attributes", "pg", "u", "--new_password", "-", stdin="pw\n")
         assert service.received[-1].body == {"user": {"password": "pw"}}
 
-    def test_a_root_password_that_was_made_is_shown(self, service, trove):
+    def test_a_root_password_that_was_made_is_shown(
+        self, service: Service, trove: Callable[..., Result]
+    ) -> None:
         answer = {"user": {"name": "root", "password": "made"}}
         service.on("POST", f"{ONE}/root", Reply(200, answer))
         assert "made" in trove("root-enable", "pg").out
         assert service.received[-1].body == {}
 
-    def test_a_root_password_that_was_given_is_not(self, service, trove):
+    def test_a_root_password_that_was_given_is_not(
+        self, service: Service, trove: Callable[..., Result]
+    ) -> None:
         answer = {"user": {"name": "root", "password": "mine"}}
         service.on("POST", f"{ONE}/root", Reply(200, answer))
         result = trove("root-enable", "pg", "--root_password", "-", stdin="mine\n")
         assert service.received[-1].body == {"password": "mine"}
         assert "mine" not in result.out + result.err
 
-    def test_debugging_shows_none(self, service, trove):
+    def test_debugging_shows_none(self, service: Service, trove: Callable[..., Result]) -> None:
         service.on("POST", f"{ONE}/users", Reply(202))
         result = trove("--debug", "user-create", "pg", "u", "hush")
         assert "REQ: curl" in result.err
@@ -190,7 +218,7 @@ class TestPasswords:
 class TestCreating:
     """What is ordered."""
 
-    def test_everything_at_once(self, service, trove):
+    def test_everything_at_once(self, service: Service, trove: Callable[..., Result]) -> None:
         service.on("POST", "/instances", Reply(200, {"instance": INSTANCE}))
         line = (
             "create new small --size 2 --volume_type ssd --databases a b --users u:p:w v "
@@ -222,7 +250,7 @@ class TestCreating:
             }
         }
 
-    def test_repeated_options_add_up(self, service, trove):
+    def test_repeated_options_add_up(self, service: Service, trove: Callable[..., Result]) -> None:
         service.on("POST", "/instances", Reply(200, {"instance": INSTANCE}))
         line = "create new 2 --databases a --users u:p --databases b c --users v:p w:p"
         assert trove(*line.split()).code == 0
@@ -231,14 +259,16 @@ class TestCreating:
         assert [each["name"] for each in ordered["users"]] == ["u", "v", "w"]
         assert [each["name"] for each in ordered["users"][0]["databases"]] == ["a", "b", "c"]
 
-    def test_a_replica_needs_few_options(self, service, trove):
+    def test_a_replica_needs_few_options(
+        self, service: Service, trove: Callable[..., Result]
+    ) -> None:
         service.on("POST", "/instances", Reply(200, {"instance": INSTANCE}))
         trove("create", "copy", "--replica_of", "pg", "--replica_count", "2")
         assert service.received[-1].body == {
             "instance": {"name": "copy", "replica_of": PG, "replica_count": 2}
         }
 
-    def test_a_malformed_network_is_rejected(self, trove):
+    def test_a_malformed_network_is_rejected(self, trove: Callable[..., Result]) -> None:
         result = trove("create", "new", "2", "--nic", "net-id")
         assert result.code == 2
         assert "'net-id' should be key=value,key=value" in result.err
@@ -247,7 +277,7 @@ class TestCreating:
 class TestErrors:
     """ERROR: message (HTTP code) on stderr, exit 1."""
 
-    def test_what_the_service_says(self, service, trove):
+    def test_what_the_service_says(self, service: Service, trove: Callable[..., Result]) -> None:
         body = {"itemNotFound": {"code": 404, "message": "Instance x could not be found."}}
         service.on("GET", ONE, Reply(404, body))
         result = trove("show", PG)
@@ -256,8 +286,12 @@ class TestErrors:
 
     @pytest.mark.parametrize("terminal", [False, True])
     def test_a_wait_requested_by_the_service_is_reported(
-        self, service, trove, monkeypatch, terminal
-    ):
+        self,
+        service: Service,
+        trove: Callable[..., Result],
+        monkeypatch: pytest.MonkeyPatch,
+        terminal: bool,
+    ) -> None:
         limit = Reply(413, {"overLimit": {"message": "Only 5 a minute."}}, {"Retry-After": "0"})
         service.on("GET", "/instances", limit, Reply(200, {"instances": [INSTANCE]}))
         monkeypatch.setattr("sys.stderr.isatty", lambda: terminal)
@@ -266,28 +300,30 @@ class TestErrors:
         start = "\r\x1b[2K" if terminal else ""
         assert result.err == f"{start}Only 5 a minute. Trying again in 0 s.\n"
 
-    def test_an_unknown_name(self, trove):
+    def test_an_unknown_name(self, trove: Callable[..., Result]) -> None:
         assert trove("show", "xyz").err == (
             "ERROR: There is no instance with the name or id 'xyz'. (HTTP 404)\n"
         )
 
-    def test_no_answer(self, trove):
+    def test_no_answer(self, trove: Callable[..., Result]) -> None:
         result = trove("--os-endpoint", "http://127.75.0.1:1/v1.0/p", "list")
         assert result.code == 1
         assert result.err.startswith("ERROR: http://127.75.0.1:1 does not answer: connection refu")
 
-    def test_no_cloud_is_configured(self, trove, monkeypatch, tmp_path):
+    def test_no_cloud_is_configured(
+        self, trove: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
         monkeypatch.chdir(tmp_path)
         monkeypatch.delenv("OS_ENDPOINT")
         monkeypatch.delenv("OS_TOKEN")
         assert trove("list").err.startswith("ERROR: No cloud is configured.")
 
-    def test_a_near_miss(self, trove):
+    def test_a_near_miss(self, trove: Callable[..., Result]) -> None:
         assert "Did you mean `list`?" in trove("lsit").err
         assert "There is no subcommand 'zzzzz'. `trove help`" in trove("zzzzz").err
         assert "`database-create`" in trove("databases").err
 
-    def test_wrong_usage(self, trove):
+    def test_wrong_usage(self, trove: Callable[..., Result]) -> None:
         assert trove("show").code == 2
         assert trove("--nonsense").code == 2
 
@@ -296,21 +332,25 @@ class TestSigningIn:
     """The options of every OpenStack client."""
 
     @pytest.fixture(autouse=True)
-    def no_token(self, trove, monkeypatch):
+    def no_token(self, trove: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("OS_ENDPOINT")
         monkeypatch.delenv("OS_TOKEN")
 
-    def words(self, service):
+    def words(self, service: Service) -> list[str]:
         line = f"--os-auth-url {service.url} --os_username alice --os-tenant-name demo"
         return line.split()
 
-    def test_a_password_and_a_cached_token(self, service, trove):
+    def test_a_password_and_a_cached_token(
+        self, service: Service, trove: Callable[..., Result]
+    ) -> None:
         service.knows_identity()
         for _ in range(2):
             assert trove(*self.words(service), "--os-password", "pw", "list").code == 0
         assert [each.method for each in service.received] == ["POST", "GET", "GET"]
 
-    def test_a_missing_password_is_prompted_for(self, service, trove, monkeypatch):
+    def test_a_missing_password_is_prompted_for(
+        self, service: Service, trove: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         service.knows_identity()
         monkeypatch.setattr("getpass.getpass", lambda prompt: "typed")
 
@@ -323,10 +363,18 @@ class TestSigningIn:
         user = service.received[0].body["auth"]["identity"]["password"]["user"]
         assert user["password"] == "typed"
 
-    def test_a_missing_password_without_a_terminal_is_an_error(self, service, trove):
+    def test_a_missing_password_without_a_terminal_is_an_error(
+        self, service: Service, trove: Callable[..., Result]
+    ) -> None:
         assert "The password is missing" in trove(*self.words(service), "list").err
 
-    def test_a_cloud_of_a_file(self, service, trove, tmp_path, monkeypatch):
+    def test_a_cloud_of_a_file(
+        self,
+        service: Service,
+        trove: Callable[..., Result],
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
         service.knows_identity()
         monkeypatch.chdir(tmp_path)
         auth = {"auth_url": service.url, "token": "t", "project_name": "demo"}
@@ -334,11 +382,11 @@ class TestSigningIn:
         assert trove("--os-cloud", "c", "list").code == 0
         assert service.received[0].body["auth"]["identity"]["token"] == {"id": "t"}
 
-    def test_bypassing_the_catalog(self, service, trove):
+    def test_bypassing_the_catalog(self, service: Service, trove: Callable[..., Result]) -> None:
         assert trove("--bypass-url", service.endpoint, "--os-auth-token", "t", "list").code == 0
         assert service.received[0].headers["x-auth-token"] == "t"
 
-    def test_a_trace(self, service, trove):
+    def test_a_trace(self, service: Service, trove: Callable[..., Result]) -> None:
         trove("--bypass-url", service.endpoint, "--profile", "key", "list")
         headers = service.received[0].headers
         info = headers["x-trace-info"]
@@ -350,17 +398,21 @@ class TestHelp:
     """A text for everything, with an example in each."""
 
     @pytest.mark.parametrize("words", [(), ("help",), ("--help",), ("-h",)])
-    def test_the_overview_has_every_subcommand(self, trove, words):
+    def test_the_overview_has_every_subcommand(
+        self, trove: Callable[..., Result], words: Any
+    ) -> None:
         out = trove(*words).out
         assert all(f"    {name} " in out for name in AREA_OF)
         assert "--os-auth-url" in out
 
-    def test_the_overview_says_how_to_begin_and_what_each_area_is_for(self, trove):
+    def test_the_overview_says_how_to_begin_and_what_each_area_is_for(
+        self, trove: Callable[..., Result]
+    ) -> None:
         out = trove("help").out
         assert out.index("trove create pg") < out.index("instances: Database servers: create,")
         assert out.index("\nlimits: ") < out.index("    limit-list") < out.index("--os-auth-url")
 
-    def test_help_for_an_area(self, trove):
+    def test_help_for_an_area(self, trove: Callable[..., Result]) -> None:
         lines = trove("help", "databases").out.splitlines()
         assert lines[0] == "databases: The databases of an instance."
         assert [line.split()[0] for line in lines[1:]] == [
@@ -368,9 +420,13 @@ class TestHelp:
         ]
 
     @pytest.mark.parametrize("name", AREA_OF)
-    def test_every_subcommand_has_examples_that_parse(self, trove, name):
+    def test_every_subcommand_has_examples_that_parse(
+        self, trove: Callable[..., Result], name: str
+    ) -> None:
         out = trove("help", name).out.replace("\\\n", "")
-        lines = re.search(r"\nexamples?:\n(.*)", out, re.DOTALL)[1].splitlines()
+        examples = re.search(r"\nexamples?:\n(.*)", out, re.DOTALL)
+        assert examples is not None
+        lines = examples[1].splitlines()
         commands = [
             shlex.split(re.split(" [<>] ", line)[0])
             for line in lines
@@ -380,22 +436,22 @@ class TestHelp:
         for _, subcommand, *words in commands:
             parser_of(load(subcommand)).parse_args(dashed(words))
 
-    def test_creating_has_an_example_of_each_engine(self, trove):
+    def test_creating_has_an_example_of_each_engine(self, trove: Callable[..., Result]) -> None:
         out = trove("create", "--help").out
         assert "--datastore postgresql" in out
         assert "--datastore mariadb" in out
 
-    def test_a_subcommand_explains_itself(self, trove):
+    def test_a_subcommand_explains_itself(self, trove: Callable[..., Result]) -> None:
         assert trove("show", "--help").out.startswith("usage: trove show")
         assert trove("--help", "show").out.startswith("usage: trove show")
 
-    def test_help_with_a_near_miss(self, trove):
+    def test_help_with_a_near_miss(self, trove: Callable[..., Result]) -> None:
         assert "Did you mean `show`" in trove("help", "shwo").err
 
-    def test_the_version(self, trove):
+    def test_the_version(self, trove: Callable[..., Result]) -> None:
         assert trove("--version").out.startswith("trove 1.")
 
-    def test_the_page_for_users_names_every_subcommand(self):
+    def test_the_page_for_users_names_every_subcommand(self) -> None:
         page = Path(__file__).parents[4].joinpath("docs/users/cli.md").read_text()
         rows = re.findall(r"^\| (\w+) \| (`.*`) \|$", page, re.MULTILINE)
         assert {area: words.replace("`", "") for area, words in rows} == AREAS
@@ -415,7 +471,7 @@ class TestCompletion:
         )
         return done.stdout.split()
 
-    def test_bash(self, trove):
+    def test_bash(self, trove: Callable[..., Result]) -> None:
         script = trove("complete").out
         assert self.complete(script, "datab") == [
             "database-create",
@@ -427,18 +483,20 @@ class TestCompletion:
         assert self.complete(script, "complete", "f") == ["fish"]
         assert "--os-auth-url" in self.complete(script, "--os-auth")
 
-    def test_the_others(self, trove):
+    def test_the_others(self, trove: Callable[..., Result]) -> None:
         assert trove("complete", "zsh").out.startswith("autoload")
         assert "complete -c trove -n" in trove("complete", "fish").out
 
-    def test_a_shell_that_is_not_known(self, trove):
+    def test_a_shell_that_is_not_known(self, trove: Callable[..., Result]) -> None:
         assert "for bash, zsh, fish" in trove("complete", "csh").err
 
 
 class TestProcess:
     """As a process of its own."""
 
-    def run(self, service, *words, **options):
+    def run(
+        self, service: Service, *words: Any, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
         environ = {
             "PATH": os.environ["PATH"],
             "OS_ENDPOINT": service.url + ROOT,
@@ -448,7 +506,7 @@ class TestProcess:
         command = [sys.executable, "-m", "trove.cli.trove", *words]
         return subprocess.run(command, env=environ, text=True, timeout=30, check=False, **options)
 
-    def test_it_starts_fast(self, service):
+    def test_it_starts_fast(self, service: Service) -> None:
         """In time of the processor, which others' work on this machine disturbs less."""
         times = []
         for _ in range(5):
@@ -458,7 +516,7 @@ class TestProcess:
             times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         assert min(times) <= 0.4
 
-    def test_a_closed_pipe_is_no_error(self, service):
+    def test_a_closed_pipe_is_no_error(self, service: Service) -> None:
         many = [{**INSTANCE, "name": "x" * 200} for _ in range(2000)]
         service.give("/instances", {"instances": many})
         reading, writing = os.pipe()
@@ -468,7 +526,7 @@ class TestProcess:
         assert done.stderr == ""
         assert done.returncode == 1
 
-    def test_a_real_terminal_sees_one_line_that_changes(self, service):
+    def test_a_real_terminal_sees_one_line_that_changes(self, service: Service) -> None:
         polls = [{"step": "datastore.restart", "note": "x" * 300}, {"state": "succeeded"}]
         answers = [Reply(200, {"operation": operation(**each)}) for each in polls]
         service.on("POST", f"{ONE}/action", Reply(202))
@@ -487,7 +545,7 @@ class TestProcess:
         assert max(len(line) for line in lines) < 60
         assert lines[-1] == ""
 
-    def test_a_slow_import_is_not_made(self, service):
+    def test_a_slow_import_is_not_made(self, service: Service) -> None:
         environ_free = (
             "import sys; import trove.cli.trove.program, trove.cli.trove.commands.instances; print("
         )

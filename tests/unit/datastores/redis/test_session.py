@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,7 +114,7 @@ def test_a_lost_secret_fails(spec: EngineSpec) -> None:
 @pytest.fixture
 def spec(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineSpec]:
     root = tmp_path_factory.mktemp("r")
-    folders: dict[str, Path] = dict.fromkeys(("binaries", "data", "run", "config", "logs"), root)
+    folders: dict[str, Any] = dict.fromkeys(("binaries", "data", "run", "config", "logs"), root)
     yield EngineSpec(
         manager="redis", address="127.71.0.1", port=6379, memory=256, vcpus=1, **folders
     )

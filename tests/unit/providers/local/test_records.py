@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -52,7 +53,9 @@ def test_a_record_is_read_as_it_was_written(files: ServerFiles) -> None:
 
 
 def test_a_record_of_the_first_release_is_read(files: ServerFiles) -> None:
-    place = {key: str(getattr(SPEC, key)) for key in ("data", "run", "config", "logs")}
+    place: dict[str, Any] = {
+        key: str(getattr(SPEC, key)) for key in ("data", "run", "config", "logs")
+    }
     place |= {"manager": "postgresql", "version": "15", "binaries": "", "seed": None}
     place |= {"address": "127.70.0.1", "port": 5432, "memory": 128, "vcpus": 1}
     known = {"owner": {"uid": 1, "gid": 2}, "place": place, "unenforced": ["memory: not held"]}

@@ -5,6 +5,7 @@ import threading
 import pytest
 from argon2 import Parameters, PasswordHasher, extract_parameters
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tests.support.identity import PASSWORD, People, people_in, proof_of
@@ -101,13 +102,14 @@ def test_two_first_failures_at_once_are_both_counted(database: Database) -> None
 def test_a_row_that_somebody_else_inserts_first_is_counted_up(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    count, raced = throttle._count, []
+    count = throttle._count
+    raced: list[bool] = []
 
     def race(*args: object) -> None:
         if not raced:
             raced.append(True)
             count(*args)  # type: ignore[arg-type]
-            raise throttle.IntegrityError("insert", {}, Exception("duplicate"))
+            raise IntegrityError("insert", {}, Exception("duplicate"))
         count(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(throttle, "_count", race)
