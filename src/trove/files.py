@@ -5,13 +5,20 @@ Law: a file is private from its first byte on, and its content is on the disk be
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+TRAVERSABLE = 0o711
+"""A directory that other users may pass through, but not list."""
+PRIVATE = 0o700
+"""A directory that only its owner may enter."""
+OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def write_private(
@@ -35,13 +42,50 @@ def write_private(
             os.fsync(directory)
 
 
+def ensure_directory(path: Path, mode: int = TRAVERSABLE) -> Path:
+    """The directory, created with exactly this mode whatever the umask unless it exists.
+
+    Missing parents become traversable. An existing one keeps its mode, except that it is given
+    `mode` when every user may write there. Raises NotADirectoryError.
+    """
+    missing = [each for each in (path, *path.parents) if not os.path.lexists(each)]
+    for each in reversed(missing):
+        _make_directory(each, mode if each is path else TRAVERSABLE)
+    found = path.stat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+    # Of a release, or a start with umask 0000, that left it open to everyone.
+    if found.st_mode & stat.S_IWOTH and found.st_uid == os.geteuid():
+        path.chmod(mode)
+    return path
+
+
+def _make_directory(path: Path, mode: int) -> None:
+    try:
+        path.mkdir(mode)
+    except FileExistsError:  # another process was faster, and sets the mode
+        return
+    # Again: mkdir leaves out the bits of the umask.
+    path.chmod(mode)
+
+
+def private(path: str, flags: int) -> int:
+    """An opener (of `open`): a file that it creates has mode 0600 from the start."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+
+def restrict_umask() -> None:
+    """Let this process create nothing that other users may write, unless it says so itself."""
+    os.umask(os.umask(OTHERS_WRITE) | OTHERS_WRITE)
+
+
 def ensure_private(path: Path, make: Callable[[], bytes]) -> bytes:
     """The content of the file, which is created with what `make` returns unless it exists.
 
     Of several processes that create it at once one succeeds, and all return its content.
     """
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
+        ensure_directory(path.parent, PRIVATE)
         create_private(path, make())
     return path.read_bytes()
 

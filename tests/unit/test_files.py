@@ -3,12 +3,107 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from trove.files import create_private, ensure_private, sync, write_private
+from trove.files import (
+    PRIVATE,
+    TRAVERSABLE,
+    create_private,
+    ensure_directory,
+    ensure_private,
+    private,
+    restrict_umask,
+    sync,
+    write_private,
+)
+
+UMASKS = (0o000, 0o002, 0o022, 0o077)
+
+
+@pytest.fixture(params=UMASKS, ids=oct)
+def umask(request: pytest.FixtureRequest) -> Iterator[int]:
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("mode", [TRAVERSABLE, PRIVATE])
+def test_directories_have_their_mode_under_any_umask(tmp_path: Path, umask: int, mode: int) -> None:
+    path = tmp_path / "state" / "local" / "servers"
+    assert ensure_directory(path, mode) == path
+    assert mode_of(path) == mode
+    assert [mode_of(parent) for parent in (path.parent, path.parent.parent)] == [TRAVERSABLE] * 2
+
+
+def test_files_have_their_mode_under_any_umask(tmp_path: Path, umask: int) -> None:
+    ensure_private(tmp_path / "keys" / "key", lambda: b"secret")
+    write_private(tmp_path / "written", "secret")
+    create_private(tmp_path / "created", "secret")
+    with open(tmp_path / "opened", "wb", opener=private) as file:
+        file.write(b"secret")
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 4
+    assert {mode_of(path) for path in files} == {0o600}
+    assert mode_of(tmp_path / "keys") == PRIVATE
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(0o700, 0o700), (0o750, 0o750), (0o770, 0o770), (0o777, 0o711), (0o703, 0o711)],
+    ids=oct,
+)
+def test_an_existing_directory_is_closed_to_everyones_writes_alone(
+    tmp_path: Path, before: int, after: int
+) -> None:
+    path = tmp_path / "state"
+    path.mkdir()
+    path.chmod(before)
+    ensure_directory(path)
+    assert mode_of(path) == after
+
+
+def test_a_foreign_directory_keeps_its_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "state"
+    path.mkdir()
+    path.chmod(0o777)
+    monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+    ensure_directory(path)
+    assert mode_of(path) == 0o777
+
+
+@pytest.mark.parametrize("kind", ["file", "link to nothing"])
+def test_what_is_no_directory_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "state"
+    if kind == "file":
+        path.touch()
+    else:
+        path.symlink_to(tmp_path / "absent")
+    with pytest.raises(OSError, match="Not a directory|No such file"):
+        ensure_directory(path)
+
+
+def test_processes_that_create_one_directory_at_once_all_succeed(tmp_path: Path) -> None:
+    paths = [tmp_path / str(number // 8) / "locks" for number in range(400)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ensure_directory, paths)) == paths
+    assert {mode_of(path) for path in paths} == {TRAVERSABLE}
+
+
+def test_a_restricted_umask_only_ever_loses_bits(umask: int) -> None:
+    restrict_umask()
+    now = os.umask(umask)
+    assert now == umask | 0o022
 
 
 @pytest.mark.parametrize("durable", [True, False])

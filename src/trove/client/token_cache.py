@@ -17,7 +17,7 @@ from pathlib import Path
 
 from trove.client.cloud import FIELDS, Cloud
 from trove.client.identity import Ticket, as_dict
-from trove.files import write_private
+from trove.files import PRIVATE, ensure_directory, write_private
 
 MARGIN = timedelta(seconds=60)
 """A token that expires sooner is not used."""
@@ -74,6 +74,6 @@ class TokenCache:
         return place.read_bytes()
 
     def _write(self, path: Path, content: bytes) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ensure_directory(self.directory, PRIVATE)
         # Not durable: a lost token costs one sign-in, an fsync each of them.
         write_private(path, content, durable=False)

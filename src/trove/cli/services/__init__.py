@@ -33,6 +33,7 @@ from trove.cli.services.wiring import (
 from trove.cli.services.workers import END, share
 from trove.db import PATIENCE, wait_until_available
 from trove.errors import Failed, TroveError
+from trove.files import restrict_umask
 from trove.services.installation import Installation
 from trove.settings import Settings, read_settings
 
@@ -171,6 +172,7 @@ def prepare_from(args: Namespace, *, quiet: bool = False) -> Settings:
 
     `quiet` is for commands: only what is wrong goes to the terminal.
     """
+    restrict_umask()
     loaded = read_settings(args.config_file, args.config_dir)
     settings = loaded.settings
     settings = replace(

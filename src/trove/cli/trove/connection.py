@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 
 from trove.client.errors import ClientError
 from trove.client.token_cache import cache_directory
-from trove.files import write_private
+from trove.files import PRIVATE, ensure_directory, write_private
 
 PASSWORD = "TROVE_DATABASE_PASSWORD"  # noqa: S105 - the variable, not the password
 
@@ -149,7 +149,7 @@ def keep_authority(certificate: str) -> Path:
     digest = hashlib.sha256(certificate.encode()).hexdigest()[:16]
     path = cache_directory(os.environ) / f"authority-{digest}.pem"
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        ensure_directory(path.parent, PRIVATE)
         write_private(path, certificate, durable=False)
     return path
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trove.errors import Failed, Unavailable
+from trove.files import private
 from trove.processes import mounts
 from trove.providers.local import programs
 from trove.providers.local.layout import make_folder
@@ -46,8 +47,7 @@ class Image:
 
     def reserve(self, size: int) -> None:
         """So many bytes, which are taken from the disk as they are written."""
-        with self.unfinished.open("wb") as file:
-            self.unfinished.chmod(0o600)
+        with open(self.unfinished, "wb", opener=private) as file:
             file.truncate(size)
 
     def format(self) -> None:

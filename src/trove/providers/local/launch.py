@@ -13,6 +13,7 @@ from pathlib import Path
 
 import trove
 from trove.errors import Failed, Unavailable
+from trove.files import private
 from trove.providers.local import processes, programs, records, sandbox
 from trove.providers.local.layout import ServerFiles
 from trove.providers.local.machine import Machine
@@ -48,7 +49,7 @@ class Launch:
         # process can fork its way out before it is limited.
         launch = ["/bin/sh", str(LAUNCH), *map(str, groups), "--", setsid, "--fork"]
         # A file, for the server keeps its output for life: of a pipe we would wait for the end.
-        with self.files.log.open("wb") as log:
+        with open(self.files.log, "wb", opener=private) as log:
             done = subprocess.run(  # noqa: S603 - fixed programs, their arguments are never read by a shell
                 [*launch, *self._command()],
                 # Standard input, for bubblewrap keeps no other outside of the sandbox.

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trove.errors import Invalid, Unavailable
+from trove.files import TRAVERSABLE, ensure_directory
 from trove.locks import exclusive
 from trove.providers.local import programs
 
@@ -129,13 +130,9 @@ def named_lock(folder: Path, name: str) -> AbstractContextManager[None]:
     return exclusive(make_folder(folder, 0o700) / name)
 
 
-def make_folder(path: Path, mode: int = 0o711) -> Path:
+def make_folder(path: Path, mode: int = TRAVERSABLE) -> Path:
     """A directory that others may pass through, but not list."""
-    if not path.is_dir():
-        path.mkdir(mode=mode, parents=True, exist_ok=True)
-        # Again, for the umask was taken off.
-        path.chmod(mode)
-    return path
+    return ensure_directory(path, mode)
 
 
 def remove_folder(folder: Path) -> None:

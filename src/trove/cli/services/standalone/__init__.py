@@ -12,6 +12,7 @@ from trove.cli.services.standalone.lifecycle import remove, start_detached, stat
 from trove.cli.services.standalone.service import run
 from trove.cli.services.wiring import with_own_certificate
 from trove.errors import TroveError
+from trove.files import restrict_umask
 from trove.settings import Settings, load_settings
 
 # Not the 0.0.0.0 of trove-api: it is tried out on laptops, and speaks plain HTTP.
@@ -42,6 +43,7 @@ ACTIONS: dict[str, Callable[[Settings, argparse.Namespace], int]] = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code 0 when the requested state is reached."""
     args = _parser().parse_args(argv)
+    restrict_umask()
     try:
         settings = standalone_settings(args.config_file, args.bind_host, args.debug)
         return ACTIONS[args.action](settings, args)

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from trove.files import write_private
+from trove.files import ensure_directory, write_private
 from trove.settings import Settings
 
 CLOUD = "trove"
@@ -86,6 +86,6 @@ def entries_of(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, clouds: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    ensure_directory(path.parent)
     # Clients may read it meanwhile.
     write_private(path, yaml.safe_dump({"clouds": clouds}, sort_keys=False))

@@ -26,6 +26,7 @@ from trove.cli.services import first_line_of
 from trove.cli.services.standalone.cloud import withdraw
 from trove.cli.services.wiring import build_installation, build_provider
 from trove.errors import Conflict, Failed
+from trove.files import ensure_directory, private
 from trove.locks import process_holding, process_lock
 from trove.models import Instance
 from trove.providers.base import Provider
@@ -46,8 +47,7 @@ def held_lock(settings: Settings) -> Iterator[None]:
     """Be the only process of this state directory; raises Conflict when there is another."""
     with _usable(settings):
         # Other users may traverse it, for engines below run under users of their own, not list it.
-        settings.state_directory.mkdir(parents=True, exist_ok=True, mode=0o711)
-        lock_file(settings).touch()
+        ensure_directory(settings.state_directory)
     with ExitStack() as stack:
         try:
             lock = stack.enter_context(process_lock(lock_file(settings)))
@@ -68,16 +68,14 @@ def start_detached(settings: Settings, args: argparse.Namespace) -> int:
         return status(settings, args)
     output = log_file(settings)
     with _usable(settings):
-        settings.state_directory.mkdir(parents=True, exist_ok=True, mode=0o711)
-        # Before it is opened, which would make it readable for all.
-        output.touch(mode=0o600)
+        ensure_directory(settings.state_directory)
     command = [sys.executable, "-m", "trove.cli.services.standalone", "start"]
     command += ["--bind-host", args.bind_host]
     # The service begins in another directory.
     files = [str(file.absolute()) for file in args.config_file]
     command += [word for file in files for word in ("--config-file", file)]
     command += ["--debug"] if args.debug else []
-    with output.open("ab") as log:
+    with open(output, "ab", opener=private) as log:
         begin = log.tell()
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command,
