@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 FLOCK = struct.Struct("hhqqi4x")
 """struct flock: type, whence, start, length, pid."""
 
@@ -88,16 +89,23 @@ def is_inherited_lock_held(path: Path) -> bool:
 def process_lock(path: Path) -> Iterator[IO[str]]:
     """Hold the lock of this path as a process; raises BlockingIOError while another has it.
 
-    The open file is for what people may read there.
+    The open file is for what people may read there. Only its owner may open it: to read a file
+    is enough for a lock that keeps others from theirs.
     """
     # Not "w", which would truncate the file of the holder before the lock is acquired.
-    with path.open("a+") as file:
+    with os.fdopen(os.open(path, FLAGS, 0o600), "a+") as file:
+        if os.fstat(file.fileno()).st_uid == os.geteuid():
+            os.fchmod(file.fileno(), 0o600)
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield file
 
 
 def process_holding(path: Path) -> int | None:
-    """The id of the process that has the lock of this path, if one has it."""
+    """The id of the process that has the lock of this path, if one has it.
+
+    0 when the kernel does not name it: it is in another PID namespace, or its lock is an open
+    file's. Whose process it is, the caller has to check before it is sent a signal.
+    """
     # F_GETLK shows which lock would conflict without acquiring anything: to try and acquire it
     # would make a process fail that starts just now.
     try:
@@ -105,7 +113,8 @@ def process_holding(path: Path) -> int | None:
             answer = FLOCK.unpack(fcntl.fcntl(file, fcntl.F_GETLK, _whole_file(fcntl.F_WRLCK)))
     except FileNotFoundError:
         return None
-    return int(answer[-1]) if answer[0] != fcntl.F_UNLCK else None
+    # -1 for an open file's lock, and to kill(2) that means every process.
+    return max(0, int(answer[-1])) if answer[0] != fcntl.F_UNLCK else None
 
 
 def _whole_file(how: int) -> bytes:

@@ -83,6 +83,32 @@ def test_an_exclusive_lock_excludes_threads_and_leaves_no_file(tmp_path: Path) -
     assert not path.exists()
 
 
+def test_only_the_owner_may_open_a_process_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    path.chmod(0o666)
+    with process_lock(path):
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_process_lock_follows_no_link(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"), process_lock(path):
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_holder_that_the_kernel_does_not_name_is_no_process(tmp_path: Path) -> None:
+    """To kill(2), its -1 would mean every process."""
+    path = tmp_path / "lock"
+    descriptor = acquire_inherited(path)
+    assert descriptor is not None
+    assert process_holding(path) == 0
+    os.close(descriptor)
+    assert process_holding(path) is None
+
+
 def test_a_process_lock_names_its_holder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert process_holding(path) is None

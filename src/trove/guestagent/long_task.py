@@ -125,7 +125,7 @@ class LongTask:
     def _pid(self) -> int | None:
         if self.started is not None and self.started.poll() is None:
             return self.started.pid
-        return process_holding(self.lock)
+        return process_holding(self.lock) or None
 
 
 def left_by_earlier_agents(directory: AgentDirectory) -> Iterator[LongTask]:

@@ -20,6 +20,7 @@ EXPECTED = {
     "keys": 0o700,
     "keys/secrets.key": 0o600,
     "clouds.yaml": 0o600,
+    "standalone.lock": 0o600,
     "standalone.log": 0o600,
     "trove.sqlite": 0o600,
     "trove.sqlite-wal": 0o600,

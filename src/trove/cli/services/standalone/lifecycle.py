@@ -14,9 +14,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import urllib3
 from sqlalchemy import select
@@ -29,6 +30,7 @@ from trove.errors import Conflict, Failed
 from trove.files import ensure_directory, private
 from trove.locks import process_holding, process_lock
 from trove.models import Instance
+from trove.processes import Process
 from trove.providers.base import Provider
 from trove.providers.local.layout import Layout
 from trove.services import instances
@@ -45,21 +47,26 @@ LOOK_EVERY = 0.05
 @contextmanager
 def held_lock(settings: Settings) -> Iterator[None]:
     """Be the only process of this state directory; raises Conflict when there is another."""
-    with _usable(settings):
-        # Other users may traverse it, for engines below run under users of their own, not list it.
-        ensure_directory(settings.state_directory)
     with ExitStack() as stack:
-        try:
-            lock = stack.enter_context(process_lock(lock_file(settings)))
-        except BlockingIOError:
-            raise Conflict(
-                f"A service runs in {settings.state_directory} already; "
-                "see `trove-standalone status`."
-            ) from None
+        with _usable(settings):
+            # Other users may traverse it, for engines below run under users of their own, not list
+            # it.
+            ensure_directory(settings.state_directory)
+            lock = _acquired(stack, settings)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _acquired(stack: ExitStack, settings: Settings) -> IO[str]:
+    try:
+        return stack.enter_context(process_lock(lock_file(settings)))
+    except BlockingIOError:
+        running_pid(settings)  # raises Conflict when it is not the service that holds it
+        raise Conflict(
+            f"A service runs in {settings.state_directory} already; see `trove-standalone status`."
+        ) from None
 
 
 def start_detached(settings: Settings, args: argparse.Namespace) -> int:
@@ -110,12 +117,23 @@ def stop(settings: Settings, args: argparse.Namespace) -> int:
     if pid is None:
         print("trove-standalone was not running.")
     else:
-        os.kill(pid, signal.SIGTERM)
+        _terminate(settings, pid)
         _await(lambda: running_pid(settings) is None, STOP_SECONDS, f"process {pid} does not stop")
         print("trove-standalone has stopped.")
     if args.instances:
         _stop_instances(settings)
     return 0
+
+
+def _terminate(settings: Settings, pid: int) -> None:
+    with suppress(ProcessLookupError):
+        process = os.pidfd_open(pid)
+        try:
+            # Still the service, now that its number cannot pass to another process.
+            if running_pid(settings) == pid:
+                signal.pidfd_send_signal(process, signal.SIGTERM)
+        finally:
+            os.close(process)
 
 
 def remove(settings: Settings, args: argparse.Namespace) -> int:
@@ -150,9 +168,37 @@ def remove(settings: Settings, args: argparse.Namespace) -> int:
 
 
 def running_pid(settings: Settings) -> int | None:
-    """The process that holds the lock, if one does."""
+    """The process of the service, if it runs; raises Conflict if another's holds its lock."""
+    path = lock_file(settings)
     with _usable(settings):
-        return process_holding(lock_file(settings))
+        while (pid := process_holding(path)) is not None:
+            # Any user could hold the lock of the first release's file, and so have a process of
+            # their choice shown, or signalled by root.
+            user = _user_of(pid)
+            if user == path.stat().st_uid:
+                return pid
+            # Still, for the service may have ended between the two looks.
+            if process_holding(path) == pid:
+                raise Conflict(_foreign_holder(path, pid, user))
+    return None
+
+
+def _user_of(pid: int) -> int | None:
+    """None when there is no such process, or the kernel does not name it."""
+    try:
+        return Process(pid).user() if pid else None
+    except OSError:
+        return None
+
+
+def _foreign_holder(path: Path, pid: int, user: int | None) -> str:
+    holder = (
+        "a process that is not visible here" if user is None else f"process {pid} of user {user}"
+    )
+    return (
+        f"The lock {path} is held by {holder}, which is not the service: end it, or delete the "
+        "file, and start again."
+    )
 
 
 @contextmanager

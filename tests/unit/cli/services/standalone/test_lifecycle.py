@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import io
+import os
 import subprocess
 import sys
 import uuid
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.support.provider import Traces, boot, local_provider, settings_in
@@ -25,6 +27,8 @@ from trove.cli.services.standalone.lifecycle import (
     start_detached,
 )
 from trove.errors import Conflict, Failed
+from trove.locks import acquire_inherited
+from trove.processes import Process
 from trove.settings import Settings
 
 HOLD = """
@@ -64,6 +68,79 @@ def test_the_holder_of_the_lock_is_found_whatever_the_file_says(settings: Settin
             pass
     assert lock_file(settings).read_text() == "1"
     assert running_pid(settings) is None
+
+
+def test_the_lock_is_private_from_its_creation_on(settings: Settings) -> None:
+    before = os.umask(0)
+    try:
+        with held_lock(settings):
+            assert lock_file(settings).stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
+
+
+FOREIGN = "which is not the service"
+
+
+def refusals(settings: Settings) -> Iterator[str]:
+    """What each command answers while a foreign process holds the lock."""
+    for words in ("start", "start --detach", "status", "stop", "remove --yes"):
+        args = standalone._parser().parse_args(words.split())
+        with pytest.raises(Conflict) as refusal:
+            if words == "start":
+                with held_lock(settings):
+                    pass
+            else:
+                ACTIONS[args.action](settings, args)
+        yield refusal.value.message
+
+
+def test_a_lock_that_another_user_holds_is_not_the_services(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither named as the service, nor sent a signal."""
+    monkeypatch.setattr(Process, "user", lambda process: os.getuid() + 1)
+    with holder(settings) as pid:
+        for message in refusals(settings):
+            assert FOREIGN in message
+            assert f"process {pid} of user {os.getuid() + 1}" in message
+        assert psutil.pid_exists(pid)
+
+
+def test_a_lock_whose_holder_has_no_number_is_not_the_services(settings: Settings) -> None:
+    """The kernel says -1 for it, and a signal to -1 would end every process of the machine."""
+    descriptor = acquire_inherited(lock_file(settings))
+    assert descriptor is not None
+    try:
+        for message in refusals(settings):
+            assert FOREIGN in message
+            assert "not visible here" in message
+    finally:
+        os.close(descriptor)
+    assert running_pid(settings) is None
+
+
+def test_a_service_that_ends_while_it_is_looked_at_is_not_running(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([4_194_305, None, None])
+    monkeypatch.setattr(lifecycle, "process_holding", lambda _: next(answers))
+    lock_file(settings).touch()
+    assert running_pid(settings) is None
+
+
+@pytest.mark.parametrize("now", [None, 1], ids=["ended", "passed on"])
+def test_only_the_service_is_signalled(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, now: int | None
+) -> None:
+    """Its number may pass to another process between the look and the signal."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as bystander:
+        monkeypatch.setattr(lifecycle, "running_pid", lambda _: now)
+        lifecycle._terminate(settings, bystander.pid)
+        assert bystander.poll() is None
+        bystander.communicate()
+    assert bystander.returncode == 0
+    lifecycle._terminate(settings, bystander.pid)  # gone: succeeds
 
 
 def test_a_query_does_not_prevent_a_start(
