@@ -43,13 +43,13 @@ PROCESSES = 6
 OPERATIONS = 200
 SHARING = 20
 """Operations with several claims, and as many with one shared claim."""
-DEADLINE = 150.0
-"""Seconds for all of it."""
-KILLS_END = 60.0
-"""Seconds after which the processes are left alone, to show that what is left ends."""
+KILLS = 60
+"""After so many the processes are left alone, to show that what is left ends."""
+DEADLINE = 900.0
+"""Seconds for all of it, to end a hang: on a busy machine a start of a process takes seconds."""
 ROOT = Path(__file__).parents[3]
 
-pytestmark = [pytest.mark.chaos, pytest.mark.engine, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.chaos, pytest.mark.engine, pytest.mark.timeout(1000)]
 
 
 @dataclass
@@ -163,7 +163,7 @@ def torment(database: Database, runners: Runners) -> float:
         spent = time.monotonic() - began
         assert spent < DEADLINE, f"{going_on(database)} operations did not end"
         time.sleep(random.uniform(0.2, 0.5))
-        if spent < KILLS_END:
+        if runners.kills < KILLS:
             runners.kill_one()
             interfere(database)
     return time.monotonic() - began
