@@ -135,8 +135,10 @@ class MariadbDriver:
             directory.mkdir(mode=0o700, exist_ok=True)
         password = secrets.token_urlsafe(32)
         write_private(secret_file(self.spec), password)
-        places = [self._basedir(), f"--datadir={self.server.directory}"]
-        command = [str(server), "--no-defaults", *places, *BOOTSTRAP]
+        # A server that starts removes the temporary tables of others from a directory that it
+        # shares with them, such as /tmp, and those others fail or crash.
+        places = [f"--datadir={self.server.directory}", f"--tmpdir={self._scratch}"]
+        command = [str(server), "--no-defaults", self._basedir(), *places, *BOOTSTRAP]
         process.run(command, "mariadbd --bootstrap", feed=self._sql(password))
 
     def _basedir(self) -> str:
