@@ -19,6 +19,7 @@ from trove.providers.base import Flavor, ResizeState, ServerSpec, ServerState, S
 from trove.providers.local import processes, records
 from trove.providers.local.identities import Identities
 from trove.providers.local.images import Image, unmount
+from trove.providers.local.last_words import last_words
 from trove.providers.local.launch import AgentCommand, Launch, agent_command
 from trove.providers.local.layout import Layout, ServerFiles, make_folder, named_lock, remove_folder
 from trove.providers.local.machine import Machine
@@ -205,17 +206,9 @@ def _present(files: ServerFiles) -> ServerView:
         return ServerView(state, "its creation was interrupted" if there else "")
     if is_inherited_lock_held(files.alive):
         return ServerView(ServerState.UP, unenforced=record.unenforced)
-    return ServerView(ServerState.DOWN, _last_words(files), record.unenforced)
+    detail = last_words(files, record.spec.logs, record.owner)
+    return ServerView(ServerState.DOWN, detail, record.unenforced)
 
 
 def _agent_image(files: ServerFiles) -> Image:
     return Image(files.agent_image, files.agent, "ext4")
-
-
-def _last_words(files: ServerFiles) -> str:
-    """Why it does not run, as far as the launch has said."""
-    try:
-        lines = files.log.read_text(errors="replace").strip().splitlines()
-    except FileNotFoundError:
-        lines = []
-    return lines[-1][-500:] if lines else "none of its processes runs"

@@ -1,0 +1,92 @@
+"""What is shown of a server that is down; its user may have put anything where its log was."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from trove.providers.local.last_words import LONGEST, last_words
+from trove.providers.local.layout import ServerFiles
+from trove.providers.local.records import Owner
+
+NOTHING = "none of its processes runs"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> ServerFiles:
+    found = ServerFiles(tmp_path / "server")
+    found.directory.mkdir()
+    return found
+
+
+@pytest.fixture
+def logs(tmp_path: Path) -> Path:
+    found = tmp_path / "volume" / "logs"
+    found.mkdir(parents=True)
+    return found
+
+
+def test_a_launch_that_failed_is_shown_first(files: ServerFiles, logs: Path) -> None:
+    files.log.write_text("one\nbwrap: no such directory\n")
+    (logs / "agent.log").write_text("it ran once\n")
+    assert last_words(files, logs, None) == "bwrap: no such directory"
+
+
+@pytest.mark.parametrize("launch", ["", "\n", None])
+def test_else_the_end_of_the_agents_log(files: ServerFiles, logs: Path, launch: str | None) -> None:
+    if launch is not None:
+        files.log.write_text(launch)
+    (logs / "agent.log").write_text("".join(f"line {n}\n" for n in range(2000)))
+    assert last_words(files, logs, None) == "line 1997; line 1998; line 1999"
+
+
+def test_it_is_short_and_readable(files: ServerFiles, logs: Path) -> None:
+    (logs / "agent.log").write_bytes(b"\xff" + b"x" * 9000)
+    assert last_words(files, logs, None) == "x" * LONGEST
+
+
+def put_nothing(log: Path) -> None:
+    log.parent.rmdir()
+
+
+def put_link(log: Path) -> None:
+    secret = log.parent.parent / "secret"
+    secret.write_text("secret")
+    log.symlink_to(secret)
+
+
+def put_pipe(log: Path) -> None:
+    os.mkfifo(log)
+
+
+def put_folder(log: Path) -> None:
+    log.mkdir()
+
+
+def put_linked_folder(log: Path) -> None:
+    elsewhere = log.parent.parent / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "agent.log").write_text("secret")
+    log.parent.rmdir()
+    log.parent.symlink_to(elsewhere)
+
+
+@pytest.mark.parametrize(
+    "put",
+    [put_nothing, put_link, put_pipe, put_folder, put_linked_folder],
+    ids=lambda f: f.__name__,
+)
+def test_what_is_no_log_is_not_read(
+    files: ServerFiles, logs: Path, put: Callable[[Path], None]
+) -> None:
+    put(logs / "agent.log")
+    assert last_words(files, logs, None) == NOTHING
+
+
+def test_a_file_of_another_user_is_not_read(files: ServerFiles, logs: Path) -> None:
+    (logs / "agent.log").write_text("secret")
+    assert last_words(files, logs, Owner(os.getuid() + 1, 0)) == NOTHING
+    assert last_words(files, logs, Owner(os.getuid(), 0)) == "secret"
