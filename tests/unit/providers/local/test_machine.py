@@ -1,4 +1,5 @@
 import os
+import uuid
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,12 @@ from trove.providers.local.layout import Layout, ServerFiles, remove_folder
 from trove.providers.local.machine import Machine
 from trove.providers.local.records import Owner, Record, engine_spec_of, furnish, read_record
 
+NAME = f"trove-{uuid.uuid4()}"
+"""Control groups are the whole machine's, so no other test process may use the same name."""
+
 
 def spec_in(files: ServerFiles) -> EngineSpec:
-    return engine_spec_of(spec_of("trove-a"), files, Path("/v"), files.run, None)
+    return engine_spec_of(spec_of(NAME), files, Path("/v"), files.run, None)
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:
@@ -40,13 +44,13 @@ def test_without_its_programs_volumes_are_directories(
     without(monkeypatch, "xfs_growfs")
     assert Machine().no_limited_volumes == "xfs_growfs is not installed"
     provider = local_provider(tmp_path)
-    provider.volumes.ensure_volume("trove-a", 1)
-    provider.volumes.grow_volume("trove-a", 2)
-    assert (tmp_path / "local/volumes/trove-a").is_dir()
-    assert not (tmp_path / "local/volumes/trove-a.img").exists()
+    provider.volumes.ensure_volume(NAME, 1)
+    provider.volumes.grow_volume(NAME, 2)
+    assert (tmp_path / "local/volumes" / NAME).is_dir()
+    assert not (tmp_path / "local/volumes" / f"{NAME}.img").exists()
     with pytest.raises(Failed, match="Not enough disk space"):
-        provider.volumes.ensure_volume("trove-b", 900_000)
-    provider.volumes.delete_volume("trove-a")
+        provider.volumes.ensure_volume(f"{NAME}-b", 900_000)
+    provider.volumes.delete_volume(NAME)
     assert not list((tmp_path / "local/volumes").iterdir())
 
 
@@ -55,12 +59,12 @@ def test_root_without_setpriv_starts_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     provider = local_provider(tmp_path)
-    provider.volumes.ensure_volume("trove-a", 1)
+    provider.volumes.ensure_volume(NAME, 1)
     without(monkeypatch, "setpriv")
     with pytest.raises(Failed, match="setpriv is not installed"):
-        provider.compute.ensure_server(spec_of("trove-a", SMALL))
-    provider.compute.delete_server("trove-a")
-    provider.volumes.delete_volume("trove-a")
+        provider.compute.ensure_server(spec_of(NAME, SMALL))
+    provider.compute.delete_server(NAME)
+    provider.volumes.delete_volume(NAME)
 
 
 def test_what_a_program_complains_of_is_kept() -> None:
