@@ -180,6 +180,7 @@ def test_the_datastore_says_how_to_connect(world: World) -> None:
     path = f"/instances/{world.order()}"
     shown = world.get(path)["instance"]["datastore"]
     assert (shown["client"], shown["url_scheme"]) == ("psql", "postgresql")
+    assert shown["user_hosts"] is False
 
 
 def test_an_instance_is_shown_without_the_package_of_its_datastore(world: World) -> None:

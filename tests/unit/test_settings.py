@@ -173,6 +173,13 @@ def test_a_wrong_value_is_told_with_its_place(tmp_path: Path, text: str, told: s
     assert told in error.value.message
 
 
+@pytest.mark.parametrize("variable", ["TROVE_DATABASE_PASSWORD", "TROVE_DATABASE_SERVICE_NAME"])
+def test_variables_of_the_clients_are_no_settings(tmp_path: Path, variable: str) -> None:
+    assert read(tmp_path, "", **{variable: "hush"}).warnings == ()
+    (warning,) = read(tmp_path, "", TROVE_DATABASE_PASSWORT="hush").warnings
+    assert "TROVE_DATABASE_PASSWORT is not known" in warning
+
+
 def test_a_wrong_value_of_the_environment_is_told_with_its_name() -> None:
     with pytest.raises(Invalid, match="^TROVE_DEFAULT_BIND_PORT = 'x': must be a whole number"):
         read_settings(environ={"TROVE_DEFAULT_BIND_PORT": "x", "HOME": "/nowhere"})

@@ -23,6 +23,8 @@ from trove.settings.values import value_of
 log = logging.getLogger(__name__)
 
 SYSTEM_FILE = Path("/etc/trove/trove.conf")
+OF_CLIENTS = frozenset({"TROVE_DATABASE_PASSWORD", "TROVE_DATABASE_SERVICE_NAME"})
+"""Variables of the command-line clients that look like options of a section."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ def _environment(environ: Mapping[str, str]) -> Iterator[Entry]:
         yield Entry("TROVE_STATE_DIRECTORY", "DEFAULT", "state_directory", state)
     sections = {section for section, _ in options()} | {*ENGINE_SECTIONS, *PASSED_ON}
     for variable, value in sorted(environ.items()):
+        if variable in OF_CLIENTS:
+            continue
         for section in sections:
             prefix = f"TROVE_{section.upper()}_"
             if variable.startswith(prefix):

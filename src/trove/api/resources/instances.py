@@ -190,6 +190,8 @@ class DatastoreRef(Struct):
     # For connections: the scheme of a URL, and the engine's own client program.
     url_scheme: str | UnsetType = UNSET
     client: str | UnsetType = UNSET
+    # Whether users have hosts that mean something; a user is shown with one in any case.
+    user_hosts: bool | UnsetType = UNSET
 
 
 class VolumeShown(Struct):
@@ -405,6 +407,7 @@ def _add_connection(shown: DatastoreRef, manager: str) -> None:
         return
     shown.url_scheme = manifest.url_scheme or UNSET
     shown.client = manifest.client or UNSET
+    shown.user_hosts = manifest.user_hosts
 
 
 def _ref(call: Call, instance_id: str) -> Ref:

@@ -79,6 +79,17 @@ def test_of_several_users_one_must_be_named(
     )
 
 
+@pytest.mark.parametrize("command", ["url", "connect"])
+def test_without_users_the_next_step_is_named(
+    database: Service, trove: Callable[..., Result], command: str
+) -> None:
+    database.give(f"{ONE}/users", {"users": []})
+    assert trove(command, "pg").err == (
+        "ERROR: pg has no users yet; create one with `trove user-create pg NAME`, or enable the "
+        "superuser with `trove root-enable pg` and choose it with --user.\n"
+    )
+
+
 def test_users_with_the_same_name_are_listed_with_their_hosts(
     database: Service, trove: Callable[..., Result]
 ) -> None:

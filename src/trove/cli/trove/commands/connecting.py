@@ -71,7 +71,7 @@ def _who_and_what(context: Context, instance_id: str, arguments: Namespace) -> t
         return wanted, arguments.database
     path = f"/instances/{instance_id}/users"
     users = list(context.session.pages(path, "users"))
-    user = _named(users, wanted) if wanted else _only(users)
+    user = _named(users, wanted) if wanted else _only(users, arguments.instance)
     if arguments.database:
         return user["name"], arguments.database
     # Not in the list: `_named` built it.
@@ -90,16 +90,21 @@ def _named(users: list[Json], wanted: str) -> Json:
     return found[0] if found else {"name": wanted}
 
 
-def _only(users: list[Json]) -> Json:
+def _only(users: list[Json], instance: str) -> Json:
     if len(users) == 1:
         return users[0]
+    if not users:
+        raise ClientError(
+            f"{instance} has no users yet; create one with `trove user-create {instance} NAME`, "
+            f"or enable the superuser with `trove root-enable {instance}` and choose it with "
+            "--user."
+        )
     names = [user["name"] for user in users]
     # With the host where the name is not unique.
     labels = sorted(
         _label_of(user) if names.count(user["name"]) > 1 else user["name"] for user in users
     )
-    listed = ", ".join(labels) or "none"
-    raise ClientError(f"Choose a user with --user NAME; the instance has: {listed}.")
+    raise ClientError(f"Choose a user with --user NAME; the instance has: {', '.join(labels)}.")
 
 
 def _label_of(user: Json) -> str:

@@ -41,6 +41,17 @@ def account_of(user: Item) -> str:
     return name if host == "%" and "@" not in name else f"{name}@{host}"
 
 
+def list_users(context: Context, arguments: Namespace) -> None:
+    """Without hosts where the engine has none: its users come from anywhere."""
+    subject = context.find("instances", arguments.instance)
+    datastore = context.session.get(f"/instances/{subject}")["instance"]["datastore"]
+    # Other services do not say it; theirs have hosts.
+    has_hosts = datastore.get("user_hosts", True)
+    columns = {title: key for title, key in COLUMNS.items() if has_hosts or key != "host"}
+    request = Request("GET", USERS, key="users", columns=columns, query=("limit", "marker"))
+    request(context, Namespace(**{**vars(arguments), "instance": subject}))
+
+
 def named(names: list[str]) -> list[dict[str, str]]:
     return [{"name": name} for name in names]
 
@@ -115,7 +126,7 @@ COMMANDS = (
         "List the users on an instance.",
         "trove user-list pg",
         (INSTANCE, LIMIT, MARKER),
-        Request("GET", USERS, key="users", columns=COLUMNS, query=("limit", "marker")),
+        list_users,
     ),
     Command(
         "user-show",
