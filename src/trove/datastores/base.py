@@ -65,6 +65,8 @@ class Manifest:
     # Found in the program itself: the other source (pg_config) is in another package on Debian.
     lacks_tls: bytes = b""
     """What stands in the program of a build without TLS; such a build is not offered."""
+    has_tls: bytes = b""
+    """What stands in the program of every build with TLS; others are not offered."""
     seed: tuple[str, ...] = ()
     """One of the engine's programs and its options; given a directory besides, it makes a seed
     there: a data directory without any secret, which instances may begin with a copy of."""

@@ -85,10 +85,12 @@ def _version_of(program: Path) -> str | None:
 
 
 def _can_tls(manifest: Manifest, program: Path) -> bool:
-    if not manifest.lacks_tls:
+    marks = [(manifest.lacks_tls, False), (manifest.has_tls, True)]
+    # An empty file cannot be mapped, and runs as a script that does nothing.
+    if not any(mark for mark, _ in marks) or not program.stat().st_size:
         return True
     with program.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as body:
-        return body.find(manifest.lacks_tls) < 0
+        return all((body.find(mark) >= 0) is there for mark, there in marks if mark)
 
 
 def _newest_first(version: str) -> list[int]:

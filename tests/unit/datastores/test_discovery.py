@@ -88,6 +88,20 @@ def test_a_build_without_tls_is_left_out(tmp_path: Path) -> None:
     assert installation_in(POSTGRESQL, directory) is None
 
 
+@pytest.mark.parametrize("name", ["redis-server", "valkey-server"])
+def test_only_builds_that_show_tls_are_found(tmp_path: Path, name: str) -> None:
+    """Others would be offered, and fail at the first start."""
+    plain = program(tmp_path / "plain", "server v=99.0.1 sha=0", name=name)
+    able = program(tmp_path / "able", "server v=99.0.2 sha=0; calls SSL_CTX_new", name=name)
+    assert installation_in(manifest_of("redis"), plain) is None
+    assert found([str(tmp_path / "*")]) == [("99.0.2", able)]
+
+
+def test_an_empty_program_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "postgres").touch(mode=0o755)
+    assert installation_in(POSTGRESQL, tmp_path) is None
+
+
 def test_versions_are_ordered_by_number() -> None:
     versions = ["9.6", "13.2", "13.10"]
     assert sorted(versions, key=discovery._newest_first) == ["13.10", "13.2", "9.6"]

@@ -8,6 +8,7 @@ MANIFEST = Manifest(
     title="memcached",
     port=11211,
     program="memcached",
+    has_tls=b"SSL_CTX_new",
     search=("/usr/bin", "/usr/local/bin"),
     smallest_memory=128,
 )

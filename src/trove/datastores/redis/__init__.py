@@ -25,6 +25,8 @@ MANIFEST = Manifest(
     root_name="default",
     program="redis-server",
     other_programs=("valkey-server",),
+    # A function of OpenSSL; builds with TLS in a module of its own have it there, and not here.
+    has_tls=b"SSL_CTX_new",
     search=("/usr/bin", "/usr/local/bin", "/opt/redis/bin", "/opt/valkey/bin"),
     smallest_memory=128,
     longest_password=128,
