@@ -15,7 +15,7 @@ from trove.cli.trove import main
 PG = "11111111-1111-4111-8111-111111111111"
 OPERATION = "99999999-9999-4999-8999-999999999999"
 
-INSTANCE = {
+INSTANCE: dict[str, Any] = {
     "id": PG,
     "name": "pg",
     "status": "ACTIVE",

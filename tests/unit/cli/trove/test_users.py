@@ -24,7 +24,7 @@ USERS = [{"name": "joe", "host": "%", "databases": [{"name": "app"}]}]
 def test_hosts_are_listed_where_they_mean_something(
     service: Service, trove: Callable[..., Result], datastore: dict[str, Any], has_hosts: bool
 ) -> None:
-    known: dict[str, Any] = INSTANCE["datastore"]
+    known = INSTANCE["datastore"]
     kind = known | datastore
     service.give(ONE, {"instance": INSTANCE | {"datastore": kind}})
     service.give(f"{ONE}/users", {"users": USERS})
