@@ -1,7 +1,7 @@
 """Builds the application: the layers that every request passes, and the routes.
 
 outermost (id, failures, metrics) -> gate (version, caller, project, rate, body)
--> once (`Idempotency-Key`) -> routes
+-> once (`Idempotency-Key`) -> methods (HEAD, OPTIONS, `Allow`) -> routes
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from trove.api import document
 from trove.api.auth import Authenticator, create_authenticator
-from trove.api.errors import handle
+from trove.api.errors import Handler, handle
 from trove.api.gate import Gate
 from trove.api.negotiation import VERSION
 from trove.api.once import Once
@@ -41,6 +41,7 @@ from trove.api.routes import (
 from trove.api.sharing import Shared
 from trove.api.waiting import Waiting
 from trove.errors import TroveError
+from trove.http_methods import HttpMethods
 from trove.metrics import Metrics
 from trove.services.installation import Installation
 
@@ -97,15 +98,19 @@ def create_app(
         app.include_router(router, prefix=f"{VERSION}/{{project_id}}")
     for router in PUBLIC:
         app.include_router(router)
+    unserved_handler: Handler = handle
     # With Keystone, passwords of built-in users must not be accepted.
     if installation.settings.api.auth == "builtin":
         app.include_router(identity.router)
+        unserved_handler = identity.handle_unserved
     # Not Exception: Starlette hands that to its ServerErrorMiddleware, outside of all our layers,
     # where the answer would get no request id and no count.
-    for kind in (TroveError, RequestValidationError, HTTPException):
+    for kind in (TroveError, RequestValidationError):
         app.add_exception_handler(kind, handle)
+    app.add_exception_handler(HTTPException, unserved_handler)
     # Starlette calls the layer first that was added last. Once is behind the gate, because a key is
     # valid for the caller's project only.
+    app.add_middleware(HttpMethods, routes=app.router.routes)
     app.add_middleware(Once, installation=installation)
     app.add_middleware(
         Gate,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -137,6 +137,9 @@ def text_of(faults: Sequence[Any]) -> str:
     """Faults of a malformed request in one line, each with its field."""
     texts = [_fault_text(fault) for fault in faults[:MESSAGES_SHOWN]]
     return "; ".join(dict.fromkeys(texts))
+
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
 async def handle(request: Request, error: Exception) -> Response:

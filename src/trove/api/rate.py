@@ -103,5 +103,6 @@ def _rates_of(settings: ApiSettings) -> Mapping[str, Rate]:
         "PATCH": Rate("PUT", "PUT", "*", ".*", settings.http_put_rate),
         "DELETE": Rate("DELETE", "DELETE", "*", ".*", settings.http_delete_rate),
         "GET": Rate("GET", "GET", "*", ".*", settings.http_get_rate),
+        "HEAD": Rate("GET", "GET", "*", ".*", settings.http_get_rate),
         "MGMT_POST": Rate("MGMT_POST", "POST", "*/mgmt", "^/mgmt", settings.http_mgmt_post_rate),
     }

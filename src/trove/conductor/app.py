@@ -23,6 +23,7 @@ from trove.conductor.calls import AgentCalls, credential_in, watched_in
 from trove.conductor.waiting import HeldCall, Waiting
 from trove.engine.control import DUE
 from trove.errors import Invalid, NotFound, NotSupported, TroveError, Unauthenticated
+from trove.http_methods import HttpMethods
 from trove.metrics import Metrics
 from trove.models.task import DISPATCHED
 from trove.protocol import (
@@ -80,6 +81,7 @@ def create_app(installation: Installation, metrics: Metrics | None = None) -> St
             SQLAlchemyError: endpoint.refuse_for_now,
         },
     )
+    app.add_middleware(HttpMethods, routes=app.routes)
     app.state.nudge = endpoint.waiting.nudge
     app.state.release = endpoint.waiting.release
     return app

@@ -264,6 +264,18 @@ def test_operators_can_watch_it(conductor: Conductor, agent: Caller) -> None:
     assert 'trove_conductor_calls_total{call="sync",status="200"}' in metrics
 
 
+def test_its_pages_answer_head_and_name_their_methods(conductor: Conductor) -> None:
+    with urllib3.PoolManager(retries=False) as http:
+        for path in ("/healthcheck", "/metrics"):
+            head = http.request("HEAD", conductor.url + path)
+            assert (head.status, head.data) == (200, b"")
+            for method, code in (("OPTIONS", 204), ("POST", 405)):
+                answer = http.request(method, conductor.url + path)
+                assert (answer.status, answer.headers["Allow"]) == (code, "GET, HEAD, OPTIONS")
+        sync = http.request("GET", f"{conductor.url}/v1/sync")
+        assert (sync.status, sync.headers["Allow"]) == (405, "POST, OPTIONS")
+
+
 def test_a_metadata_database_that_is_away_is_no_ones_fault(
     conductor: Conductor, agent: Caller
 ) -> None:

@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from trove.api.errors import TooLarge, answer_to, text_of
+from trove.api.errors import TooLarge, answer_to, handle, text_of
 from trove.api.negotiation import VERSION
 from trove.api.resources import identity as views
 from trove.api.resources.identity_requests import AuthRequest, CredentialRequest, PasswordRequest
@@ -114,8 +114,7 @@ def issue(
     return _token_answer(installation, base, issued, nocatalog, HTTPStatus.CREATED)
 
 
-# FastAPI does not add HEAD to a GET by itself, and clients check tokens by it.
-@router.api_route("/v3/auth/tokens", methods=["GET", "HEAD"])
+@router.get("/v3/auth/tokens")
 def show_token(
     caller: Caller,
     installation: Here,
@@ -273,11 +272,15 @@ def delete_credential(user_id: str, credential_id: str, caller: Caller, installa
     identity.delete_credential(installation, user_id, credential_id)
 
 
-# The last of all routes here: without it, the answer would have the shape of Trove's errors.
-@router.api_route("/{path:path}", methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
-def elsewhere(path: str) -> None:
-    """What Keystone has and the built-in identity has not."""
-    raise NotFound("The built-in identity does not serve this; trove-manage manages users.")
+async def handle_unserved(request: Request, error: Exception) -> Response:
+    """The framework's handler of a path, or a method of one, that has no route.
+
+    What Keystone has and the built-in identity has not is answered in Keystone's shape.
+    """
+    if not f"{request.scope['path']}/".startswith(f"{router.prefix}/"):
+        return await handle(request, error)
+    message = "The built-in identity does not serve this; trove-manage manages users."
+    return _error(request, HTTPException(answer_to(error, "").status, message))
 
 
 def _token_answer(

@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from trove.cli.services.web_server import WebServer
+from trove.http_methods import HttpMethods
 from trove.metrics import Metrics
 
 HealthError = Callable[[], str | None]
@@ -35,7 +36,9 @@ def metrics_app(metrics: Metrics, health_error: HealthError) -> Starlette:
         return PlainTextResponse("There are /metrics and /healthcheck.\n", 404)
 
     routes = [Route("/metrics", show_metrics), Route("/healthcheck", check_health)]
-    return Starlette(routes=routes, exception_handlers={404: refuse})
+    app = Starlette(routes=routes, exception_handlers={404: refuse})
+    app.add_middleware(HttpMethods, routes=app.routes)
+    return app
 
 
 class MetricsServer:

@@ -53,3 +53,14 @@ def test_a_server_may_be_stopped_as_soon_as_it_is_started() -> None:
     server.stop()
     with pytest.raises(OSError, match="Bad file descriptor"):
         listener.getsockname()
+
+
+def test_the_pages_answer_head_and_name_their_methods(server: MetricsServer) -> None:
+    with urllib3.PoolManager() as http:
+        for path in ("/metrics", "/healthcheck"):
+            url = f"http://127.0.0.1:{server.port}{path}"
+            head = http.request("HEAD", url, retries=False)
+            assert (head.status, head.data) == (200, b"")
+            options, post = (http.request(m, url, retries=False) for m in ("OPTIONS", "POST"))
+            assert (options.status, post.status) == (204, 405)
+            assert {options.headers["Allow"], post.headers["Allow"]} == {"GET, HEAD, OPTIONS"}
