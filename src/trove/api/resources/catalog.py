@@ -10,6 +10,9 @@ from trove.models.datastore import DatastoreVersion
 from trove.providers.base import Flavor, VolumeType
 from trove.services.datastores import DatastoreView
 
+LONGEST_NUMBER = 15
+"""Digits that a double has exactly, as JavaScript reads numbers."""
+
 
 class VersionShown(Struct, kw_only=True):
     id: str
@@ -150,7 +153,7 @@ def managed_version(row: DatastoreVersion) -> ManagedVersion:
 
 def flavor(call: Call, each: Flavor) -> FlavorShown:
     return FlavorShown(
-        id=int(each.id) if each.id.isdecimal() and each.id.isascii() else None,
+        id=_number_of(each.id),
         str_id=each.id,
         name=each.name,
         ram=each.memory,
@@ -159,6 +162,13 @@ def flavor(call: Call, each: Flavor) -> FlavorShown:
         ephemeral=each.ephemeral,
         links=call.links("flavors", each.id),
     )
+
+
+def _number_of(identity: str) -> int | None:
+    """The id as a number, where it is written the same way: `1` is one, `01` is not."""
+    # No longer than a number of JSON that every client can read.
+    is_number = identity.isascii() and identity.isdecimal() and len(identity) <= LONGEST_NUMBER
+    return int(identity) if is_number and str(int(identity)) == identity else None
 
 
 def volume_type(each: VolumeType) -> VolumeTypeShown:
