@@ -38,7 +38,7 @@ class HttpMethods:
 
         async def send_head(message: Message) -> None:
             if message["type"] == "http.response.body":
-                message = message | {"body": b""}
+                message = {**message, "body": b""}
             await send(message)
 
         try:
@@ -55,7 +55,7 @@ class HttpMethods:
             if message.get("status") == 405:
                 allowed = ", ".join(allowed_methods(self.routes, scope))
                 kept = [(k, v) for k, v in message["headers"] if k != b"allow"]
-                message = message | {"headers": [*kept, (b"allow", allowed.encode())]}
+                message = {**message, "headers": [*kept, (b"allow", allowed.encode())]}
             await send(message)
 
         return send_allowing

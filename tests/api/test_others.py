@@ -124,7 +124,7 @@ def test_operators_manage_versions(world: World) -> None:
     assert as_admin("DELETE", "/datastores/pg").status_code == 202
     refused(world.request("DELETE", "/datastores/mariadb"), 403, "datastore:delete")
     world.order(datastore={"type": "mariadb"})
-    refused(as_admin("DELETE", f"{base}/{world.version_id('mariadb')}"), 400, "used by instances")
+    refused(as_admin("DELETE", f"{base}/{world.version_id('mariadb')}"), 400, "1 instance(s)")
 
 
 def test_flavors_and_volume_types(world: World) -> None:

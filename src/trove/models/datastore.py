@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, String, UniqueConstraint, and_
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from trove.db import Base, Id, Name, new_id, utcnow
@@ -19,9 +19,16 @@ class Datastore(Base):
     name: Mapped[str] = mapped_column(String(255), unique=True)
     default_version_id: Mapped[str | None] = mapped_column(String(36))
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    deleted_at: Mapped[datetime | None]
+    """Kept, and offered to no one, for the instances of its versions that were deleted."""
     versions: Mapped[list[DatastoreVersion]] = relationship(
-        back_populates="datastore", lazy="selectin"
+        back_populates="datastore",
+        lazy="selectin",
+        primaryjoin=lambda: and_(
+            Datastore.id == DatastoreVersion.datastore_id, DatastoreVersion.deleted_at.is_(None)
+        ),
     )
+    """Without those that were deleted."""
 
 
 class DatastoreVersion(Base):
@@ -43,4 +50,6 @@ class DatastoreVersion(Base):
     repl_strategy: Mapped[str | None] = mapped_column(String(255))
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    deleted_at: Mapped[datetime | None]
+    """As above; the next registration under this name takes the row again."""
     datastore: Mapped[Datastore] = relationship(back_populates="versions", lazy="joined")

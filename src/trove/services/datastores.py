@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from trove.datastores import manifest_of
@@ -66,7 +66,9 @@ class VersionChange:
 def list_all(inst: Installation, caller: Caller) -> list[DatastoreView]:
     """Datastores by name; those without an active version are for administrators."""
     with inst.database.session() as session:
-        rows = session.scalars(select(Datastore).order_by(Datastore.name)).all()
+        rows = session.scalars(
+            select(Datastore).where(Datastore.deleted_at.is_(None)).order_by(Datastore.name)
+        ).all()
     views = [_view_of(row, caller) for row in rows]
     return [view for view in views if caller.is_admin or view.versions]
 
@@ -89,7 +91,7 @@ def version_of(
     """
     if datastore is None:
         with inst.database.session() as session:
-            found = session.get(DatastoreVersion, version)
+            found = _living_version(session, version)
         return _seen([found] if found else [], caller, version)
     fitting = show(inst, caller, datastore).versions
     return _seen([v for v in fitting if version in {v.id, v.name, v.number}], caller, version)
@@ -99,7 +101,9 @@ def all_versions(inst: Installation, caller: Caller) -> Sequence[DatastoreVersio
     """Every version of every datastore, for administrators."""
     caller.must_be_admin()
     with inst.database.session() as session:
-        query = select(DatastoreVersion).join(Datastore).order_by(Datastore.name)
+        query = (
+            select(DatastoreVersion).join(Datastore).where(DatastoreVersion.deleted_at.is_(None))
+        )
         return session.scalars(query.order_by(Datastore.name, DatastoreVersion.name)).all()
 
 
@@ -110,23 +114,16 @@ def create_version(inst: Installation, caller: Caller, order: VersionOrder) -> D
     if not (order.image or order.image_tags):
         raise Invalid("an image or image_tags are needed", field="version.image")
     with inst.database.begin() as session:
-        datastore = _ensure_datastore(session, order.datastore_name)
+        datastore = ensure_datastore(session, order.datastore_name)
         number = order.number or order.name
-        _must_be_new(datastore, order.name, number)
-        version = DatastoreVersion(
-            id=new_id(),
-            datastore_id=datastore.id,
-            name=order.name,
-            number=number,
-            manager=order.manager,
-            image=order.image,
-            image_tags=list(order.image_tags),
-            packages=list(order.packages),
-            registry_ext=order.registry_ext,
-            repl_strategy=order.repl_strategy,
-            active=order.active,
-        )
-        session.add(version)
+        version = _new_version(session, datastore, order.name, number)
+        version.manager = order.manager
+        version.image = order.image
+        version.image_tags = list(order.image_tags)
+        version.packages = list(order.packages)
+        version.registry_ext = order.registry_ext
+        version.repl_strategy = order.repl_strategy
+        version.active = order.active
         if order.default:
             datastore.default_version_id = version.id
     return version
@@ -141,23 +138,31 @@ def change_version(
         _check_manager(change.manager)
     with inst.database.begin() as session:
         version = _find_version(session, version_id)
-        if change.name not in {None, version.name}:
-            _must_be_new(version.datastore, change.name, version.number)
+        _check_new_name(session, version, change.name)
         for column, value in _values_of(change).items():
             setattr(version, column, value)
         _set_default(version, change.default)
 
 
 def delete_version(inst: Installation, caller: Caller, version_id: str) -> None:
-    """Remove a version; raises Invalid while an instance, even a deleted one, is of it."""
+    """Remove a version; raises Invalid while there are instances of it.
+
+    The next discovery registers it again while its engine is installed.
+    """
     caller.must_be_admin()
     with inst.database.begin() as session:
         version = _find_version(session, version_id)
-        used = select(Instance.id).where(Instance.datastore_version_id == version.id)
-        if session.execute(used.limit(1)).first():
-            raise Invalid(f"datastore version {version.name} is used by instances; disable it")
+        living, deleted = _instances_of(session, version)
+        if living:
+            raise Invalid(
+                f"datastore version {version.name} has {living} instance(s); delete them first, or "
+                "set active to false: that hides it, and the next discovery leaves it so"
+            )
         _set_default(version, False)
-        session.delete(version)
+        if deleted:
+            version.deleted_at = inst.clock.now(session)
+        else:
+            session.delete(version)
 
 
 def delete(inst: Installation, caller: Caller, name: str) -> None:
@@ -167,7 +172,23 @@ def delete(inst: Installation, caller: Caller, name: str) -> None:
         datastore = _find(session, name)
         if datastore.versions:
             raise Invalid(f"datastore {datastore.name} has versions; delete them first")
-        session.delete(datastore)
+        kept = select(DatastoreVersion.id).where(DatastoreVersion.datastore_id == datastore.id)
+        if session.execute(kept.limit(1)).first():
+            datastore.deleted_at = inst.clock.now(session)
+        else:
+            session.delete(datastore)
+
+
+def ensure_datastore(session: Session, name: str) -> Datastore:
+    """The datastore of this name, made if there is none."""
+    found = session.scalars(select(Datastore).where(Datastore.name == name)).first()
+    if found is not None:
+        found.deleted_at = None
+        return found
+    datastore = Datastore(id=new_id(), name=name)
+    session.add(datastore)
+    session.flush()
+    return datastore
 
 
 def _view_of(row: Datastore, caller: Caller) -> DatastoreView:
@@ -177,7 +198,7 @@ def _view_of(row: Datastore, caller: Caller) -> DatastoreView:
 
 def _find(session: Session, name: str) -> Datastore:
     query = select(Datastore).where(or_(Datastore.id == name, Datastore.name == name))
-    found = session.scalars(query).first()
+    found = session.scalars(query.where(Datastore.deleted_at.is_(None))).first()
     if found is None:
         raise _unknown(name)
     return found
@@ -188,10 +209,24 @@ def _unknown(name: str) -> NotFound:
 
 
 def _find_version(session: Session, version_id: str) -> DatastoreVersion:
-    found = session.get(DatastoreVersion, version_id)
+    found = _living_version(session, version_id)
     if found is None:
         raise _unknown_version(version_id)
     return found
+
+
+def _living_version(session: Session, version_id: str) -> DatastoreVersion | None:
+    found = session.get(DatastoreVersion, version_id)
+    return found if found is not None and found.deleted_at is None else None
+
+
+def _instances_of(session: Session, version: DatastoreVersion) -> tuple[int, int]:
+    """How many there are, and how many were deleted."""
+    of_version = select(func.count(), func.count(Instance.deleted_at)).where(
+        Instance.datastore_version_id == version.id
+    )
+    every, deleted = session.execute(of_version).one()
+    return every - deleted, deleted
 
 
 def _seen(found: Sequence[DatastoreVersion], caller: Caller, version: str) -> DatastoreVersion:
@@ -212,19 +247,38 @@ def _check_manager(manager: str) -> None:
         raise Invalid(error.message, field="datastore_manager") from None
 
 
-def _ensure_datastore(session: Session, name: str) -> Datastore:
-    found = session.scalars(select(Datastore).where(Datastore.name == name)).first()
-    if found is not None:
-        return found
-    datastore = Datastore(id=new_id(), name=name)
-    session.add(datastore)
-    session.flush()
-    return datastore
-
-
-def _must_be_new(datastore: Datastore, name: str | None, number: str) -> None:
-    if any((v.name, v.number) == (name, number) for v in datastore.versions):
+def _new_version(
+    session: Session, datastore: Datastore, name: str, number: str
+) -> DatastoreVersion:
+    """A new row, or that of a deleted version of this name; raises AlreadyExists."""
+    found = _version_called(session, datastore, name, number)
+    if found is None:
+        found = DatastoreVersion(id=new_id(), datastore_id=datastore.id, name=name, number=number)
+        session.add(found)
+    elif found.deleted_at is None:
         raise AlreadyExists(f"datastore {datastore.name} has a version {name} already")
+    found.deleted_at = None
+    return found
+
+
+def _version_called(
+    session: Session, datastore: Datastore, name: str, number: str
+) -> DatastoreVersion | None:
+    query = select(DatastoreVersion).where(
+        DatastoreVersion.datastore_id == datastore.id,
+        DatastoreVersion.name == name,
+        DatastoreVersion.number == number,
+    )
+    return session.scalars(query).first()
+
+
+def _check_new_name(session: Session, version: DatastoreVersion, name: str | None) -> None:
+    if name in {None, version.name}:
+        return
+    taken = _version_called(session, version.datastore, str(name), version.number)
+    if taken is not None:
+        state = "already" if taken.deleted_at is None else "that was deleted; create it again"
+        raise AlreadyExists(f"datastore {version.datastore.name} has a version {name} {state}")
 
 
 def _values_of(change: VersionChange) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from trove.datastores import manifest_of
 from trove.datastores.base import Installation as Engine
-from trove.models.datastore import Datastore, DatastoreVersion
+from trove.models.datastore import DatastoreVersion
+from trove.services.datastores import ensure_datastore
 
 
 def register(session: Session, engines: Iterable[Engine]) -> list[DatastoreVersion]:
@@ -23,22 +24,20 @@ def register(session: Session, engines: Iterable[Engine]) -> list[DatastoreVersi
 
 
 def _register_one(session: Session, engine: Engine) -> DatastoreVersion:
-    datastore = session.scalars(select(Datastore).where(Datastore.name == engine.manager)).first()
-    if datastore is None:
-        datastore = Datastore(name=engine.manager)
-        session.add(datastore)
-        session.flush()
+    datastore = ensure_datastore(session, engine.manager)
     name = series_of(engine)
     version = session.scalars(
-        select(DatastoreVersion).where(
-            DatastoreVersion.datastore_id == datastore.id, DatastoreVersion.name == name
-        )
+        select(DatastoreVersion)
+        .where(DatastoreVersion.datastore_id == datastore.id, DatastoreVersion.name == name)
+        .order_by(DatastoreVersion.deleted_at.is_not(None))
     ).first()
     if version is None:
         version = DatastoreVersion(
             datastore_id=datastore.id, name=name, number="", manager=engine.manager
         )
         session.add(version)
+    # What an operator has deleted comes back with the engine; what was disabled stays disabled.
+    version.deleted_at = None
     version.number, version.image = engine.version, str(engine.directory)
     session.flush()
     datastore.default_version_id = datastore.default_version_id or version.id

@@ -10,6 +10,8 @@ from trove.models.datastore import Datastore, DatastoreVersion
 from trove.providers.base import Catalog, Flavor, flavor_of
 from trove.settings import Settings
 
+OFFERED = Datastore.deleted_at.is_(None)
+
 
 def choose_version(
     session: Session, settings: Settings, datastore: str | None, version: str | None
@@ -70,9 +72,9 @@ def _datastore(session: Session, settings: Settings, wanted: str | None) -> Data
     if name is None:
         return _only_or_first(session)
     by_name = select(Datastore).where(or_(Datastore.id == name, Datastore.name == name))
-    found = session.scalars(by_name).first()
+    found = session.scalars(by_name.where(OFFERED)).first()
     if found is None:
-        known = _names(list(session.scalars(select(Datastore.name))))
+        known = _names(list(session.scalars(select(Datastore.name).where(OFFERED))))
         raise Invalid(
             f"no datastore is called {name!r}; there are: {known}", field="datastore.type"
         )
@@ -81,7 +83,9 @@ def _datastore(session: Session, settings: Settings, wanted: str | None) -> Data
 
 def _only_or_first(session: Session) -> Datastore:
     """Without any word of what is wanted: the datastore that was registered first."""
-    found = session.scalars(select(Datastore).order_by(Datastore.created_at).limit(1)).first()
+    found = session.scalars(
+        select(Datastore).where(OFFERED).order_by(Datastore.created_at).limit(1)
+    ).first()
     if found is None:
         raise Invalid(
             "no datastore is registered; an operator registers those that this machine has "

@@ -77,12 +77,7 @@ def update_version(settings: Settings, args: Namespace) -> None:
 
 def _ensure_datastore(database: Database, name: str) -> Datastore:
     with database.begin() as session:
-        found = session.scalars(select(Datastore).where(Datastore.name == name)).first()
-        if found is None:
-            found = Datastore(name=name)
-            session.add(found)
-            session.flush()
-    return found
+        return datastores.ensure_datastore(session, name)
 
 
 def _version(database: Database, args: Namespace) -> DatastoreVersion | None:
@@ -91,6 +86,7 @@ def _version(database: Database, args: Namespace) -> DatastoreVersion | None:
         select(DatastoreVersion)
         .join(Datastore)
         .where(Datastore.name == args.datastore, DatastoreVersion.name == args.version)
+        .where(DatastoreVersion.deleted_at.is_(None))
     )
     if args.number:
         # Versions with the same name differ in their number.

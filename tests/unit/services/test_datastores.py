@@ -1,0 +1,132 @@
+"""Datastores and versions come and go; deleted instances keep theirs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from tests.support.cloud import Cloud
+from trove.datastores.base import Installation as Engine
+from trove.errors import AlreadyExists, Invalid, NotFound
+from trove.models import Datastore, DatastoreVersion
+from trove.services import datastores, instances
+from trove.services.datastores import VersionChange, VersionOrder
+from trove.services.discovery import register
+
+ORDER = VersionOrder("15", "postgresql", "postgresql", image="/new", number="15.20")
+
+
+@pytest.fixture
+def admin(cloud: Cloud) -> Any:
+    return replace(cloud.caller, is_admin=True)
+
+
+def deleted_instance(cloud: Cloud) -> str:
+    instance_id = cloud.built()
+    instances.delete(cloud.installation, cloud.caller, instance_id)
+    cloud.drain()
+    return instance_id
+
+
+def rows(cloud: Cloud, table: Any) -> int:
+    with cloud.database.session() as session:
+        return session.scalar(select(func.count()).select_from(table)) or 0
+
+
+def test_a_version_with_instances_stays_and_the_answer_counts_them(
+    cloud: Cloud, admin: Any
+) -> None:
+    deleted_instance(cloud)
+    cloud.built(), cloud.built()
+    with pytest.raises(Invalid, match=r"2 instance\(s\).*next discovery"):
+        datastores.delete_version(cloud.installation, admin, "v-1")
+    assert datastores.version_of(cloud.installation, admin, None, "v-1").name == "15"
+
+
+def test_a_version_without_instances_leaves_nothing(cloud: Cloud, admin: Any) -> None:
+    datastores.delete_version(cloud.installation, admin, "v-1")
+    datastores.delete(cloud.installation, admin, "postgresql")
+    assert (rows(cloud, DatastoreVersion), rows(cloud, Datastore)) == (0, 0)
+
+
+def test_a_version_that_deleted_instances_had_is_gone_for_everybody(
+    cloud: Cloud, admin: Any
+) -> None:
+    instance_id = deleted_instance(cloud)
+    datastores.change_version(cloud.installation, admin, "v-1", VersionChange(default=True))
+    datastores.delete_version(cloud.installation, admin, "v-1")
+    assert datastores.all_versions(cloud.installation, admin) == []
+    assert datastores.show(cloud.installation, admin, "postgresql").versions == []
+    assert datastores.show(cloud.installation, admin, "ds-1").default_version is None
+    for act in (
+        lambda: datastores.delete_version(cloud.installation, admin, "v-1"),
+        lambda: datastores.change_version(cloud.installation, admin, "v-1", VersionChange()),
+        lambda: datastores.version_of(cloud.installation, admin, None, "v-1"),
+        lambda: datastores.version_of(cloud.installation, admin, "postgresql", "15"),
+        lambda: cloud.order(datastore="postgresql"),
+    ):
+        with pytest.raises(Invalid):
+            act()
+    # The history of what was deleted is complete.
+    view = instances.show(cloud.installation, admin, instance_id, deleted=True)
+    assert (view.datastore, view.datastore_version) == ("postgresql", "15")
+
+
+def test_its_datastore_can_be_deleted_too(cloud: Cloud, admin: Any) -> None:
+    instance_id = deleted_instance(cloud)
+    with pytest.raises(Invalid, match="has versions"):
+        datastores.delete(cloud.installation, admin, "postgresql")
+    datastores.delete_version(cloud.installation, admin, "v-1")
+    datastores.delete(cloud.installation, admin, "postgresql")
+    assert datastores.list_all(cloud.installation, admin) == []
+    with pytest.raises(NotFound):
+        datastores.show(cloud.installation, admin, "postgresql")
+    with pytest.raises(Invalid, match="there are: none"):
+        cloud.order(datastore="postgresql")
+    with pytest.raises(Invalid, match="no datastore is registered"):
+        cloud.order()
+    view = instances.show(cloud.installation, admin, instance_id, deleted=True)
+    assert view.datastore == "postgresql"
+
+
+@pytest.mark.parametrize("how", ["created", "discovered"])
+def test_a_deleted_version_comes_back_under_its_name(cloud: Cloud, admin: Any, how: str) -> None:
+    deleted_instance(cloud)
+    datastores.delete_version(cloud.installation, admin, "v-1")
+    datastores.delete(cloud.installation, admin, "postgresql")
+    if how == "created":
+        datastores.create_version(cloud.installation, admin, ORDER)
+    else:
+        with cloud.database.begin() as session:
+            register(session, [Engine("postgresql", "15.20", Path("/new"))])
+    [version] = datastores.show(cloud.installation, admin, "postgresql").versions
+    assert (version.id, version.name, version.image) == ("v-1", "15", "/new")
+    assert cloud.order(datastore="postgresql")
+    with pytest.raises(AlreadyExists, match="15 already"):
+        datastores.create_version(cloud.installation, admin, ORDER)
+
+
+def test_discovery_leaves_a_disabled_version_disabled(cloud: Cloud, admin: Any) -> None:
+    datastores.change_version(cloud.installation, admin, "v-1", VersionChange(active=False))
+    with cloud.database.begin() as session:
+        register(session, [Engine("postgresql", "15.21", Path("/new"))])
+    version = datastores.version_of(cloud.installation, admin, None, "v-1")
+    assert (version.number, version.active) == ("15.21", False)
+
+
+def test_a_name_is_taken_even_by_a_deleted_version(cloud: Cloud, admin: Any) -> None:
+    deleted_instance(cloud)
+    datastores.delete_version(cloud.installation, admin, "v-1")
+    other = replace(ORDER, name="16")
+    made = datastores.create_version(cloud.installation, admin, other)
+    third = datastores.create_version(cloud.installation, admin, replace(other, name="17"))
+    for version, name, why in ((made, "15", "that was deleted"), (third, "16", "already")):
+        with pytest.raises(AlreadyExists, match=why):
+            datastores.change_version(
+                cloud.installation, admin, version.id, VersionChange(name=name)
+            )
+    datastores.change_version(cloud.installation, admin, made.id, VersionChange(name="16"))
