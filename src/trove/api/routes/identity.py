@@ -16,8 +16,8 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from trove.api.errors import TooLarge, answer_to, handle, text_of
-from trove.api.negotiation import VERSION
+from trove.api.errors import answer_to, handle, text_of
+from trove.api.negotiation import VERSION, check_length
 from trove.api.resources import identity as views
 from trove.api.resources.identity_requests import AuthRequest, CredentialRequest, PasswordRequest
 from trove.errors import (
@@ -341,8 +341,7 @@ def _source_of(request: Request) -> str:
 
 def _check_size(request: Request) -> None:
     """Raises TooLarge."""
-    if int(request.headers.get("content-length", "0")) > LARGEST_BODY:
-        raise TooLarge
+    check_length(request.headers.get("content-length", "0"), LARGEST_BODY)
 
 
 def _error(request: Request, error: Exception) -> Response:
