@@ -54,8 +54,8 @@ PATHS = sorted(
 )
 
 
-def ask(world: World, method: str, path: str, **query: str) -> Any:
-    return world.ask(method, path, who="admin", params=query or None)
+def send(world: World, method: str, path: str, **query: str) -> Any:
+    return world.request(method, path, who="admin", params=query or None)
 
 
 def is_answered(answer: Any) -> bool:
@@ -68,7 +68,7 @@ def test_no_marker_limit_or_filter_fails_the_server(world: World, path: str) -> 
     path = path.replace("{id}", world.built())
     for value in VALUES:
         for name in FILTERS:
-            answer = ask(world, "GET", path, **{name: value})
+            answer = send(world, "GET", path, **{name: value})
             assert is_answered(answer), (name, value[:30], answer.text)
 
 
@@ -78,15 +78,15 @@ def test_no_id_in_a_path_fails_the_server(world: World) -> None:
         for value in VALUES:
             filled = path.replace("{id}", instance_id if method == "GET" else value)
             filled = re.sub(r"\{[^}]*\}", "{}", filled).replace("{}", quote(value, safe=""))
-            answer = ask(world, method, filled)
+            answer = send(world, method, filled)
             assert is_answered(answer), (method, path, value[:30], answer.text)
 
 
 @pytest.mark.parametrize("marker", [v for v in VALUES if v != "0"])
 def test_a_marker_that_is_no_id_of_an_event_is_refused(world: World, marker: str) -> None:
-    answer = world.ask("GET", "/events", params={"marker": marker})
+    answer = world.request("GET", "/events", params={"marker": marker})
     assert (answer.status_code, "marker" in answer.text) == (400, True)
-    assert world.ask("GET", "/events", params={"marker": "1"}).status_code == 200
+    assert world.request("GET", "/events", params={"marker": "1"}).status_code == 200
 
 
 def test_a_length_with_thousands_of_digits_is_too_large(world: World) -> None:
@@ -108,5 +108,5 @@ def test_a_length_with_thousands_of_digits_is_too_large(world: World) -> None:
 def test_any_text_is_a_value_that_is_answered(world: World, text: str) -> None:
     for path in LISTS[:5]:
         for name in ("limit", "marker"):
-            assert is_answered(ask(world, "GET", path, **{name: text}))
-    assert is_answered(ask(world, "GET", f"/instances/{quote(text, safe='')}"))
+            assert is_answered(send(world, "GET", path, **{name: text}))
+    assert is_answered(send(world, "GET", f"/instances/{quote(text, safe='')}"))

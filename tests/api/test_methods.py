@@ -53,9 +53,9 @@ def test_a_refused_method_names_all_that_are_allowed(world: World) -> None:
             allowed = set(answer.headers["Allow"].split(", "))
             assert answer.status_code == (204 if method == "OPTIONS" else 405)
             assert allowed >= expected, path
-    allowed = world.ask("DELETE", "/instances").headers["Allow"]
+    allowed = world.request("DELETE", "/instances").headers["Allow"]
     assert allowed == "GET, HEAD, POST, OPTIONS"
-    assert world.ask("DELETE", "/instances").json()["badMethod"]["code"] == 405
+    assert world.request("DELETE", "/instances").json()["badMethod"]["code"] == 405
 
 
 def test_head_is_answered_like_get(world: World) -> None:
@@ -75,7 +75,9 @@ def test_methods_of_a_tenant_are_no_secret_but_need_a_token(world: World) -> Non
 def test_head_counts_as_get(tmp_path: Path) -> None:
     world = World(tmp_path, lambda s: replace(s, api=replace(s.api, http_get_rate=2)))
     try:
-        codes = [world.ask(method, "/flavors").status_code for method in ("HEAD", "GET", "HEAD")]
+        codes = [
+            world.request(method, "/flavors").status_code for method in ("HEAD", "GET", "HEAD")
+        ]
         assert codes == [200, 200, 413]
     finally:
         world.close()

@@ -98,25 +98,28 @@ def create_app(
         app.include_router(router, prefix=f"{VERSION}/{{project_id}}")
     for router in PUBLIC:
         app.include_router(router)
-    unserved_handler: Handler = handle
     # With Keystone, passwords of built-in users must not be accepted.
-    if installation.settings.api.auth == "builtin":
+    has_identity = installation.settings.api.auth == "builtin"
+    if has_identity:
         app.include_router(identity.router)
-        unserved_handler = identity.handle_unserved
+    _add_error_handlers(app, identity.handle_unserved if has_identity else handle)
+    _add_layers(app, installation, authenticator or create_authenticator(installation))
+    document.install(app, (*OF_TENANTS, *PUBLIC))
+    return app
+
+
+def _add_error_handlers(app: FastAPI, unserved_handler: Handler) -> None:
     # Not Exception: Starlette hands that to its ServerErrorMiddleware, outside of all our layers,
     # where the answer would get no request id and no count.
     for kind in (TroveError, RequestValidationError):
         app.add_exception_handler(kind, handle)
     app.add_exception_handler(HTTPException, unserved_handler)
+
+
+def _add_layers(app: FastAPI, installation: Installation, authenticator: Authenticator) -> None:
     # Starlette calls the layer first that was added last. Once is behind the gate, because a key is
     # valid for the caller's project only.
     app.add_middleware(HttpMethods, routes=app.router.routes)
     app.add_middleware(Once, installation=installation)
-    app.add_middleware(
-        Gate,
-        authenticator=authenticator or create_authenticator(installation),
-        limits=app.state.limits,
-    )
+    app.add_middleware(Gate, authenticator=authenticator, limits=app.state.limits)
     app.add_middleware(Outermost, metrics=app.state.metrics)
-    document.install(app, (*OF_TENANTS, *PUBLIC))
-    return app
