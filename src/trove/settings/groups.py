@@ -152,8 +152,9 @@ class LocalSettings:
     # Linux answers on all of 127.0.0.0/8 without an address being set up.
     address_pool: str = "127.77.0.0/16"
     """Loopback addresses, of which each instance gets one."""
-    first_uid: int = 210000
-    """Each instance gets a user and group id of its own, counted from here (as root only)."""
+    first_uid: int | None = None
+    """Each instance gets a user and group id of its own, counted from here (as root only); by
+    default from 210000, or above the ids that /etc/subuid and /etc/subgid give to users."""
     isolation: str = "auto"
     """How instances are kept apart; with `none` they are plain processes."""
     flavors: tuple[str, ...] = ()

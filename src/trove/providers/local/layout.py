@@ -90,6 +90,11 @@ class Layout:
         return self.directory / "uids"
 
     @property
+    def first_uid(self) -> Path:
+        """Where user ids begin, as chosen at the first start."""
+        return self.directory / "first-uid"
+
+    @property
     def volumes(self) -> Path:
         return self.directory / "volumes"
 
