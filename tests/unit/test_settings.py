@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from trove.errors import Invalid
-from trove.settings import Loaded, Settings, load_settings, read_settings
+from trove.settings import Loaded, Settings, load_settings, naming, read_settings
 from trove.settings import loading as loading_module
+from trove.settings.ini import Entry
 from trove.settings.loading import default_state_directory
-from trove.settings.options import ALIASES, options
+from trove.settings.naming import target_of
+from trove.settings.obsolete import OBSOLETE, OBSOLETE_OF_ENGINES, OBSOLETE_SECTIONS, ROOT
+from trove.settings.options import ALIASES, ENGINE_OPTIONS, options
 from trove.settings.reference import page
 
-ROOT = Path(__file__).parents[2]
+SOURCES = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +81,7 @@ flavors = 1:small:512:1, 2:large:1024:2
 auth_url = http://k/v3
 password = p = q
 [mysql]
-tcp_ports = 3306
+ignore_dbs = monitor
 """,
     )
     assert settings.warnings == ()
@@ -94,7 +97,7 @@ tcp_ports = 3306
     assert found.database_url == "postgresql://u:pa$word@h/trove"
     assert found.local.flavors == ("1:small:512:1", "2:large:1024:2")
     assert found.keystone_authtoken == {"auth_url": "http://k/v3", "password": "p = q"}
-    assert found.datastores == {"mysql": {"tcp_ports": "3306"}}
+    assert found.datastores == {"mysql": {"ignore_dbs": "monitor"}}
 
 
 def test_options_stand_for_others(tmp_path: Path) -> None:
@@ -126,13 +129,13 @@ def test_later_files_win_and_the_environment_over_all(tmp_path: Path) -> None:
     environ = {
         "TROVE_DEFAULT_BIND_PORT": "40",
         "TROVE_KEYSTONE_AUTHTOKEN_AUTH_URL": "http://k",
-        "TROVE_MARIADB_ROOT_ON_CREATE": "True",
+        "TROVE_MARIADB_IGNORE_USERS": "monitor",
         "TROVE_SOMETHING_ELSE": "is not ours",
     }
     loaded = read_settings([first], [], environ)
     assert loaded.settings.api.bind_port == 40
     assert loaded.settings.keystone_authtoken == {"auth_url": "http://k"}
-    assert loaded.settings.datastores == {"mariadb": {"root_on_create": "True"}}
+    assert loaded.settings.datastores == {"mariadb": {"ignore_users": "monitor"}}
     assert loaded.warnings == ()
 
 
@@ -207,6 +210,68 @@ def test_a_doubtful_line_is_warned_of(tmp_path: Path, text: str, told: str) -> N
     assert told in warning
 
 
+def older_options() -> list[tuple[str, str]]:
+    """Section and name of every option that files of existing installations have."""
+    section, found = "", []
+    for line in (Path(__file__).with_name("older_options.txt")).read_text().splitlines():
+        if line.startswith("["):
+            section = line.strip("[]")
+        else:
+            found += [(section, name) for name in line.split()]
+    return found
+
+
+def test_the_list_of_older_options_is_whole() -> None:
+    found = older_options()
+    assert len(found) == len(set(found)) > 300
+    assert len({section for section, _ in found}) == 16
+
+
+@pytest.mark.parametrize(("section", "name"), older_options())
+def test_an_older_option_works_or_is_said_to_have_no_effect(section: str, name: str) -> None:
+    """None is unknown, and none is taken in silence."""
+    target = target_of(Entry("a.conf", section, name, "1"))
+    place = f"a.conf: [{section}] {name}"
+    if target.path:
+        # Works: under this name, or under a newer one that the warning names.
+        works = (section, name) in options() or section == "keystone_authtoken"
+        works = works or name in ENGINE_OPTIONS
+        is_older = (target.warning or "").startswith(f"{place} is now [")
+        assert works if target.warning is None else is_older
+    else:
+        assert (target.warning or "").startswith(f"{place} has no effect: ")
+
+
+def test_what_has_no_effect_in_a_datastores_section_is_not_handed_on(tmp_path: Path) -> None:
+    text = "[mysql]\nroot_on_create = true\nignore_users = monitor\n"
+    loaded = read(tmp_path, text)
+    assert loaded.settings.datastores == {"mysql": {"ignore_users": "monitor"}}
+    (warning,) = loaded.warnings
+    assert warning.endswith("[mysql] root_on_create has no effect: " + ROOT)
+
+
+def test_the_section_of_an_installed_package_is_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may give any name a meaning, also for an engine that is well known."""
+    monkeypatch.setattr(naming, "_installed_engines", lambda: frozenset({"cassandra"}))
+    loaded = read(tmp_path, "[cassandra]\ntcp_ports = 7000\nnew_option = 1\n")
+    assert loaded.warnings == ()
+    assert loaded.settings.datastores == {"cassandra": {"tcp_ports": "7000", "new_option": "1"}}
+
+
+def test_what_has_no_effect_is_on_the_page_for_operators() -> None:
+    text = page()
+    for name in (*OBSOLETE, *OBSOLETE_OF_ENGINES, *OBSOLETE_SECTIONS):
+        assert f"| `{name}`" in text or f"| `[{name}]`" in text
+
+
+def test_no_option_that_works_is_said_to_have_no_effect() -> None:
+    working = {name for section, name in options() if section == "DEFAULT"}
+    assert not working & set(OBSOLETE)
+    assert not set(ENGINE_OPTIONS) & set(OBSOLETE_OF_ENGINES)
+
+
 def test_older_names_still_work(tmp_path: Path) -> None:
     text = "[DEFAULT]\nsql_connection = sqlite://\nmax_instances_per_user = 3\n"
     settings = read(tmp_path, text).settings
@@ -274,7 +339,7 @@ def test_operators_names_keep_their_place_and_default(tmp_path: Path) -> None:
 def test_the_page_for_operators_is_true() -> None:
     """`make docs` writes it anew."""
     text = page()
-    assert (ROOT / "docs/operators/settings.md").read_text() == text
+    assert (SOURCES / "docs/operators/settings.md").read_text() == text
     for section, name in options():
         assert f"## [{section}]" in text
         assert f"| `{name}` |" in text

@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from functools import cache
 
 from trove.settings.ini import Entry
-from trove.settings.obsolete import OBSOLETE, OBSOLETE_SECTIONS, obsolete_note
+from trove.settings.obsolete import (
+    OBSOLETE,
+    OBSOLETE_OF_ENGINES,
+    OBSOLETE_SECTIONS,
+    obsolete_note,
+)
 from trove.settings.options import (
     ALIASES,
     ENGINE_OPTIONS,
@@ -42,23 +47,34 @@ def target_of(entry: Entry) -> Target:
     if entry.section in PASSED_ON:
         return Target((entry.section, entry.name))
     if entry.section in _engines():
-        return Target(("datastores", *where), warning=_engine_warning(entry))
+        # What is known to have no effect is warned of, and handed on to no one.
+        warning = _engine_warning(entry)
+        path = () if warning and entry.name in OBSOLETE_OF_ENGINES else ("datastores", *where)
+        return Target(path, warning=warning)
     return Target(warning=_warning(entry))
 
 
 @cache
 def _engines() -> frozenset[str]:
     """Sections of datastores: the well-known ones, and those of installed packages."""
+    return frozenset(ENGINE_SECTIONS) | _installed_engines()
+
+
+@cache
+def _installed_engines() -> frozenset[str]:
     # A package for an engine brings its section with it, and it need not be named here.
     installed = importlib.metadata.entry_points(group="trove.datastores")
-    return frozenset(ENGINE_SECTIONS) | {entry.name for entry in installed}
+    return frozenset(entry.name for entry in installed)
 
 
 def _engine_warning(entry: Entry) -> str | None:
     # What an installed package takes is its own to know: only the well-known engines' are checked.
-    if entry.name in ENGINE_OPTIONS or entry.section not in ENGINE_SECTIONS:
+    if entry.name in ENGINE_OPTIONS or entry.section in _installed_engines():
         return None
-    return f"{entry.place} is not known{_hint(entry.name, ENGINE_OPTIONS)}"
+    if note := OBSOLETE_OF_ENGINES.get(entry.name):
+        return f"{entry.place} has no effect: {note}"
+    known = {*ENGINE_OPTIONS, *OBSOLETE_OF_ENGINES}
+    return f"{entry.place} is not known{_hint(entry.name, known)}"
 
 
 def _warning(entry: Entry) -> str:

@@ -92,6 +92,7 @@ ALIASES: Mapping[tuple[str, str], tuple[str, str]] = {
     ("DEFAULT", "sql_connection"): ("database", "connection"),
     # What tenants were called before.
     ("DEFAULT", "max_instances_per_user"): ("DEFAULT", "max_instances_per_tenant"),
+    ("DEFAULT", "max_backups_per_user"): ("DEFAULT", "max_backups_per_tenant"),
     ("DEFAULT", "max_volumes_per_user"): ("DEFAULT", "max_volumes_per_tenant"),
     ("DEFAULT", "region"): ("DEFAULT", "os_region_name"),
     ("database", "sql_connection"): ("database", "connection"),
@@ -104,12 +105,8 @@ _ENGINES = """
 cassandra couchbase couchdb db2 mariadb memcached mongodb mysql percona postgresql pxc redis
 valkey vertica"""
 ENGINE_SECTIONS = tuple(_ENGINES.split())
-_ENGINE_OPTIONS = """
-tcp_ports udp_ports volume_support device_path mount_point root_on_create usage_timeout
-ignore_users ignore_dbs backup_strategy replication_strategy guest_log_exposed_logs
-default_password_length docker_image backup_docker_image database_service_uid
-database_service_gid database_service_uname"""
-ENGINE_OPTIONS = tuple(_ENGINE_OPTIONS.split())
+ENGINE_OPTIONS = ("ignore_dbs", "ignore_users")
+"""What the section of a well-known engine takes."""
 
 # Its options are keystonemiddleware's own, and differ from release to release.
 PASSED_ON = ("keystone_authtoken",)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from trove.settings import groups
-from trove.settings.obsolete import OBSOLETE, OBSOLETE_SECTIONS
+from trove.settings.obsolete import FAMILIES, OBSOLETE, OBSOLETE_OF_ENGINES, OBSOLETE_SECTIONS
 from trove.settings.options import (
     ALIASES,
     CHOICES,
@@ -128,7 +128,8 @@ def _sections() -> str:
 Application credentials with access rules are refused then: no call is let through by a rule that
 is not held.
 
-{engines}, and those of installed datastore packages, are handed to the datastore of that name.
+{engines} take `ignore_dbs` and `ignore_users`; the sections of installed datastore packages are
+handed to the datastore of that name as they are.
 """
 
 
@@ -144,7 +145,13 @@ def _older() -> str:
 
 def _obsolete() -> str:
     rows = "".join(f"| `{name}` | {note} |\n" for name, note in sorted(OBSOLETE.items()))
+    rows += "".join(f"| `{start}...` | {note} |\n" for start, note in FAMILIES.items())
+    engines = "".join(
+        f"| `{name}` (of a datastore) | {note} |\n"
+        for name, note in sorted(OBSOLETE_OF_ENGINES.items())
+    )
     sections = "".join(
         f"| `[{name}]` (all of it) | {note} |\n" for name, note in sorted(OBSOLETE_SECTIONS.items())
     )
-    return f"## What nothing reads any more\n\n| option | instead |\n|---|---|\n{rows}{sections}"
+    head = "## What nothing reads any more\n\n| option | instead |\n|---|---|\n"
+    return f"{head}{rows}{engines}{sections}"
