@@ -33,8 +33,8 @@ quickstart-remove:
 environment:
 	scripts/environment $(VENV) test
 
-engines:
-	scripts/engines postgresql mariadb redis memcached
+engines: environment
+	scripts/engines
 
 clients:
 	scripts/clients $(CLIENTS)

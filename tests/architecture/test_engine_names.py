@@ -59,5 +59,10 @@ def test_engines_are_named_in_their_folders_alone() -> None:
     assert not named
 
 
+def test_the_script_that_installs_engines_names_none() -> None:
+    text = (SOURCE.parents[1] / "scripts" / "engines").read_text()
+    assert not set(re.findall("[a-z]+", text.lower())) & {*datastores(), "memcached"}
+
+
 def test_every_exception_still_is_one() -> None:
     assert not [path for path in ELSEWHERE if not (SOURCE / path).exists()]

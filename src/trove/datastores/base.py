@@ -32,6 +32,15 @@ class NameRules:
 
 
 @dataclass(frozen=True)
+class Log:
+    """One kind of log that the engine writes."""
+
+    kind: str
+    files: str
+    """A pattern below the engine's directory of logs."""
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What both sides need to know of an engine without importing it."""
 
@@ -45,6 +54,9 @@ class Manifest:
     is below any directory of Python's path, where wheels are installed."""
     other_programs: tuple[str, ...] = ()
     """Names of programs that do the same, used in directories that lack it."""
+    packages: tuple[str, ...] = ()
+    """Debian's packages with the server and the client."""
+    logs: tuple[Log, ...] = ()
     series_parts: int = 2
     """Parts of a version that name its series, within which data files are compatible."""
     database_names: NameRules = NameRules()

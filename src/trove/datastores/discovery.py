@@ -33,6 +33,12 @@ def installed_engines(extra: Sequence[str] = ()) -> list[Installation]:
     return sorted(found.values(), key=lambda i: (i.manager, _newest_first(i.version)))
 
 
+def is_installed(manifest: Manifest) -> bool:
+    """Whether this machine has a usable version of this engine, of any package."""
+    named = filter(None, os.environ.get(ENVIRONMENT, "").split(os.pathsep))
+    return any(_of_engine(manifest, [*named]))
+
+
 def installation_in(manifest: Manifest, directory: Path) -> Installation | None:
     """The engine whose programs are in this directory, if they run and can do TLS."""
     program = manifest.program_in(directory)

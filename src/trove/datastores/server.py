@@ -11,6 +11,7 @@ from pathlib import Path
 from signal import Signals
 
 from trove.datastores import process
+from trove.datastores.base import Log
 from trove.errors import Failed
 from trove.files import write_private
 from trove.protocol.engine_spec import EngineSpec
@@ -35,10 +36,9 @@ class Program:
     configuration: Path
     """A word of the command line is this path, or ends with `=` and this path."""
     pid_file: Path
-    logs: str
-    """A pattern below the directory of logs."""
     endings: Sequence[tuple[Signals, float]]
     """Signals that end it, the gentlest first, and the seconds that each is given."""
+    logs: Sequence[Log] = ()
     stale: Sequence[Path] = ()
     """Sockets and locks that a crash leaves behind and that hinder a start."""
     executable: str = ""
@@ -161,4 +161,5 @@ class Server:
 
     def _logs(self) -> list[Path]:
         """Every one, with what was said before the engine opened its own."""
-        return [self._output, *sorted(self.spec.logs.glob(self.program.logs))]
+        found = (path for log in self.program.logs for path in self.spec.logs.glob(log.files))
+        return [self._output, *sorted(found)]

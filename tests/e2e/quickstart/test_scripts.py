@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from trove.datastores import datastores
+from trove.datastores.parts import Datastore
+
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = ROOT / "scripts"
 
@@ -223,7 +226,7 @@ class Machine:
         """What `scripts/engines postgresql` complains of."""
         done = subprocess.run(
             [str(SCRIPTS / "engines"), "postgresql"],
-            env={"PATH": str(self.programs)},
+            env={"PATH": str(self.programs), "TROVE_PYTHON": sys.executable},
             capture_output=True,
             text=True,
             check=False,
@@ -257,6 +260,51 @@ def test_an_installation_that_fails_is_not_taken_for_missing_rights(machine: Mac
 def test_missing_rights_are_told(machine: Machine) -> None:
     machine.has("apt-get", "exit 0")
     assert "Neither root nor passwordless sudo" in machine.engines()
+
+
+def test_a_name_that_no_datastore_has_is_an_error(machine: Machine) -> None:
+    done = subprocess.run(
+        [str(SCRIPTS / "engines"), "oracle"],
+        env={"PATH": str(machine.programs), "TROVE_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "no datastore is called oracle; there are: mariadb, memcached, postg" in done.stderr
+
+
+def test_an_environment_is_needed_first(machine: Machine) -> None:
+    done = subprocess.run(
+        [str(SCRIPTS / "engines")],
+        env={"PATH": str(machine.programs), "TROVE_PYTHON": "/nowhere/python"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "Run `make environment` first" in done.stderr
+
+
+def test_packages_are_those_of_the_manifests(tmp_path: Path) -> None:
+    """Of every datastore without a client in PATH, and of none that is there."""
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / "missing_packages.py")],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    wanted = {p for each in datastores().values() if each.manifest.client for p in packages(each)}
+    assert wanted <= set(done.stdout.split()) <= {*wanted, "memcached"}
+    assert all(map(packages, datastores().values()))
+
+
+def packages(datastore: Datastore) -> tuple[str, ...]:
+    return datastore.manifest.packages
 
 
 def test_a_system_without_apt_is_told_what_it_lacks(machine: Machine) -> None:

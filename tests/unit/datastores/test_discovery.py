@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from trove.datastores import datastore_of, datastores, discovery, manifest_of
-from trove.datastores.discovery import ENVIRONMENT, installation_in, installed_engines
+from trove.datastores.discovery import ENVIRONMENT, installation_in, installed_engines, is_installed
 from trove.errors import NotFound
 from trove.testing.engines import unprivileged
 
@@ -59,6 +59,16 @@ def test_the_environment_names_directories(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv(ENVIRONMENT, f"{one}:{two}:")
     versions = {(i.manager, i.version, i.directory) for i in installed_engines()}
     assert {("postgresql", "98.1", one), ("mariadb", "99.11.19", two)} <= versions
+
+
+def test_an_engine_is_installed_wherever_it_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = replace(POSTGRESQL, search=(), program="no-such-program")
+    assert not is_installed(nowhere)
+    there = program(tmp_path / "one", "no-such-program 98.1", name="no-such-program")
+    monkeypatch.setenv(ENVIRONMENT, str(there))
+    assert is_installed(nowhere)
 
 
 def test_wheels_are_found_on_pythons_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ MANIFEST = Manifest(
     port=11211,
     program="memcached",
     has_tls=b"SSL_CTX_new",
+    packages=("memcached",),
     search=("/usr/bin", "/usr/local/bin"),
     smallest_memory=128,
 )

@@ -41,7 +41,6 @@ def program_at(spec: EngineSpec) -> Program:
         directory="memcached",
         configuration=pid_file,  # the argument by which another user's process is known
         pid_file=pid_file,
-        logs="memcached.log",
         endings=[(SIGTERM, 10.0), (SIGKILL, 10.0)],
         is_alone=True,
     )

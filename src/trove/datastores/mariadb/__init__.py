@@ -1,6 +1,6 @@
 """MariaDB 10.5 and newer."""
 
-from trove.datastores.base import Manifest, NameRules
+from trove.datastores.base import Log, Manifest, NameRules
 from trove.datastores.parts import Datastore, Lazy
 
 # fmt: off
@@ -44,6 +44,8 @@ MANIFEST = Manifest(
     root_name="root",
     program="mariadbd",
     # No `sbin` is in the PATH of ordinary users.
+    packages=("mariadb-server", "mariadb-client"),
+    logs=(Log("error", "mariadb.log"),),
     search=("/usr/sbin", "/usr/libexec", "/usr/local/mysql/bin", "/opt/mariadb/*/bin"),
     user_hosts=True,
     smallest_memory=256,

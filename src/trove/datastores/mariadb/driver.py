@@ -11,6 +11,7 @@ from pymysql.constants import CR
 
 from trove.datastores import process
 from trove.datastores.base import Driver, Source, Tls
+from trove.datastores.mariadb import MANIFEST
 from trove.datastores.mariadb.configuration import render, settings_of
 from trove.datastores.mariadb.session import SOCKET, connect, session
 from trove.datastores.mysqlfamily.session import ADMIN, execute, query, secret_file, verifier
@@ -76,7 +77,7 @@ def program_at(spec: EngineSpec) -> Program:
         directory="mariadb",
         configuration=spec.config / "mariadb.cnf",
         pid_file=spec.run / "mariadb.pid",
-        logs="mariadb.log",
+        logs=MANIFEST.logs,
         # InnoDB writes its dirty pages on the way out.
         endings=[(SIGTERM, 120.0), (SIGKILL, 10.0)],
         stale=[spec.run / SOCKET],

@@ -1,6 +1,6 @@
 """PostgreSQL 13 and newer."""
 
-from trove.datastores.base import Manifest, NameRules
+from trove.datastores.base import Log, Manifest, NameRules
 from trove.datastores.parts import Datastore, Lazy
 
 ADMIN = "os_admin"
@@ -56,6 +56,8 @@ MANIFEST = Manifest(
     ),
     root_name="postgres",
     program="postgres",
+    packages=("postgresql", "postgresql-client"),
+    logs=(Log("error", "postgresql-*.log"),),
     search=(
         "/usr/lib/postgresql/*/bin",
         "/usr/pgsql-*/bin",

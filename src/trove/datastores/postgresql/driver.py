@@ -13,7 +13,7 @@ from psycopg.conninfo import make_conninfo
 
 from trove.datastores import process
 from trove.datastores.base import Driver, Source, Tls
-from trove.datastores.postgresql import cluster
+from trove.datastores.postgresql import MANIFEST, cluster
 from trove.datastores.postgresql.configuration import CLIENT_RULES, render, settings_of
 from trove.datastores.postgresql.session import execute, query, secret_file, session
 from trove.datastores.server import Program, Server
@@ -44,7 +44,7 @@ def program_at(spec: EngineSpec) -> Program:
         directory="postgresql",
         configuration=spec.config / "postgresql.conf",
         pid_file=spec.data / "postgresql" / "postmaster.pid",
-        logs="postgresql-*.log",
+        logs=MANIFEST.logs,
         # Fast, then immediate shutdown. Not SIGTERM: it waits until every client has left.
         endings=[(SIGINT, 60.0), (SIGQUIT, 10.0), (SIGKILL, 10.0)],
         # A lock names a pid, which in a new sandbox may be anybody's: PostgreSQL would not start.

@@ -4,7 +4,7 @@ Redis has no databases of tenants: here one is a key prefix, `NAME:`, and a user
 the keys and channels `NAME:*` and no others.
 """
 
-from trove.datastores.base import Manifest, NameRules
+from trove.datastores.base import Log, Manifest, NameRules
 from trove.datastores.parts import Datastore, Lazy
 
 ADMIN = "os_admin"
@@ -27,6 +27,8 @@ MANIFEST = Manifest(
     other_programs=("valkey-server",),
     # A function of OpenSSL; builds with TLS in a module of its own have it there, and not here.
     has_tls=b"SSL_CTX_new",
+    packages=("redis-server", "redis-tools"),
+    logs=(Log("server", "redis.log"),),
     search=("/usr/bin", "/usr/local/bin", "/opt/redis/bin", "/opt/valkey/bin"),
     smallest_memory=128,
     longest_password=128,

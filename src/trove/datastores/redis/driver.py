@@ -46,7 +46,7 @@ def program_at(spec: EngineSpec) -> Program:
         directory="redis",
         configuration=spec.config / "redis.conf",
         pid_file=spec.run / "redis.pid",
-        logs="redis.log",
+        logs=MANIFEST.logs,
         # It saves on the way out.
         endings=[(SIGTERM, 120.0), (SIGKILL, 10.0)],
         stale=[spec.run / SOCKET],
