@@ -23,7 +23,8 @@ FORBIDDEN = re.compile(rf"(?<![A-Za-z])(?:{WORDS})(?![A-Za-z])", re.IGNORECASE)
 NAMES = re.compile(r"\bnobody:|[`\"]nobody[`\"]|\"Nobody\"|\.tell\(\)")
 """Names of others: the system's account, a value of the Trove API, a method of files."""
 
-SOURCES = sorted((ROOT / "src").rglob("*.py"))
+CHECKED = ("src", "tests/unit", "tests/support")
+SOURCES = sorted(path for top in CHECKED for path in (ROOT / top).rglob("*.py"))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 

@@ -21,8 +21,8 @@ from tests.support.agents import (
     Conductor,
     add_instance,
     agent_row,
-    ask,
     conductor_in,
+    dispatch_task,
     invite,
     task_row,
 )
@@ -178,7 +178,10 @@ def test_the_conductor_serves_an_old_and_a_newer_agent(conductor: Conductor, cha
     post(conductor, "sync", change(recorded("sync_request_idle")) | {"hold": 0}, credential)
     assert agent_row(around, instance).engine_version == "15.20"
 
-    first, second = ask(around, instance, "stop"), ask(around, instance, "create_users", users=[])
+    first, second = (
+        dispatch_task(around, instance, "stop"),
+        dispatch_task(around, instance, "create_users", users=[]),
+    )
     given = post(conductor, "sync", {"report": {}, "hold": 0}, credential)
     assert [task["id"] for task in given["tasks"]] == [first, second]
     results = change(recorded("sync_request_results"))

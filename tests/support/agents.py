@@ -36,11 +36,11 @@ from trove.settings import ConductorSettings, Settings, TimingSettings
 from trove.vault import load_vault
 
 PATIENCE = 60.0
-NOBODY = 65534
+UNPRIVILEGED = 65534
 """Initdb wants a user with a name."""
 
 
-class Shelf:
+class EmptyCatalog:
     """A catalog with nothing on it."""
 
     def flavors(self) -> list[Flavor]:
@@ -67,7 +67,7 @@ def installation_in(directory: Path, url: str | None = None, **conductor: Any) -
     database = Database(url or f"sqlite:///{directory}/trove.sqlite")
     database.create_all()
     vault = load_vault(directory / "secrets.key")
-    return Installation(settings, database, vault, Shelf())
+    return Installation(settings, database, vault, EmptyCatalog())
 
 
 def add_instance(installation: Installation, manager: str = "postgresql", **columns: Any) -> str:
@@ -115,7 +115,7 @@ def invite(installation: Installation, instance_id: str, seconds: float = 3600) 
     return enrolment_token_of(installation.vault, instance_id)
 
 
-def ask(installation: Installation, instance_id: str, kind: str, **args: Any) -> str:
+def dispatch_task(installation: Installation, instance_id: str, kind: str, **args: Any) -> str:
     """A task for the agent; its id."""
     with installation.database.begin() as session:
         return dispatch(session, instance_id, kind, sealed=installation.vault.seal(args)).id
@@ -257,7 +257,7 @@ class Guest:
         self.process.wait(20)
 
     def end(self) -> int:
-        """Ask it to stop, engine and all; its exit code."""
+        """Stop it, engine and all; its exit code."""
         assert self.process is not None
         self.process.terminate()
         return self.process.wait(60)
@@ -287,7 +287,7 @@ def guest_of(
 ) -> Iterator[Guest]:
     """A guest without files; short paths, because sockets are in there."""
     root = Path(tempfile.mkdtemp(prefix="tg-", dir="/tmp"))
-    uid = NOBODY if os.geteuid() == 0 else os.geteuid()
+    uid = UNPRIVILEGED if os.geteuid() == 0 else os.geteuid()
     guest = Guest(manager, slot.address(73, number), uid, root, environment=environment or {})
     try:
         yield guest

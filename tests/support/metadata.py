@@ -1,6 +1,6 @@
 """Empty metadata databases for tests: SQLite files, and PostgreSQL and MariaDB servers of our own.
 
-A server is started when the first test asks for it, as an unprivileged user, within this machine
+A server is started when the first test needs it, as an unprivileged user, within this machine
 alone, without fsync; it ends with the test session, or with the death of the test process.
 """
 
@@ -91,8 +91,8 @@ class Server:
         while not self._answers():
             assert self.process is not None
             if self.process.poll() is not None or time.monotonic() > deadline:
-                told = (self.root / "log").read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"{self.name} did not start: {told}")
+                output = (self.root / "log").read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"{self.name} did not start: {output}")
             time.sleep(0.05)
 
     def _answers(self) -> bool:
@@ -168,7 +168,12 @@ def mariadb_server() -> Server:
     if not daemon or not installer:
         raise NotInstalled("no MariaDB server: apt-get install mariadb-server")
     root = Path(tempfile.mkdtemp(prefix="trove-my-", dir="/tmp"))
-    data, door, address, password = root / "data", root / "s", own_address(), uuid.uuid4().hex
+    data, socket_path, address, password = (
+        root / "data",
+        root / "s",
+        own_address(),
+        uuid.uuid4().hex,
+    )
     (root / "accounts.sql").write_text(
         f"CREATE USER IF NOT EXISTS trove@'127.0.0.1' IDENTIFIED BY '{password}';\n"
         "GRANT ALL ON *.* TO trove@'127.0.0.1';\n"
@@ -181,7 +186,7 @@ def mariadb_server() -> Server:
             "--auth-root-authentication-method=normal",
         ],
         command=[
-            *(daemon, "--no-defaults", f"--datadir={data}", f"--socket={door}"),
+            *(daemon, "--no-defaults", f"--datadir={data}", f"--socket={socket_path}"),
             *(f"--bind-address={address}", f"--pid-file={root}/pid", "--max-connections=300"),
             *("--skip-name-resolve", f"--init-file={root}/accounts.sql"),
             *("--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M"),
@@ -190,7 +195,7 @@ def mariadb_server() -> Server:
         url_of=lambda name: f"mysql+pymysql://trove:{password}@{address}:3306/{name}",
         stop_signal=signal.SIGKILL,
         root=root,
-        socket=door,
+        socket=socket_path,
     )
 
 

@@ -82,7 +82,7 @@ def switch(ctx: Context) -> None:
 
 @step
 def spread(ctx: Context) -> None:
-    """The subjects of the parts are derived, so whoever takes the fleet away finds them."""
+    """The subjects of the parts are derived, so the step that deletes the fleet finds them."""
     ctx.point("spread")
     for n in range(ctx.operation.args.get("parts", 3)):
         create = ctx.world.workflows["thing.create"]

@@ -94,11 +94,11 @@ class Service:
 
     def trove(self, *words: str) -> Any:
         """What the command answers, as JSON."""
-        told = self.command("trove", "--json", *words).stdout
-        return json.loads(told) if told.strip() else None
+        printed = self.command("trove", "--json", *words).stdout
+        return json.loads(printed) if printed.strip() else None
 
     def fails(self, *words: str) -> str:
-        """What the command says when it does not do what was asked."""
+        """What the command prints when it refuses."""
         done = self.command("trove", *words, check=False)
         assert done.returncode == 1, done.stdout
         return done.stderr

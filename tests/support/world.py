@@ -204,7 +204,7 @@ class World:
             wake(session, operation_id, clock=self.clock)
 
     def bring_up(self) -> None:
-        """The servers that were made come up, and whoever waits for one is woken."""
+        """The servers that were made come up, and each operation that waits for one is woken."""
         with self.database.begin() as session:
             self.ups |= {name for name in self.cloud.everything() if name.startswith("server/")}
             for operation in session.scalars(_active()):

@@ -41,7 +41,7 @@ def test_upgrading_twice_changes_nothing(database_url: str) -> None:
     database.dispose()
 
 
-def test_nobody_else_reads_a_file_of_metadata(tmp_path: Path) -> None:
+def test_only_its_owner_reads_a_file_of_metadata(tmp_path: Path) -> None:
     migrations.upgrade(f"sqlite:///{tmp_path}/own.sqlite?timeout=5")
     [file] = tmp_path.iterdir()
     assert (file.name, file.stat().st_mode & 0o777) == ("own.sqlite", 0o600)

@@ -1,4 +1,4 @@
-"""Settings: where they come from, and what is said of what can not be used."""
+"""Settings: where they come from, and the errors of those that cannot be used."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_a_file_for_keystone_means_keystone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("[DEFAULT]\nbind_port = x", "[DEFAULT] bind_port = 'x': must be a whole number"),
         ("[DEFAULT]\nbind_port = 0", "[DEFAULT] bind_port = '0': must be between 1 and 65535"),
@@ -169,11 +169,11 @@ def test_a_file_for_keystone_means_keystone(tmp_path: Path) -> None:
         ("[taskmanager]\nmetrics_port = 70000", "metrics_port = '70000': must be between"),
     ],
 )
-def test_a_wrong_value_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+def test_an_error_names_the_place_of_a_wrong_value(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(Invalid) as error:
         read(tmp_path, text)
     assert str(tmp_path / "a.conf") in error.value.message
-    assert told in error.value.message
+    assert message in error.value.message
 
 
 @pytest.mark.parametrize("variable", ["TROVE_DATABASE_PASSWORD", "TROVE_DATABASE_SERVICE_NAME"])
@@ -183,13 +183,13 @@ def test_variables_of_the_clients_are_no_settings(tmp_path: Path, variable: str)
     assert "TROVE_DATABASE_PASSWORT is not known" in warning
 
 
-def test_a_wrong_value_of_the_environment_is_told_with_its_name() -> None:
+def test_an_error_names_a_wrong_variable_of_the_environment() -> None:
     with pytest.raises(Invalid, match="^TROVE_DEFAULT_BIND_PORT = 'x': must be a whole number"):
         read_settings(environ={"TROVE_DEFAULT_BIND_PORT": "x", "HOME": "/nowhere"})
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("[DEFAULT]\nbindport = 1", "[DEFAULT] bindport is not known; did you mean bind_port?"),
         ("[DEFAULT]\nqwertzuiop = 1", "[DEFAULT] qwertzuiop is not known"),
@@ -204,10 +204,10 @@ def test_a_wrong_value_of_the_environment_is_told_with_its_name() -> None:
         ("[DEFAULT]\nmax_instances_per_user = 3", "is now [DEFAULT] max_instances_per_tenant"),
     ],
 )
-def test_a_doubtful_line_is_warned_of(tmp_path: Path, text: str, told: str) -> None:
+def test_a_doubtful_line_is_warned_of(tmp_path: Path, text: str, message: str) -> None:
     (warning,) = read(tmp_path, text).warnings
     assert warning.startswith(f"{tmp_path}/a.conf: [")
-    assert told in warning
+    assert message in warning
 
 
 def older_options() -> list[tuple[str, str]]:
@@ -288,7 +288,7 @@ def test_warnings_go_to_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert "verbose has no effect: use `debug`" in caplog.text
 
 
-def test_what_can_not_be_read_is_told(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="--config-file: cannot read .*missing.conf"):
         read_settings([tmp_path / "missing.conf"], environ={})
     with pytest.raises(Invalid, match="--config-dir: .*there is no such directory"):
@@ -337,7 +337,7 @@ def test_operators_names_keep_their_place_and_default(tmp_path: Path) -> None:
 
 
 def test_the_page_for_operators_is_true() -> None:
-    """`make docs` writes it anew."""
+    """`make docs` regenerates it."""
     text = page()
     assert (SOURCES / "docs/operators/settings.md").read_text() == text
     for section, name in options():

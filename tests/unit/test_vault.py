@@ -1,4 +1,4 @@
-"""Secrets come back to whoever has the key, and to nobody else."""
+"""Only the key that sealed a secret opens it."""
 
 from __future__ import annotations
 

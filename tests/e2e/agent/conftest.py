@@ -22,8 +22,8 @@ from tests.support.agents import (
     Guest,
     add_instance,
     agent_row,
-    ask,
     conductor_in,
+    dispatch_task,
     guest_of,
     invite,
     task_row,
@@ -50,8 +50,8 @@ class Scene:
     def installation(self) -> Installation:
         return self.conductor.installation
 
-    def ask(self, kind: str, **args: Any) -> str:
-        return ask(self.installation, self.instance_id, kind, **args)
+    def dispatch(self, kind: str, **args: Any) -> str:
+        return dispatch_task(self.installation, self.instance_id, kind, **args)
 
     def answer(self, task_id: str) -> Task:
         until(
@@ -61,7 +61,7 @@ class Scene:
         return task_row(self.installation, task_id)
 
     def do(self, kind: str, **args: Any) -> dict[str, Any]:
-        task = self.answer(self.ask(kind, **args))
+        task = self.answer(self.dispatch(kind, **args))
         assert task.error is None, task.error
         return task.result or {}
 

@@ -120,7 +120,7 @@ KILLED_IN: list[tuple[str, dict[str, Any]]] = [
 @pytest.mark.chaos
 def test_an_agent_that_is_killed_at_each_task_does_it_once(scene: Scene) -> None:
     for kind, args in KILLED_IN:
-        task_id = scene.ask(kind, **(scene.prepare_args() if kind == "prepare" else args))
+        task_id = scene.dispatch(kind, **(scene.prepare_args() if kind == "prepare" else args))
         until(lambda task_id=task_id: scene.journal(task_id).get("state"))
         scene.guest.kill()
         scene.guest.start()
@@ -141,7 +141,7 @@ def test_an_agent_that_is_killed_at_each_task_does_it_once(scene: Scene) -> None
 def test_what_was_done_is_not_done_again(scene: Scene) -> None:
     """The conductor forgets an answer: the agent gives it again from its journal."""
     wanted = {"databases": [{"name": "once"}]}
-    task_id = scene.ask("create_databases", **wanted)
+    task_id = scene.dispatch("create_databases", **wanted)
     scene.answer(task_id)
     with scene.installation.database.begin() as session:
         row = session.get_one(Task, task_id)
@@ -149,21 +149,21 @@ def test_what_was_done_is_not_done_again(scene: Scene) -> None:
         # What is answered keeps no arguments; what is asked, as from an older backup, has them.
         row.sealed_args = scene.installation.vault.seal(wanted)
     assert scene.answer(task_id).error is None
-    again = scene.answer(scene.ask("create_databases", databases=[{"name": "once"}]))
+    again = scene.answer(scene.dispatch("create_databases", databases=[{"name": "once"}]))
     assert again.error_kind == "exists"
     scene.do("delete_database", name="once")
 
 
 def test_errors_come_back_as_what_they_are(scene: Scene) -> None:
-    missing = scene.answer(scene.ask("delete_database", name="nowhere"))
+    missing = scene.answer(scene.dispatch("delete_database", name="nowhere"))
     assert missing.error_kind == "not_found"
-    unknown = scene.answer(scene.ask("make_coffee"))
+    unknown = scene.answer(scene.dispatch("make_coffee"))
     assert unknown.error_kind == "invalid"
     assert "make_coffee" in (unknown.error or "")
 
 
 def test_nothing_is_lost_while_the_conductor_is_away(scene: Scene) -> None:
-    task_id = scene.ask("restart")
+    task_id = scene.dispatch("restart")
     until(lambda: scene.journal(task_id).get("state"))
     scene.conductor.stop()
     until(lambda: scene.journal(task_id).get("state") == "succeeded")
@@ -208,7 +208,7 @@ def test_a_credential_is_good_for_its_own_instance(scene: Scene) -> None:
     link = Link(scene.conductor.url)
     answer = link.enrol(invite(scene.installation, other), "o" * 43)
     assert answer.instance_id == other
-    task_id = scene.ask("diagnose")
+    task_id = scene.dispatch("diagnose")
     assert link.sync("o" * 43, SyncRequest(Report(), hold=0)).tasks == []
     with pytest.raises(Unauthenticated):
         link.sync("x" * 43, SyncRequest(Report(), hold=0))
@@ -260,7 +260,7 @@ def test_an_engine_that_can_not_start_says_why(tmp_path: Path) -> None:
         with socket.socket() as taken:
             taken.bind((scene.guest.address, scene.guest.port))
             taken.listen()
-            task = scene.answer(scene.ask("prepare", **scene.prepare_args()))
+            task = scene.answer(scene.dispatch("prepare", **scene.prepare_args()))
             assert task.error_kind == "failed"
             assert "ddress already in use" in (task.error or "")
             scene.await_state("failed")

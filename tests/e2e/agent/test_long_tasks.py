@@ -59,7 +59,7 @@ def seconds_of_a_user(scene: Scene, name: str) -> float:
 def test_it_runs_beside_everything_and_outlives_the_agent(long_scene: Scene) -> None:
     scene, file = long_scene, long_scene.guest.root / "enough"
     before = min(seconds_of_a_user(scene, f"before{n}") for n in range(5))
-    task_id = scene.ask("run_until", file=str(file), password=PASSWORD)
+    task_id = scene.dispatch("run_until", file=str(file), password=PASSWORD)
     pids = begun(scene, task_id)
     assert all(PASSWORD not in Path(f"/proc/{pid}/cmdline").read_text() for pid in pids)
     beside = min(seconds_of_a_user(scene, f"beside{n}") for n in range(5))
@@ -97,7 +97,7 @@ def test_one_that_is_not_needed_any_more_is_ended_soon(long_scene: Scene) -> Non
 
 def test_one_whose_process_dies_fails(long_scene: Scene) -> None:
     scene = long_scene
-    task_id = scene.ask("run_until", file=str(scene.guest.root / "never"))
+    task_id = scene.dispatch("run_until", file=str(scene.guest.root / "never"))
     pids = begun(scene, task_id)
     os.kill(min(pids), signal.SIGKILL)
     task = scene.answer(task_id)

@@ -42,7 +42,7 @@ def test_the_builtin_identity_says_who_calls(people: People) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-auth-token": ""}, {"x-auth-token": "unknown"}])
-def test_nobody_is_refused(people: People, headers: dict[str, str]) -> None:
+def test_an_anonymous_request_is_refused(people: People, headers: dict[str, str]) -> None:
     for authenticator in (
         create_authenticator(people.installation),
         BuiltinAuthenticator(people.installation),
@@ -53,13 +53,13 @@ def test_nobody_is_refused(people: People, headers: dict[str, str]) -> None:
 
 @dataclass
 class Counting:
-    """Knows everybody whose token does not begin with `bad`, and counts who asked."""
+    """Accepts every token that does not begin with `bad`, and records each request."""
 
-    asked: list[str] = field(default_factory=list)
+    verified: list[str] = field(default_factory=list)
 
     def authenticate(self, headers: Mapping[str, str]) -> Caller:
         token = headers["x-auth-token"]
-        self.asked.append(token)
+        self.verified.append(token)
         if token.startswith("bad"):
             raise Unauthenticated
         return Caller(project_id="p", user_id=token)
@@ -73,7 +73,7 @@ class Stopwatch:
         return self.seconds
 
 
-def test_a_valid_token_is_asked_about_once_in_a_while() -> None:
+def test_a_valid_token_is_verified_once_in_a_while() -> None:
     inner, watch = Counting(), Stopwatch()
     authenticator = RememberingAuthenticator(inner, 3, monotonic=watch)
     headers = {"x-auth-token": "a"}
@@ -81,11 +81,11 @@ def test_a_valid_token_is_asked_about_once_in_a_while() -> None:
         watch.seconds = seconds
         assert authenticator.authenticate(headers).user_id == "a"
         assert authenticator.remembered(key_of(headers)) is not None
-    assert inner.asked == ["a"]
+    assert inner.verified == ["a"]
     watch.seconds = 103.0
     assert authenticator.remembered(key_of(headers)) is None
     authenticator.authenticate(headers)
-    assert inner.asked == ["a", "a"]
+    assert inner.verified == ["a", "a"]
 
 
 def test_a_refusal_is_not_remembered() -> None:
@@ -94,7 +94,7 @@ def test_a_refusal_is_not_remembered() -> None:
     for _ in range(2):
         with pytest.raises(Unauthenticated):
             authenticator.authenticate({"x-auth-token": "bad"})
-    assert inner.asked == ["bad", "bad"]
+    assert inner.verified == ["bad", "bad"]
 
 
 def test_a_service_token_makes_another_caller() -> None:
@@ -102,7 +102,7 @@ def test_a_service_token_makes_another_caller() -> None:
     authenticator = RememberingAuthenticator(inner, 3)
     authenticator.authenticate({"x-auth-token": "a"})
     authenticator.authenticate({"x-auth-token": "a", "x-service-token": "s"})
-    assert inner.asked == ["a", "a"]
+    assert inner.verified == ["a", "a"]
 
 
 def test_the_memory_has_a_bound_and_keeps_who_came_last() -> None:
@@ -110,7 +110,7 @@ def test_the_memory_has_a_bound_and_keeps_who_came_last() -> None:
     authenticator = RememberingAuthenticator(inner, 3, capacity=2)
     for token in ("a", "b", "a", "c", "a", "b"):
         authenticator.authenticate({"x-auth-token": token})
-    assert inner.asked == ["a", "b", "c", "b"]
+    assert inner.verified == ["a", "b", "c", "b"]
 
 
 def test_no_token_is_kept_readable() -> None:

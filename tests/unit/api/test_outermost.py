@@ -15,7 +15,7 @@ from trove.api.outermost import Outermost
 from trove.metrics import Metrics
 
 
-def ask(app: ASGIApp, **scope: Any) -> tuple[list[Message], str]:
+def call(app: ASGIApp, **scope: Any) -> tuple[list[Message], str]:
     """What is sent to the client, and what is counted."""
     sent: list[Message] = []
     metrics = Metrics()
@@ -26,8 +26,8 @@ def ask(app: ASGIApp, **scope: Any) -> tuple[list[Message], str]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    asked = {"type": "http", "method": "GET", "path": "/", "headers": []} | scope
-    asyncio.run(Outermost(app, metrics)(asked, receive, send))
+    request = {"type": "http", "method": "GET", "path": "/", "headers": []} | scope
+    asyncio.run(Outermost(app, metrics)(request, receive, send))
     return sent, metrics.exposition()[0].decode()
 
 
@@ -45,22 +45,22 @@ async def fine(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def test_an_unforeseen_failure_is_answered_with_its_id_and_counted() -> None:
-    (start, body), counted = ask(broken)
-    told = orjson.loads(body["body"])["instanceFault"]
+    (start, body), counted = call(broken)
+    fault = orjson.loads(body["body"])["instanceFault"]
     request_id = dict(start["headers"])[b"x-openstack-request-id"].decode()
-    assert (start["status"], told["code"]) == (500, 500)
-    assert request_id in told["message"] and "secret" not in told["message"]
+    assert (start["status"], fault["code"]) == (500, 500)
+    assert request_id in fault["message"] and "secret" not in fault["message"]
     assert 'trove_api_requests_total{method="GET",route="unmatched",status="500"} 1.0' in counted
 
 
 def test_a_failure_after_the_answer_has_begun_is_the_servers() -> None:
     with pytest.raises(ZeroDivisionError):
-        ask(broken_midway)
+        call(broken_midway)
 
 
 def test_each_request_is_logged_with_its_status(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "trove.api.outermost"):
-        ask(fine, path="/v1.0")
+        call(fine, path="/v1.0")
     assert caplog.messages[0].startswith("GET /v1.0 200 ")
 
 
@@ -70,6 +70,6 @@ def test_what_is_no_request_passes_untouched() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         passed.append(scope["type"])
 
-    sent, counted = ask(app, type="lifespan")
+    sent, counted = call(app, type="lifespan")
     assert (passed, sent) == (["lifespan"], [])
     assert "trove_api_requests_total{" not in counted

@@ -1,4 +1,4 @@
-"""Buckets fill steadily, and empty ones are told when to come back."""
+"""Buckets fill steadily, and an empty one returns when to try again."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_a_bucket_empties_and_fills() -> None:
     assert limits.take("p", "GET", is_mgmt=False) == (60, 0)
 
 
-def test_a_rate_at_which_nobody_could_ask_is_refused() -> None:
+def test_a_rate_that_allows_no_request_is_refused() -> None:
     with pytest.raises(Invalid, match="http_put_rate: at least one"):
         RateLimits(ApiSettings(http_put_rate=0))
 

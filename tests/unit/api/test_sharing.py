@@ -20,7 +20,7 @@ def test_who_comes_while_a_read_goes_on_shares_the_next_one() -> None:
         go_on.wait(10)
         return b"%d" % reads[-1]
 
-    async def ask() -> list[bytes]:
+    async def read() -> list[bytes]:
         shared = Shared()
         first = asyncio.create_task(shared.read("k", work))
         while not began.is_set():
@@ -30,11 +30,11 @@ def test_who_comes_while_a_read_goes_on_shares_the_next_one() -> None:
         go_on.set()
         return [await task for task in (first, *later)]
 
-    assert asyncio.run(ask()) == [b"0"] + [b"1"] * 5
+    assert asyncio.run(read()) == [b"0"] + [b"1"] * 5
 
 
 def test_an_error_is_everybodys_and_the_next_read_is_free_of_it() -> None:
-    async def ask() -> bytes:
+    async def read() -> bytes:
         shared = Shared()
 
         def broken() -> bytes:
@@ -44,7 +44,7 @@ def test_an_error_is_everybodys_and_the_next_read_is_free_of_it() -> None:
             await shared.read("k", broken)
         return await shared.read("k", lambda: b"yes")
 
-    assert asyncio.run(ask()) == b"yes"
+    assert asyncio.run(read()) == b"yes"
 
 
 def test_a_short_read_serves_all_who_are_at_hand_and_none_who_come_later() -> None:
@@ -54,27 +54,27 @@ def test_a_short_read_serves_all_who_are_at_hand_and_none_who_come_later() -> No
         threads.append(threading.get_ident())
         return b"%d" % len(threads)
 
-    async def ask() -> list[bytes]:
+    async def read() -> list[bytes]:
         shared = Shared()
         at_hand = [asyncio.create_task(shared.read("k", work, short=True)) for _ in range(5)]
         first = [await task for task in at_hand]
         return [*first, await shared.read("k", work, short=True)]
 
-    assert asyncio.run(ask()) == [b"1"] * 5 + [b"2"]
+    assert asyncio.run(read()) == [b"1"] * 5 + [b"2"]
     assert set(threads) == {threading.get_ident()}
 
 
 def test_a_short_read_that_fails_fails_for_all() -> None:
-    async def ask() -> list[object]:
+    async def read() -> list[object]:
         shared = Shared()
 
         def broken() -> bytes:
             raise ValueError("no")
 
-        asked = [shared.read("k", broken, short=True) for _ in range(2)]
-        failures = await asyncio.gather(*asked, return_exceptions=True)
+        pending = [shared.read("k", broken, short=True) for _ in range(2)]
+        failures = await asyncio.gather(*pending, return_exceptions=True)
         return [*failures, await shared.read("k", lambda: b"yes", short=True)]
 
-    first, second, after = asyncio.run(ask())
+    first, second, after = asyncio.run(read())
     assert isinstance(first, ValueError) and isinstance(second, ValueError)
     assert after == b"yes"

@@ -1,4 +1,4 @@
-"""Who waits for an agent: only so many of one instance and of one project, and nobody else."""
+"""Who waits for an agent: so many requests of one instance and of one project at most."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ async def begun(waiting: Waiting, slow: Slow, *who: tuple[str, str]) -> list[asy
     return tasks
 
 
-def test_one_instance_has_so_many_places_and_its_stranger_none_of_them() -> None:
+def test_one_instance_has_so_many_places_and_another_project_none_of_them() -> None:
     async def case(waiting: Waiting, slow: Slow) -> None:
         tasks = await begun(waiting, slow, *[("p", "i")] * MOST_OF_INSTANCE)
         with pytest.raises(NotReady, match="agent of instance i"):
             await waiting.run("p", "i", slow)
-        tasks += await begun(waiting, slow, ("p", "other"), ("stranger", "i"))
+        tasks += await begun(waiting, slow, ("p", "other"), ("other project", "i"))
         slow.go_on.set()
         assert set(await asyncio.gather(*tasks)) == {"answered"}
         assert await waiting.run("p", "i", slow) == "answered"

@@ -1,4 +1,4 @@
-"""The agents' door over real HTTP."""
+"""The conductor over real HTTP, as agents call it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from tests.support.agents import (
     add_instance,
     add_operation,
     agent_row,
-    ask,
     conductor_in,
+    dispatch_task,
     invite,
     task_row,
     until,
@@ -114,7 +114,7 @@ def test_who_shows_nothing_or_something_else_is_not_let_in(
 def test_a_task_is_handed_out_and_its_answer_kept(
     conductor: Conductor, instance: str, agent: Caller
 ) -> None:
-    task_id = ask(conductor.installation, instance, "grant", name="bob")
+    task_id = dispatch_task(conductor.installation, instance, "grant", name="bob")
     status, answer = agent.sync()
     assert (status, answer["tasks"]) == (
         200,
@@ -130,15 +130,15 @@ def test_a_task_is_handed_out_and_its_answer_kept(
 def test_a_foreign_credential_sees_and_answers_nothing(
     conductor: Conductor, instance: str, agent: Caller
 ) -> None:
-    task_id = ask(conductor.installation, instance, "stop")
+    task_id = dispatch_task(conductor.installation, instance, "stop")
     other = add_instance(conductor.installation, address="127.72.0.51")
-    with agent_of(conductor, other, "o" * 43) as stranger:
+    with agent_of(conductor, other, "o" * 43) as other_agent:
         forged = {
             "instance_id": instance,
             "results": [{"id": task_id, "error": "forged"}],
             "progress": [{"id": task_id, "progress": 0.9}],
         }
-        assert stranger.sync(**forged) == (200, {})
+        assert other_agent.sync(**forged) == (200, {})
     task = task_row(conductor.installation, task_id)
     assert (task.answered, task.progress) == (False, 0.0)
     assert agent_row(conductor.installation, instance).reported_at is None
@@ -152,13 +152,13 @@ def test_a_call_is_held_until_there_is_a_task(
     answers: list[tuple[int, Any]] = []
     waiting.start()
     until(lambda: agent_row(conductor.installation, instance).reported_at)
-    task_id = ask(conductor.installation, instance, "stop")
+    task_id = dispatch_task(conductor.installation, instance, "stop")
     waiting.join(15)
     assert answers[0][1]["tasks"][0]["id"] == task_id
     assert time.monotonic() - begun < 10
 
 
-def test_a_call_is_held_no_longer_than_asked(conductor: Conductor, agent: Caller) -> None:
+def test_a_call_is_held_no_longer_than_requested(conductor: Conductor, agent: Caller) -> None:
     begun = time.monotonic()
     assert agent.sync(hold=0.3) == (200, {})
     assert 0.25 < time.monotonic() - begun < 5
@@ -167,7 +167,7 @@ def test_a_call_is_held_no_longer_than_asked(conductor: Conductor, agent: Caller
 def test_what_its_agent_is_at_wakes_no_call(
     conductor: Conductor, instance: str, agent: Caller
 ) -> None:
-    task_id = ask(conductor.installation, instance, "stop")
+    task_id = dispatch_task(conductor.installation, instance, "stop")
     assert agent.sync(hold=0.4, busy=[task_id]) == (200, {})
 
 
@@ -239,7 +239,7 @@ def test_too_much_is_refused(agent: Caller) -> None:
     assert agent.sync()[0] == 200
 
 
-def test_a_certificate_is_signed_for_the_instance_that_asks(
+def test_a_certificate_is_signed_for_the_instance_that_requests_it(
     conductor: Conductor, instance: str, agent: Caller, spec: Any
 ) -> None:
     with Request(spec) as request:
@@ -288,7 +288,7 @@ def test_a_metadata_database_that_is_away_is_no_ones_fault(
     assert agent.sync()[0] == 200
 
 
-def test_a_conductor_that_stops_keeps_nobody_waiting(tmp_path: Path) -> None:
+def test_a_conductor_that_stops_keeps_no_agent_waiting(tmp_path: Path) -> None:
     with conductor_in(tmp_path, slot.address(72, 2)) as conductor:
         instance = add_instance(conductor.installation)
         with agent_of(conductor, instance, CREDENTIAL) as agent:
@@ -327,7 +327,7 @@ def test_what_an_agent_ends_itself_wakes_no_call(
     conductor: Conductor, instance: str, agent: Caller
 ) -> None:
     inst = conductor.installation
-    task_id = ask(inst, instance, "stop")
+    task_id = dispatch_task(inst, instance, "stop")
     answers: list[tuple[int, Any]] = []
     words: dict[str, Any] = {"busy": [task_id], "accepts_withdrawal": True}
     waiting = threading.Thread(target=lambda: answers.append(agent.sync(hold=1, **words)))

@@ -11,7 +11,7 @@ from trove.conductor.waiting import HeldCall, Waiting
 
 
 class Board:
-    """What is to be done, and how often somebody looked."""
+    """What is to be done, and how often it was read."""
 
     def __init__(self) -> None:
         self.tasks: list[tuple[str, str]] = []
@@ -51,7 +51,7 @@ def test_thousands_are_held_by_one_query_at_a_time() -> None:
     asyncio.run(scene())
 
 
-def test_nobody_looks_while_none_is_held() -> None:
+def test_nothing_is_read_while_no_call_is_held() -> None:
     async def scene() -> None:
         board = Board()
         waiting = Waiting(board.look, lambda _: 0.01)
@@ -136,7 +136,7 @@ def test_two_calls_of_one_instance_are_both_woken() -> None:
     asyncio.run(scene())
 
 
-def test_a_database_that_is_away_is_asked_again() -> None:
+def test_a_database_that_is_away_is_read_again() -> None:
     async def scene() -> None:
         board = Board()
         board.fails, board.tasks = 1, [("i", "t")]

@@ -83,7 +83,7 @@ def test_the_same_program_is_found_once(tmp_path: Path) -> None:
     assert found([str(tmp_path / "*")]) == [("99.1", real)]
 
 
-def test_what_can_not_run_is_left_out(tmp_path: Path) -> None:
+def test_what_cannot_run_is_left_out(tmp_path: Path) -> None:
     program(tmp_path / "broken", "postgres (PostgreSQL) 99.1", code=1)
     program(tmp_path / "mute", "no number")
     foreign = program(tmp_path / "foreign", "")

@@ -96,15 +96,15 @@ def test_undoing_that_fails_is_tried_again(world: World) -> None:
     assert (world.state_of(operation), world.look(operation).error) == (State.FAILED, "no")
 
 
-def test_whoever_asks_is_told_of_each_end_in_its_transaction(world: World) -> None:
-    told: list[tuple[str, str]] = []
+def test_each_end_is_reported_in_its_transaction(world: World) -> None:
+    ends: list[tuple[str, str]] = []
     runner = world.runner()
-    runner.on_end = lambda _, operation, state: told.append((operation.workflow, state))
+    runner.on_end = lambda _, operation, state: ends.append((operation.workflow, state))
     world.failing["make_server"] = Failed("no")
     world.begin("thing.create")
     world.begin("thing.delete")
     runner.run_until_idle()
-    assert sorted(told) == [
+    assert sorted(ends) == [
         ("thing.create", State.FAILED),
         ("thing.delete", State.SUCCEEDED),
     ]

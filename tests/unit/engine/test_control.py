@@ -61,7 +61,7 @@ def test_waking_what_has_ended_changes_nothing(world: World) -> None:
     assert (found.due_at, found.state) == (None, State.SUCCEEDED)
 
 
-def test_cancel_turns_back_at_once_when_nobody_is_at_work(world: World) -> None:
+def test_cancel_turns_back_at_once_when_no_runner_is_at_work(world: World) -> None:
     operation = world.begin("thing.create")
     world.runner().run_until_idle()
     world.cancel(operation)
@@ -84,7 +84,7 @@ def test_cancel_waits_for_the_step_in_flight(world: World) -> None:
     assert world.state_of(operation) == State.CANCELLED
 
 
-def test_what_has_ended_can_not_be_cancelled(small_world: World) -> None:
+def test_what_has_ended_cannot_be_cancelled(small_world: World) -> None:
     operation = small_world.begin("thing.create")
     small_world.drain()
     with pytest.raises(Conflict, match="succeeded: nothing to cancel"):
@@ -140,7 +140,7 @@ def test_a_cancel_catches_up_with_an_operation_that_goes_on(world: World) -> Non
     assert (found.state, found.turned_back_at) == (State.UNDOING, "recipes.make_server")
 
 
-def test_a_cancel_gives_up_on_what_it_can_not_catch(
+def test_a_cancel_gives_up_on_what_it_cannot_catch(
     small_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operation = small_world.begin("thing.create")
@@ -208,7 +208,7 @@ def test_superseding_takes_the_parts_along(world: World) -> None:
     assert {world.state_of(part) for part in parts} == {State.SUPERSEDED}
 
 
-def test_joining_waits_for_all_and_tells_of_those_that_failed(world: World) -> None:
+def test_joining_waits_for_all_and_names_those_that_failed(world: World) -> None:
     with world.database.begin() as session:
         whole = start(session, CREATE, "s")
         parts = [start(session, CREATE, f"s{n}", parent=whole) for n in range(3)]
@@ -228,8 +228,8 @@ def test_joining_waits_for_all_and_tells_of_those_that_failed(world: World) -> N
             session.execute(ended.values(state=state, error=error))
     with world.database.begin() as session, pytest.raises(Failed) as caught:
         await_children(session, whole)
-    told = ["thing.create of s1: no", "thing.create of s2: superseded"]
-    assert sorted(caught.value.message.split("; ")) == told
+    errors = ["thing.create of s1: no", "thing.create of s2: superseded"]
+    assert sorted(caught.value.message.split("; ")) == errors
 
 
 def test_a_periodic_workflow_goes_on_once(world: World) -> None:
@@ -243,7 +243,7 @@ def test_a_periodic_workflow_goes_on_once(world: World) -> None:
     assert len(world.active()) == 1
 
 
-def test_a_periodic_workflow_that_somebody_else_starts_meanwhile(
+def test_a_periodic_workflow_that_another_process_starts_meanwhile(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ensure_periodic(world.database, WORKFLOWS["round"])

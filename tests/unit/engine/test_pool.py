@@ -112,7 +112,7 @@ def look_only_when_due(database: Database, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_step_that_waits_is_repeated_on_time(
     sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Though nobody notifies of it, and no look is due before."""
+    """Though nothing notifies of it, and no look is due before."""
     look_only_when_due(sqlite_database, monkeypatch)
     attempts: list[float] = []
 

@@ -64,7 +64,7 @@ def test_two_runners_do_not_take_the_same_row(world: World) -> None:
 def test_the_one_that_comes_second_to_a_row_takes_the_next(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As where locked rows can not be skipped: the guard decides, not the lock."""
+    """As where locked rows cannot be skipped: the guard decides, not the lock."""
     monkeypatch.setattr(Database, "skips_locked", False)
     operations = [world.begin("thing.create") for _ in range(2)]
     first, second = world.runner(), world.runner()
@@ -209,7 +209,7 @@ def test_patience_ends_also_while_a_step_is_retried(world: World) -> None:
     assert world.look(operation).attempt < 5
 
 
-def test_undoing_that_waits_for_ever_ends(world: World) -> None:
+def test_undoing_that_waits_forever_ends(world: World) -> None:
     recipe = recipe_of(lambda ctx: (_ for _ in ()).throw(Failed("no")), timeout=60)
     recipe.steps[0].undone_by(lambda ctx: Wait(30))
     operation = with_recipe(world, recipe)
@@ -223,7 +223,7 @@ def test_undoing_that_waits_for_ever_ends(world: World) -> None:
     )
 
 
-def test_without_a_way_back_it_is_tried_for_ever(
+def test_without_a_way_back_it_is_retried_without_end(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.failing["remove_server"] = Failed("held")
@@ -255,23 +255,23 @@ def test_progress_is_never_beyond_the_step(world: World) -> None:
     assert world.look(operation).progress == 100
 
 
-def test_whoever_observes_is_told_how_each_step_went(world: World) -> None:
-    told: list[StepDone] = []
+def test_an_observer_learns_the_outcome_of_each_step(world: World) -> None:
+    seen: list[StepDone] = []
     runner = world.runner()
-    runner.observe = told.append
+    runner.observe = seen.append
     world.failing["make_server"] = OSError("no route")
     world.begin("thing.create")
     runner.run_until_idle()
     world.failing.clear()
     world.clock.advance(5)
     runner.run_until_idle()
-    assert [(done.step.partition(".")[2], done.outcome) for done in told] == [
+    assert [(done.step.partition(".")[2], done.outcome) for done in seen] == [
         ("make_volume", "done"),
         ("make_server", "failed"),
         ("make_server", "done"),
         ("await_up", "waiting"),
     ]
-    assert all(done.seconds > 0 for done in told)
+    assert all(done.seconds > 0 for done in seen)
 
 
 def test_effects_that_the_database_refuses_are_a_failure_of_the_step(world: World) -> None:
@@ -326,7 +326,7 @@ def test_a_deadlock_at_commit_is_tried_again(world: World, monkeypatch: pytest.M
     assert world.repeated_effects() == []
 
 
-def test_a_lease_that_can_not_be_given_back_must_run_out(
+def test_a_lease_that_cannot_be_released_must_expire(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     operation = world.begin("thing.create")

@@ -43,7 +43,7 @@ def test_there_is_a_way_back_until_the_final_step_is_done() -> None:
 
 
 @pytest.mark.parametrize("steps", [(), (step(first), step(first))])
-def test_a_pointer_that_would_not_tell_where_it_points_is_refused(
+def test_steps_that_a_pointer_cannot_distinguish_are_refused(
     steps: tuple[Step[None], ...],
 ) -> None:
     with pytest.raises(ValueError, match="each once"):

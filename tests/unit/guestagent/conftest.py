@@ -19,12 +19,12 @@ from trove.protocol import Account, Accounts, DatabaseAccount, EngineState
 
 
 class MemoryDriver:
-    """An engine that can be told how to behave."""
+    """An engine whose behaviour tests choose."""
 
     def __init__(self) -> None:
         self.now = EngineState.STOPPED
         self.calls: list[str] = []
-        self.asked = self.tended = 0
+        self.queries = self.tended = 0
         self.start_error: TroveError | None = None
         self.version_error: TroveError | None = None
         self.prepared = threading.Event()
@@ -49,7 +49,7 @@ class MemoryDriver:
         self.now = EngineState.STOPPED
 
     def state(self) -> EngineState:
-        self.asked += 1
+        self.queries += 1
         return self.now
 
     def is_alive(self) -> bool:

@@ -20,8 +20,8 @@ from tests.support.agents import (
     Conductor,
     add_instance,
     agent_row,
-    ask,
     conductor_in,
+    dispatch_task,
     invite,
     task_row,
     until,
@@ -86,26 +86,26 @@ def test_from_the_first_call_to_a_running_engine(
     driver: MemoryDriver,
     accounts: MemoryAccounts,
 ) -> None:
-    around, agent = conductor.installation, make()
-    prepare = ask(around, instance, "prepare", databases=[{"name": "app"}])
+    installation, agent = conductor.installation, make()
+    prepare = dispatch_task(installation, instance, "prepare", databases=[{"name": "app"}])
     with running(agent):
-        until(lambda: task_row(around, prepare).answered, 20)
-        row = agent_row(around, instance)
-        assert task_row(around, prepare).error is None
+        until(lambda: task_row(installation, prepare).answered, 20)
+        row = agent_row(installation, instance)
+        assert task_row(installation, prepare).error is None
         assert (row.engine_state, row.engine_version) == ("running", "15.2")
         assert row.accounts["databases"] == [{"name": "app"}]
         until(lambda: not agent.worker.busy(), 20)
         driver.now = EngineState.STOPPED
         until(lambda: driver.now is EngineState.RUNNING, 20)
-        first = agent_row(around, instance).reported_at
-        until(lambda: agent_row(around, instance).reported_at != first, 20)
+        first = agent_row(installation, instance).reported_at
+        until(lambda: agent_row(installation, instance).reported_at != first, 20)
     assert driver.now is EngineState.STOPPED
     with running(make()):
         until(lambda: driver.now is EngineState.RUNNING, 20)
     assert agent.directory.state.desired == "running"
 
 
-def test_what_tenants_do_by_themselves_is_told(
+def test_what_tenants_do_by_themselves_is_reported(
     conductor: Conductor,
     instance: str,
     make: Callable[[], Agent],
@@ -113,28 +113,28 @@ def test_what_tenants_do_by_themselves_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(module, "LOOK_AT_ACCOUNTS_EVERY", 0.0)
-    around, agent = conductor.installation, make()
+    installation, agent = conductor.installation, make()
     agent.directory.remember(desired="running")
     with running(agent):
-        until(lambda: agent_row(around, instance).engine_state == "running", 20)
+        until(lambda: agent_row(installation, instance).engine_state == "running", 20)
         accounts.databases.append("their own")
-        until(lambda: agent_row(around, instance).accounts.get("databases"), 20)
+        until(lambda: agent_row(installation, instance).accounts.get("databases"), 20)
 
 
-def test_progress_is_told(
+def test_progress_is_reported(
     conductor: Conductor, instance: str, make: Callable[[], Agent], driver: MemoryDriver
 ) -> None:
-    around, agent = conductor.installation, make()
+    installation, agent = conductor.installation, make()
     driver.prepared.clear()
-    prepare = ask(around, instance, "prepare")
+    prepare = dispatch_task(installation, instance, "prepare")
     with running(agent):
-        until(lambda: task_row(around, prepare).note == "making the data directory", 20)
-        assert task_row(around, prepare).progress == 0.1
+        until(lambda: task_row(installation, prepare).note == "making the data directory", 20)
+        assert task_row(installation, prepare).progress == 0.1
         driver.prepared.set()
-        until(lambda: task_row(around, prepare).answered, 20)
+        until(lambda: task_row(installation, prepare).answered, 20)
 
 
-def test_an_answer_that_was_lost_locks_nobody_out(
+def test_an_answer_that_was_lost_locks_no_agent_out(
     conductor: Conductor, instance: str, make: Callable[[], Agent], directory: Path
 ) -> None:
     """The agent dies when the conductor has taken its token, before it has read the answer."""
@@ -156,29 +156,29 @@ def test_a_conductor_that_forgot_is_enrolled_with_again(
     driver: MemoryDriver,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    around, agent = conductor.installation, make()
+    installation, agent = conductor.installation, make()
     agent.directory.remember(desired="running")
     with running(agent) as codes:
-        until(lambda: agent_row(around, instance).engine_state == "running", 20)
-        with around.database.begin() as session:
+        until(lambda: agent_row(installation, instance).engine_state == "running", 20)
+        with installation.database.begin() as session:
             session.get_one(AgentRow, instance).credential_digest = None
         until(lambda: "the credential was refused" in caplog.text, 20)
         assert driver.now is EngineState.RUNNING
         assert codes == []
-        invite(around, instance)
-        until(lambda: agent_row(around, instance).credential_digest, 20)
-        before = agent_row(around, instance).reported_at
-        until(lambda: agent_row(around, instance).reported_at != before, 20)
+        invite(installation, instance)
+        until(lambda: agent_row(installation, instance).credential_digest, 20)
+        before = agent_row(installation, instance).reported_at
+        until(lambda: agent_row(installation, instance).reported_at != before, 20)
 
 
 def test_when_its_instance_is_deleted_it_stops_for_good(
     conductor: Conductor, instance: str, make: Callable[[], Agent], driver: MemoryDriver
 ) -> None:
-    around, agent = conductor.installation, make()
+    installation, agent = conductor.installation, make()
     agent.directory.remember(desired="running")
     with running(agent) as codes:
-        until(lambda: agent_row(around, instance).engine_state == "running", 20)
-        with around.database.begin() as session:
+        until(lambda: agent_row(installation, instance).engine_state == "running", 20)
+        with installation.database.begin() as session:
             session.get_one(Instance, instance).deleted_at = datetime.now(UTC)
         until(lambda: codes, 20)
         assert codes == [0]
@@ -188,9 +188,9 @@ def test_when_its_instance_is_deleted_it_stops_for_good(
 def test_no_result_is_lost_while_the_conductor_is_away(
     conductor: Conductor, instance: str, make: Callable[[], Agent], driver: MemoryDriver
 ) -> None:
-    around, agent = conductor.installation, make()
+    installation, agent = conductor.installation, make()
     driver.prepared.clear()
-    prepare = ask(around, instance, "prepare")
+    prepare = dispatch_task(installation, instance, "prepare")
     with running(agent):
         until(agent.worker.busy, 20)
         driver.prepared.set()
@@ -200,8 +200,8 @@ def test_no_result_is_lost_while_the_conductor_is_away(
         driver.now = EngineState.STOPPED
         until(lambda: driver.now is EngineState.RUNNING, 20)
         conductor.start()
-        until(lambda: task_row(around, prepare).answered, 30)
-        assert task_row(around, prepare).error is None
+        until(lambda: task_row(installation, prepare).answered, 30)
+        assert task_row(installation, prepare).error is None
 
 
 def test_an_old_agent_keeps_its_engine(
@@ -289,7 +289,7 @@ def test_a_renewal_that_was_killed_is_done_again(
 
 
 def test_its_own_log_is_kept_short(make: Callable[[], Agent]) -> None:
-    """Nobody else does, and it lies on the tenant's volume."""
+    """No other process does, and it lies on the tenant's volume."""
     agent = make()
     log = agent.directory.spec.logs / "agent.log"
     log.parent.mkdir(parents=True)

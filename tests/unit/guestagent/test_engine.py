@@ -27,23 +27,23 @@ def seconds() -> Time:
 
 
 @pytest.fixture
-def told() -> list[EngineState]:
+def reports() -> list[EngineState]:
     return []
 
 
 @pytest.fixture
 def engine(
-    agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, told: list[EngineState]
+    agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, reports: list[EngineState]
 ) -> Engine:
-    return make(agent_directory, driver, seconds, told)
+    return make(agent_directory, driver, seconds, reports)
 
 
 def make(
-    agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, told: list[EngineState]
+    agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, reports: list[EngineState]
 ) -> Engine:
     made = Engine(
         agent_directory,
-        lambda: told.append(made.state),
+        lambda: reports.append(made.state),
         datastore=memory_datastore(driver, MemoryAccounts()),
         clock=seconds,
     )
@@ -59,41 +59,41 @@ def test_before_it_is_prepared_there_is_nothing_to_keep(
     assert driver.calls == []
 
 
-def test_it_comes_up(engine: Engine, driver: MemoryDriver, told: list[EngineState]) -> None:
+def test_it_comes_up(engine: Engine, driver: MemoryDriver, reports: list[EngineState]) -> None:
     engine.prepare()
     engine.bring_up()
     assert driver.calls == ["prepare", "configure", "start"]
     assert (engine.state, engine.version, engine.is_up) == (EngineState.RUNNING, "15.2", True)
     engine.check()
-    assert told == [EngineState.RUNNING]
+    assert reports == [EngineState.RUNNING]
 
 
-def test_one_that_runs_is_asked_now_and_then(
+def test_one_that_runs_is_queried_now_and_then(
     engine: Engine, driver: MemoryDriver, seconds: Time
 ) -> None:
     engine.bring_up()
     for _ in range(30):
         engine.check()
         seconds.now += 1
-    assert (driver.asked, driver.tended) == (2, 30)
+    assert (driver.queries, driver.tended) == (2, 30)
     driver.now = EngineState.BLOCKED
     seconds.now += 10
     engine.check()
     engine.check()
-    assert (engine.state, driver.asked) == (EngineState.BLOCKED, 4)
+    assert (engine.state, driver.queries) == (EngineState.BLOCKED, 4)
 
 
 def test_a_dead_one_is_started_again(
-    engine: Engine, driver: MemoryDriver, told: list[EngineState]
+    engine: Engine, driver: MemoryDriver, reports: list[EngineState]
 ) -> None:
     engine.bring_up()
     driver.now = EngineState.STOPPED
     engine.check()
-    assert told == [EngineState.RUNNING, EngineState.CRASHED, EngineState.RUNNING]
+    assert reports == [EngineState.RUNNING, EngineState.CRASHED, EngineState.RUNNING]
 
 
-def test_one_that_does_not_come_back_is_tried_for_ever(
-    engine: Engine, driver: MemoryDriver, seconds: Time, told: list[EngineState]
+def test_one_that_does_not_come_back_is_started_again_and_again(
+    engine: Engine, driver: MemoryDriver, seconds: Time, reports: list[EngineState]
 ) -> None:
     engine.bring_up()
     driver.now, driver.start_error = EngineState.STOPPED, broken()
@@ -104,7 +104,7 @@ def test_one_that_does_not_come_back_is_tried_for_ever(
         seconds.now += 31
     assert driver.calls.count("start") == tries + 3
     assert (engine.state, engine.error) == (EngineState.FAILED, "FATAL: no space left")
-    assert told == [
+    assert reports == [
         EngineState.RUNNING,
         EngineState.CRASHED,
         EngineState.CRASHED,
@@ -130,26 +130,26 @@ def test_one_that_was_stopped_stays_so(
 
 
 def test_a_restarted_agent_takes_a_running_engine_as_its_own(
-    agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, told: list[EngineState]
+    agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, reports: list[EngineState]
 ) -> None:
     agent_directory.remember(desired="running")
     driver.now = EngineState.RUNNING
-    engine = make(agent_directory, driver, seconds, told)
+    engine = make(agent_directory, driver, seconds, reports)
     engine.check()
-    assert (driver.calls, told, engine.version) == ([], [EngineState.RUNNING], "15.2")
+    assert (driver.calls, reports, engine.version) == ([], [EngineState.RUNNING], "15.2")
 
 
-def test_after_a_reboot_it_is_brought_back_without_a_crash_being_told(
-    agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, told: list[EngineState]
+def test_after_a_reboot_it_is_brought_back_without_a_crash_being_reported(
+    agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, reports: list[EngineState]
 ) -> None:
     agent_directory.remember(desired="running")
-    make(agent_directory, driver, seconds, told).check()
-    assert told == [EngineState.RUNNING]
+    make(agent_directory, driver, seconds, reports).check()
+    assert reports == [EngineState.RUNNING]
     assert agent_directory.spec.run.is_dir()
     assert agent_directory.spec.logs.is_dir()
 
 
-def test_a_failed_start_is_told_and_raised(engine: Engine, driver: MemoryDriver) -> None:
+def test_a_failed_start_is_reported_and_raised(engine: Engine, driver: MemoryDriver) -> None:
     driver.start_error = broken()
     with pytest.raises(Failed):
         engine.bring_up()
@@ -168,7 +168,7 @@ def test_restart_and_resize(
     assert (agent_directory.spec.memory, agent_directory.spec.vcpus) == (1024, 4)
 
 
-def test_nobody_looks_while_a_task_is_at_work(engine: Engine, driver: MemoryDriver) -> None:
+def test_no_check_runs_while_a_task_is_at_work(engine: Engine, driver: MemoryDriver) -> None:
     engine.bring_up()
     driver.now = EngineState.STOPPED
     with engine._at_work():
@@ -218,7 +218,7 @@ def test_a_certificate_is_taken_up_without_a_restart(
     assert driver.calls == ["reload"]
 
 
-def test_a_version_that_can_not_be_asked_for_is_asked_for_later(
+def test_a_version_that_cannot_be_read_is_read_later(
     agent_directory: AgentDirectory, driver: MemoryDriver, seconds: Time, directory: Path
 ) -> None:
     agent_directory.remember(desired="running")

@@ -30,7 +30,7 @@ def test_the_journal_outlives_the_agent(tmp_path: Path) -> None:
     assert found.as_result() == TaskResult(ID, {"n": 1})
 
 
-def test_it_holds_no_secret_and_is_read_by_nobody_else(tmp_path: Path) -> None:
+def test_it_holds_no_secret_and_only_its_owner_reads_it(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal")
     journal.begin(journal.take(REQUEST))
     (file,) = (tmp_path / "journal").iterdir()
@@ -39,7 +39,7 @@ def test_it_holds_no_secret_and_is_read_by_nobody_else(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "journal").stat().st_mode) == 0o700
 
 
-def test_what_nobody_has_heard_is_told_again(tmp_path: Path) -> None:
+def test_what_was_not_acknowledged_is_reported_again(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     entry = journal.take(REQUEST)
     journal.fail(entry, "why", "failed")

@@ -58,7 +58,7 @@ def test_the_calls(conductor: Conductor, agent_directory: AgentDirectory) -> Non
     link.close()
 
 
-def test_a_conductor_that_was_started_anew_is_found_again(conductor: Conductor) -> None:
+def test_a_restarted_conductor_is_found_again(conductor: Conductor) -> None:
     link = Link(conductor.url)
     instance = add_instance(conductor.installation)
     link.enrol(invite(conductor.installation, instance), CREDENTIAL)
@@ -104,9 +104,11 @@ def test_an_impostor_at_the_conductors_address_learns_nothing(tmp_path: Path) ->
     """Anybody on the machine may listen there while the conductor does not run."""
     ours, theirs = load_authority(tmp_path / "ca"), load_authority(tmp_path / "impostor")
     for authority, expected in ((theirs, pytest.raises(Unavailable)), (ours, nullcontext())):
-        door = tmp_path / "conductor.pem"
-        authority.ensure_listener_certificate(door, slot.address(72, 4), now=datetime.now(UTC))
-        with conductor_in(tmp_path, slot.address(72, 4), tls_certificate=door) as conductor:
+        certificate = tmp_path / "conductor.pem"
+        authority.ensure_listener_certificate(
+            certificate, slot.address(72, 4), now=datetime.now(UTC)
+        )
+        with conductor_in(tmp_path, slot.address(72, 4), tls_certificate=certificate) as conductor:
             token = invite(conductor.installation, add_instance(conductor.installation))
             with expected, closing(Link(conductor.url, ours.pem, only_authority=True)) as link:
                 link.enrol(token, CREDENTIAL + str(authority is ours))

@@ -73,7 +73,7 @@ def test_it_has_the_options_of_every_service(capsys: pytest.CaptureFixture[str])
 
 def test_settings_of_the_log(directory: Path, tmp_path: Path) -> None:
     """From files, whose other settings are the control plane's; options go before them."""
-    log = tmp_path / "asked.log"
+    log = tmp_path / "requests.log"
     (tmp_path / "conf.d").mkdir()
     (tmp_path / "one.conf").write_text("[DEFAULT]\nlog_file = /nowhere\nlog_format = json\n")
     (tmp_path / "conf.d" / "two.conf").write_text("[DEFAULT]\nno_such = 1\n")
@@ -121,7 +121,7 @@ def logged(directory: Path, log: Path, *options: str) -> list[str]:
     "options",
     [["--config-file", "/nowhere/f"], ["--config-dir", "/nowhere"], ["--log-config", "/nowhere/l"]],
 )
-def test_a_file_that_is_not_there_is_told(
+def test_a_missing_file_is_reported(
     directory: Path, capsys: pytest.CaptureFixture[str], options: list[str]
 ) -> None:
     assert main(["--directory", str(directory), *options]) == 1
@@ -129,13 +129,13 @@ def test_a_file_that_is_not_there_is_told(
 
 
 def test_the_machines_syslog(directory: Path, tmp_path: Path) -> None:
-    door = str(tmp_path / "log")
+    socket_path = str(tmp_path / "log")
     code = (
         f"import sys; from trove import logs; from trove.guestagent.main import main; "
-        f"logs.SYSLOG = {door!r}; sys.exit(main(sys.argv[1:]))"
+        f"logs.SYSLOG = {socket_path!r}; sys.exit(main(sys.argv[1:]))"
     )
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
-        syslog.bind(door)
+        syslog.bind(socket_path)
         syslog.settimeout(30)
         command = [sys.executable, "-c", code, "--directory", str(directory), "--use-syslog"]
         process = subprocess.Popen(command)

@@ -1,4 +1,4 @@
-"""What is told, and what is no longer."""
+"""What is reported, and what is no longer."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from trove.guestagent.state import AgentDirectory
 from trove.protocol import Accounts, DatabaseAccount, EngineState, TaskProgress, TaskResult
 
 
-def test_accounts_are_told_when_they_changed() -> None:
+def test_accounts_are_reported_when_they_changed() -> None:
     outbox = Outbox()
     outbox.set_accounts(Accounts())
     assert outbox.news.is_set()
     batch = outbox.batch()
     assert batch.accounts == Accounts()
-    assert outbox.batch().accounts == Accounts(), "told again until somebody has heard it"
+    assert outbox.batch().accounts == Accounts(), "reported again until it is acknowledged"
     outbox.acknowledge(batch)
     assert outbox.batch().accounts is None
     outbox.set_accounts(Accounts())
@@ -29,19 +29,19 @@ def test_accounts_are_told_when_they_changed() -> None:
     assert outbox.news.is_set()
 
 
-def test_accounts_that_are_again_what_they_were_are_told_after_an_answer_was_lost() -> None:
+def test_accounts_that_changed_back_are_reported_after_an_answer_was_lost() -> None:
     outbox = Outbox()
-    for told in (Accounts(), Accounts([DatabaseAccount("a")])):
-        outbox.set_accounts(told)
+    for accounts in (Accounts(), Accounts([DatabaseAccount("a")])):
+        outbox.set_accounts(accounts)
         batch = outbox.batch()
-        if not told.databases:
+        if not accounts.databases:
             outbox.acknowledge(batch)
     outbox.set_accounts(Accounts())
     assert outbox.news.is_set()
     assert outbox.batch().accounts == Accounts()
 
 
-def test_what_changes_while_it_is_told_is_told_again() -> None:
+def test_what_changes_during_a_report_is_reported_again() -> None:
     outbox = Outbox()
     outbox.set_progress(TaskProgress("t", 0.1))
     outbox.set_progress(TaskProgress("u", 0.1))
@@ -77,7 +77,7 @@ def test_a_report_says_what_is(
     assert report.volume_total is None
 
 
-def test_a_volume_is_asked_for_its_size(tmp_path: Path) -> None:
+def test_the_size_of_a_volume_is_read(tmp_path: Path) -> None:
     used, total = usage_of(Path("/proc"), beside=tmp_path)
     assert (used, total) == (0.0, 0.0)
     used, total = usage_of(Path("/dev/shm"), beside=tmp_path)

@@ -49,7 +49,7 @@ def program(tmp_path: Path, text: str) -> Callable[[str], str]:
     return lambda name: str(path)
 
 
-def test_a_key_that_can_not_be_made_is_told_of(
+def test_a_key_that_cannot_be_made_is_reported(
     agent_directory: AgentDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.which", program(tmp_path, "echo broken >&2; exit 1"))
@@ -57,7 +57,7 @@ def test_a_key_that_can_not_be_made_is_told_of(
         request.csr()
 
 
-def test_nobody_waits_for_ever(
+def test_a_request_has_a_time_limit(
     agent_directory: AgentDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.which", program(tmp_path, "exec sleep 600"))

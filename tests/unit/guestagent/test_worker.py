@@ -1,4 +1,4 @@
-"""Tasks are done in order, once, and whatever becomes of them is told."""
+"""Tasks are done in order, once, and every outcome is reported."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Killed(BaseException):
     """The agent's process dies here."""
 
 
-class Life:
+class AgentProcess:
     """One run of the agent's process, on the same disk and the same engine as the last."""
 
     def __init__(
@@ -67,16 +67,18 @@ class Life:
         self.certified.append(csr)
         return CertificateAnswer("certificate", "authority", 1000.0)
 
-    def do(self, *orders: TaskRequest) -> list[TaskResult]:
-        """What is to be told after these."""
-        self.worker.take(orders)
+    def do(self, *requests: TaskRequest) -> list[TaskResult]:
+        """The results to report after these."""
+        self.worker.take(requests)
         self.worker.do_all()
         return self.outbox.batch().results
 
 
 @pytest.fixture
-def live(directory: Path, driver: MemoryDriver, accounts: MemoryAccounts) -> Callable[[], Life]:
-    return lambda: Life(directory, driver, accounts)
+def run_agent(
+    directory: Path, driver: MemoryDriver, accounts: MemoryAccounts
+) -> Callable[[], AgentProcess]:
+    return lambda: AgentProcess(directory, driver, accounts)
 
 
 class WithdrawnRoot(MemoryRoot):
@@ -95,31 +97,33 @@ class WithdrawnRoot(MemoryRoot):
         raise self.error
 
 
-def order(kind: str, **args: Any) -> TaskRequest:
+def task_of(kind: str, **args: Any) -> TaskRequest:
     return TaskRequest(new_id(), kind, args)
 
 
 def test_a_task_given_twice_is_done_once(
-    live: Callable[[], Life], accounts: MemoryAccounts
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts
 ) -> None:
-    life, task = live(), order("create_databases", databases=[{"name": "a"}])
-    (first,) = life.do(task)
+    process, task = run_agent(), task_of("create_databases", databases=[{"name": "a"}])
+    (first,) = process.do(task)
     assert first.error is None
     assert accounts.databases == ["a"]
-    assert life.do(task) == [first]
-    assert life.worker.busy() == [task.id]
-    life.worker.acknowledge(Batch([first], [], None))
-    life.outbox.acknowledge(Batch([first], [], None))
-    assert life.worker.busy() == []
-    assert life.do(task) == [first]
-    assert live().outbox.batch().results == []
+    assert process.do(task) == [first]
+    assert process.worker.busy() == [task.id]
+    process.worker.acknowledge(Batch([first], [], None))
+    process.outbox.acknowledge(Batch([first], [], None))
+    assert process.worker.busy() == []
+    assert process.do(task) == [first]
+    assert run_agent().outbox.batch().results == []
 
 
-def test_what_was_not_told_is_told_by_the_next_life(live: Callable[[], Life]) -> None:
-    task = order("diagnose")
-    told = live().do(task)
-    assert live().outbox.batch().results == told
-    assert live().worker.busy() == [task.id]
+def test_what_was_not_reported_is_reported_by_the_next_process(
+    run_agent: Callable[[], AgentProcess],
+) -> None:
+    task = task_of("diagnose")
+    results = run_agent().do(task)
+    assert run_agent().outbox.batch().results == results
+    assert run_agent().worker.busy() == [task.id]
 
 
 CHANGES: list[tuple[str, dict[str, Any]]] = [
@@ -147,11 +151,11 @@ def fill(accounts: MemoryAccounts) -> None:
 
 @pytest.mark.parametrize(("kind", "args"), CHANGES, ids=lambda part: str(part)[:20])
 def test_a_change_that_a_death_or_a_break_interrupted_is_done_once(
-    live: Callable[[], Life], accounts: MemoryAccounts, kind: str, args: dict[str, Any]
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts, kind: str, args: dict[str, Any]
 ) -> None:
-    """The death comes right after the effect, before anybody could write it down."""
+    """The death comes right after the effect, before the journal records it."""
     fill(accounts)
-    (once,) = live().do(order(kind, **args))
+    (once,) = run_agent().do(task_of(kind, **args))
     expected = (accounts.databases[:], accounts.read(), accounts.root)
     assert once.error is None
     errors: list[BaseException] = [Killed(), Unavailable("connection lost")]
@@ -159,11 +163,11 @@ def test_a_change_that_a_death_or_a_break_interrupted_is_done_once(
         fill(accounts)
         accounts.root = None
         accounts.errors = [error]
-        task = order(kind, **args)
+        task = task_of(kind, **args)
         try:
-            (answer,) = live().do(task)[-1:]
+            (answer,) = run_agent().do(task)[-1:]
         except Killed:
-            (answer,) = live().do(task)[-1:]
+            (answer,) = run_agent().do(task)[-1:]
         assert (answer.id, answer.error, answer.result) == (task.id, None, once.result)
         assert (accounts.databases, accounts.read(), accounts.root) == expected
 
@@ -176,27 +180,32 @@ def test_a_change_that_a_death_or_a_break_interrupted_is_done_once(
     ],
 )
 def test_what_was_there_before_is_never_taken_for_ones_own(
-    live: Callable[[], Life], accounts: MemoryAccounts, kind: str, args: dict[str, Any]
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts, kind: str, args: dict[str, Any]
 ) -> None:
     fill(accounts)
-    task = order(kind, **args)
-    life = live()
-    entry = life.worker._journal.take(task)
+    task = task_of(kind, **args)
+    process = run_agent()
+    entry = process.worker._journal.take(task)
     handler = handler_of(kind)
-    life.worker._attempt(entry, handler, typed(handler, args))
-    (answer,) = live().do(task)
+    process.worker._attempt(entry, handler, typed(handler, args))
+    (answer,) = run_agent().do(task)
     assert answer.error_kind == "exists"
     assert accounts.users["bob"].password == "b"
-    assert live().do(order(kind, **args))[-1].error_kind == "exists"
+    assert run_agent().do(task_of(kind, **args))[-1].error_kind == "exists"
 
 
-def test_missing_things_are_missing(live: Callable[[], Life], accounts: MemoryAccounts) -> None:
-    (answer,) = live().do(order("delete_database", name="nowhere"))
+def test_missing_things_are_missing(
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts
+) -> None:
+    (answer,) = run_agent().do(task_of("delete_database", name="nowhere"))
     assert answer.error_kind == "not_found"
 
 
 def test_prepare_makes_everything_and_may_be_repeated(
-    live: Callable[[], Life], accounts: MemoryAccounts, driver: MemoryDriver, directory: Path
+    run_agent: Callable[[], AgentProcess],
+    accounts: MemoryAccounts,
+    driver: MemoryDriver,
+    directory: Path,
 ) -> None:
     args: dict[str, Any] = {
         "memory": 512,
@@ -205,37 +214,37 @@ def test_prepare_makes_everything_and_may_be_repeated(
         "users": [{"name": "bob", "password": "b", "databases": ["app"]}],
         "root_password": "r",
     }
-    life = live()
-    (answer,) = life.do(order("prepare", **args))
+    process = run_agent()
+    (answer,) = process.do(task_of("prepare", **args))
     assert answer.error is None
     assert answer.result is not None
     assert answer.result["engine_version"] == "15.2"
     assert answer.result["accounts"]["root_enabled"]
     assert driver.calls == ["prepare", "configure", "start"]
-    assert "BEGIN CERTIFICATE REQUEST" in life.certified[0]
+    assert "BEGIN CERTIFICATE REQUEST" in process.certified[0]
     assert (directory / "config" / "server.crt").read_text() == "certificate"
     assert (directory / "config" / "ca.crt").read_text() == "authority"
     assert "PRIVATE KEY" in (directory / "config" / "server.key").read_text()
     accounts.users["bob"].password = "changed meanwhile"
-    (_, again) = live().do(order("prepare", **args))
+    (_, again) = run_agent().do(task_of("prepare", **args))
     assert again.result == answer.result
     assert accounts.users["bob"].password == "b"
-    assert [p.note for p in life.outbox.batch().progress] == []
-    (plain,) = Life(directory, driver, accounts).do(order("prepare"))[-1:]
+    assert [p.note for p in process.outbox.batch().progress] == []
+    (plain,) = AgentProcess(directory, driver, accounts).do(task_of("prepare"))[-1:]
     assert plain.error is None
 
 
 def test_engine_tasks(
-    live: Callable[[], Life], driver: MemoryDriver, agent_directory: AgentDirectory
+    run_agent: Callable[[], AgentProcess], driver: MemoryDriver, agent_directory: AgentDirectory
 ) -> None:
-    life = live()
+    process = run_agent()
     for kind in ("start", "restart", "stop"):
-        (answer,) = life.do(order(kind))[-1:]
+        (answer,) = process.do(task_of(kind))[-1:]
         assert answer.result == {}
     assert driver.calls == ["configure", "start", "stop", "configure", "start", "stop"]
-    (answer,) = life.do(order("resize", memory=512, vcpus=3))[-1:]
+    (answer,) = process.do(task_of("resize", memory=512, vcpus=3))[-1:]
     assert answer.result == {}
-    (answer,) = life.do(order("diagnose"))[-1:]
+    (answer,) = process.do(task_of("diagnose"))[-1:]
     assert answer.result is not None
     assert answer.result["hwinfo"] == {"mem_total": 512 * 1024, "num_cpus": 3}
     assert answer.result["diagnostics"]["vmRss"] > 1000
@@ -251,90 +260,92 @@ def test_engine_tasks(
     ],
     ids=["unknown", "malformed", "not a list", "no id"],
 )
-def test_nonsense_is_answered(live: Callable[[], Life], task: TaskRequest) -> None:
-    (answer,) = live().do(task)
+def test_nonsense_is_answered(run_agent: Callable[[], AgentProcess], task: TaskRequest) -> None:
+    (answer,) = run_agent().do(task)
     assert answer.error_kind == "invalid"
     assert answer.id == task.id
 
 
 def test_whatever_else_goes_wrong_is_answered_too(
-    live: Callable[[], Life], accounts: MemoryAccounts
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts
 ) -> None:
     accounts.errors = [ZeroDivisionError("oops"), OSError(28, "No space left on device")]
-    life = live()
-    (answer,) = life.do(order("disable_root"))
+    process = run_agent()
+    (answer,) = process.do(task_of("disable_root"))
     assert (answer.error, answer.error_kind) == ("ZeroDivisionError: oops", "failed")
-    answer = life.do(order("disable_root"))[-1]
+    answer = process.do(task_of("disable_root"))[-1]
     assert "No space left on device; the volume is full" in str(answer.error)
 
 
 def test_patience_ends(
-    live: Callable[[], Life], accounts: MemoryAccounts, monkeypatch: pytest.MonkeyPatch
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(DisableRoot, "patience", -1.0)
     accounts.errors = [Unavailable("down")]
-    (answer,) = live().do(order("disable_root"))
+    (answer,) = run_agent().do(task_of("disable_root"))
     assert answer.error_kind == "unavailable"
 
 
 def test_an_agent_that_stops_leaves_its_task_to_the_next_life(
-    live: Callable[[], Life], accounts: MemoryAccounts
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts
 ) -> None:
-    life, task = live(), order("disable_root")
-    life.closing.set()
+    process, task = run_agent(), task_of("disable_root")
+    process.closing.set()
     accounts.errors = [Unavailable("the engine is stopping")]
-    assert life.do(task) == []
-    (answer,) = live().do(task)
+    assert process.do(task) == []
+    (answer,) = run_agent().do(task)
     assert answer.error is None
 
 
 def test_a_full_disk_keeps_no_answer_back(
-    live: Callable[[], Life], monkeypatch: pytest.MonkeyPatch
+    run_agent: Callable[[], AgentProcess], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    life = live()
+    process = run_agent()
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(life.worker._journal, "succeed", full)
-    monkeypatch.setattr(life.worker._journal, "fail", full)
-    assert len(life.do(order("diagnose"))) == 1
-    assert len(life.do(order("make_coffee"))) == 2
+    monkeypatch.setattr(process.worker._journal, "succeed", full)
+    monkeypatch.setattr(process.worker._journal, "fail", full)
+    assert len(process.do(task_of("diagnose"))) == 1
+    assert len(process.do(task_of("make_coffee"))) == 2
 
 
-def test_an_id_that_was_refused_can_be_acknowledged(live: Callable[[], Life]) -> None:
-    life = live()
-    refused = life.do(TaskRequest("../x", "stop"))
-    life.worker.acknowledge(Batch(refused, [], None))
-    assert life.worker.busy() == []
+def test_an_id_that_was_refused_can_be_acknowledged(run_agent: Callable[[], AgentProcess]) -> None:
+    process = run_agent()
+    refused = process.do(TaskRequest("../x", "stop"))
+    process.worker.acknowledge(Batch(refused, [], None))
+    assert process.worker.busy() == []
 
 
-def test_it_works_on_its_own(live: Callable[[], Life]) -> None:
-    life = live()
-    life.worker.start()
-    life.worker.take([order("diagnose")])
-    assert life.outbox.news.wait(10)
-    assert len(life.outbox.batch().results) == 1
+def test_it_works_on_its_own(run_agent: Callable[[], AgentProcess]) -> None:
+    process = run_agent()
+    process.worker.start()
+    process.worker.take([task_of("diagnose")])
+    assert process.outbox.news.wait(10)
+    assert len(process.outbox.batch().results) == 1
 
 
-def test_a_certificate_is_renewed(live: Callable[[], Life], driver: MemoryDriver) -> None:
-    life = live()
-    life.engine.bring_up()
+def test_a_certificate_is_renewed(
+    run_agent: Callable[[], AgentProcess], driver: MemoryDriver
+) -> None:
+    process = run_agent()
+    process.engine.bring_up()
     driver.calls.clear()
-    life.guest.renew_certificate()
+    process.guest.renew_certificate()
     assert driver.calls == ["reload"]
-    assert life.directory.state.renew_at is not None
+    assert process.directory.state.renew_at is not None
 
 
 def test_an_engine_without_accounts_or_tls_is_prepared(
     directory: Path, driver: MemoryDriver
 ) -> None:
     bare = Datastore(manifest_of("postgresql"), driver=lambda spec: driver)
-    life = Life(directory, driver, MemoryAccounts(), bare)
-    (result,) = life.do(order("prepare"))
-    assert (result.error, life.certified) == (None, [])
+    process = AgentProcess(directory, driver, MemoryAccounts(), bare)
+    (result,) = process.do(task_of("prepare"))
+    assert (result.error, process.certified) == (None, [])
     assert driver.calls == ["prepare", "configure", "start"]
-    (refused,) = life.do(order("create_users", users=[{"name": "ann"}]))[-1:]
+    (refused,) = process.do(task_of("create_users", users=[{"name": "ann"}]))[-1:]
     assert refused.error is not None
     assert "no users" in refused.error
 
@@ -347,34 +358,36 @@ def test_the_api_hears_of_a_lock_before_it_gives_up(session: ModuleType) -> None
 
 
 def test_what_is_withdrawn_before_it_begins_is_not_done(
-    live: Callable[[], Life], accounts: MemoryAccounts
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts
 ) -> None:
-    life, task = live(), order("create_databases", databases=[{"name": "a"}])
-    life.worker.take([task])
-    life.worker.withdraw([task.id, new_id()])
-    assert life.worker.busy() == []
-    life.worker.take([task])
-    life.worker.do_all()
+    process, task = run_agent(), task_of("create_databases", databases=[{"name": "a"}])
+    process.worker.take([task])
+    process.worker.withdraw([task.id, new_id()])
+    assert process.worker.busy() == []
+    process.worker.take([task])
+    process.worker.do_all()
     assert accounts.databases == []
-    assert life.outbox.batch().results == []
-    assert live().outbox.batch().results == []
+    assert process.outbox.batch().results == []
+    assert run_agent().outbox.batch().results == []
 
 
 def test_what_is_withdrawn_meanwhile_is_retried_no_more_and_not_reported(
-    live: Callable[[], Life], accounts: MemoryAccounts, monkeypatch: pytest.MonkeyPatch
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for error in (Unavailable("down"), Failed("broken")):
-        life, task = live(), order("disable_root")
-        root = WithdrawnRoot(accounts, life.worker, task.id, error)
-        monkeypatch.setattr(life.engine.parts, "root", root)
-        assert life.do(task) == []
+        process, task = run_agent(), task_of("disable_root")
+        root = WithdrawnRoot(accounts, process.worker, task.id, error)
+        monkeypatch.setattr(process.engine.parts, "root", root)
+        assert process.do(task) == []
         assert root.attempts == 1
-        assert life.worker.busy() == []
+        assert process.worker.busy() == []
 
 
-def test_a_result_that_is_not_needed_any_more_is_forgotten(live: Callable[[], Life]) -> None:
-    life, task = live(), order("diagnose")
-    life.do(task)
-    life.worker.withdraw([task.id])
-    assert life.worker.busy() == []
-    assert live().outbox.batch().results == []
+def test_a_result_that_is_not_needed_any_more_is_forgotten(
+    run_agent: Callable[[], AgentProcess],
+) -> None:
+    process, task = run_agent(), task_of("diagnose")
+    process.do(task)
+    process.worker.withdraw([task.id])
+    assert process.worker.busy() == []
+    assert run_agent().outbox.batch().results == []

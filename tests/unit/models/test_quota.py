@@ -68,7 +68,7 @@ def test_an_excess_counts_nothing_and_says_what_there_is_too_little_of(
     assert used(database) == {"instances": 5, "ram": 0, "volumes": 0, "backups": 0}
 
 
-def test_nothing_asked_for_is_never_too_much(database: Database) -> None:
+def test_an_empty_request_is_never_too_much(database: Database) -> None:
     with database.begin() as session:
         take(session, "p", {"instances": 0}, {"instances": 0})
 
@@ -91,7 +91,7 @@ def test_projects_do_not_share(database: Database) -> None:
 
 
 def test_threads_do_not_pass_the_last_free_place(database: Database) -> None:
-    """Twelve at once where nobody has been before, so that the first row is fought for too."""
+    """Twelve at once before there is a row, so that they race for the first one too."""
     with ThreadPoolExecutor(12) as threads:
         deltas = [{"instances": 1, "ram": 512, "volumes": 1}] * 24
         passed = list(threads.map(lambda delta: try_to_take(database, delta), deltas))

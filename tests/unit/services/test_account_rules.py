@@ -131,16 +131,16 @@ def test_operators_reserve_more_names() -> None:
 
 
 def test_what_is_reserved_is_not_visible() -> None:
-    told = Accounts(
+    reported = Accounts(
         databases=[DatabaseAccount("app"), DatabaseAccount("mysql")],
         users=[Account("ann", "%", ["app", "mysql"]), Account("Root", "%")],
         root_enabled=True,
     )
-    seen = visible(MARIADB, told)
+    seen = visible(MARIADB, reported)
     assert [database.name for database in seen.databases] == ["app"]
     assert [(user.name, user.databases) for user in seen.users] == [("ann", ["app"])]
     assert seen.root_enabled
-    assert told.users[0].databases == ["app", "mysql"]
+    assert reported.users[0].databases == ["app", "mysql"]
 
 
 def test_character_sets() -> None:

@@ -26,7 +26,7 @@ INSTANCE = "8c1f5c3e-7c5c-4c60-9f39-2f8a2a0f9a11"
 
 
 def request_with(key: object, algorithm: object = hashes.SHA256()) -> str:  # noqa: B008
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "somebody-else")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "another-authority")])
     builder = x509.CertificateSigningRequestBuilder().subject_name(name)
     builder = builder.add_extension(
         x509.SubjectAlternativeName([x509.DNSName("evil.example")]), critical=False
@@ -139,7 +139,7 @@ def test_bad_requests_are_refused(authority: Authority) -> None:
         authority.sign(request_with(dsa.generate_private_key(1024)), INSTANCE, None, now=NOW)
 
 
-def test_a_request_that_somebody_changed_is_refused(authority: Authority) -> None:
+def test_a_request_that_was_changed_is_refused(authority: Authority) -> None:
     one = x509.load_pem_x509_csr(
         request_with(ec.generate_private_key(ec.SECP256R1())).encode()
     ).public_bytes(Encoding.DER)
@@ -149,7 +149,7 @@ def test_a_request_that_somebody_changed_is_refused(authority: Authority) -> Non
         authority.sign(csr, INSTANCE, None, now=NOW)
 
 
-def test_files_that_can_not_be_right_are_named(tmp_path: Path) -> None:
+def test_files_that_cannot_be_right_are_named(tmp_path: Path) -> None:
     load_authority(tmp_path / "one")
     load_authority(tmp_path / "two")
     (tmp_path / "one" / "ca.crt").write_bytes((tmp_path / "two" / "ca.crt").read_bytes())
@@ -166,11 +166,11 @@ def test_files_that_can_not_be_right_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "conductor.example.org"])
 def test_a_conductor_is_known_by_its_address_or_name(tmp_path: Path, host: str) -> None:
     authority = load_authority(tmp_path / "ca")
-    door = tmp_path / "door.pem"
-    authority.ensure_listener_certificate(door, host, now=datetime.now(UTC))
-    assert stat.S_IMODE(door.stat().st_mode) == 0o600
+    certificate = tmp_path / "listener.pem"
+    authority.ensure_listener_certificate(certificate, host, now=datetime.now(UTC))
+    assert stat.S_IMODE(certificate.stat().st_mode) == 0o600
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(door)
+    server.load_cert_chain(certificate)
     client = ssl.create_default_context(cadata=authority.pem)
     shake_hands(server, client, host)
     with pytest.raises(ssl.SSLCertVerificationError):

@@ -53,7 +53,7 @@ def test_a_workflow_of_another_release_is_shown_but_not_cancelled(world: World) 
         operations.cancel_one(world.installation, RED, operation_id)
 
 
-def test_what_can_not_be_cancelled_is_not_shown_as_if_it_could(world: World) -> None:
+def test_what_cannot_be_cancelled_is_not_shown_as_if_it_could(world: World) -> None:
     """A volume does not shrink."""
     instance_id = world.built()
     instances.resize_volume(world.installation, RED, instance_id, 2)
@@ -108,7 +108,7 @@ def test_the_steps_of_what_was_superseded_on_its_way(world: World) -> None:
         (None, "agent.invite", ["undone", "undone", "undone"]),
     ],
 )
-def test_an_operation_that_failed_tells_at_which_step(
+def test_an_operation_that_failed_names_the_step(
     world: World, noted: str | None, step: str, states: list[str]
 ) -> None:
     """As far as the step was noted, and is one of this release."""

@@ -194,7 +194,7 @@ def test_a_database_that_is_no_use(
     change: Callable[[Cloud, str], None],
     error: type[DBAPIError],
 ) -> None:
-    """What is in the way for ever is told in the end; what is not in the way, at once."""
+    """A lasting conflict is raised in the end; any other error, at once."""
     instance_id = cloud.built()
     tries = []
 
@@ -203,10 +203,10 @@ def test_a_database_that_is_no_use(
         raise error("INSERT", None, Exception("no"))
 
     monkeypatch.setattr(changes, "start_on", fail)
-    beaten = error is IntegrityError
-    with pytest.raises(NotReady if beaten and change is restart else error):
+    lost_race = error is IntegrityError
+    with pytest.raises(NotReady if lost_race and change is restart else error):
         change(cloud, instance_id)
-    assert len(tries) == (instances.ATTEMPTS if beaten and change is delete else 1)
+    assert len(tries) == (instances.ATTEMPTS if lost_race and change is delete else 1)
 
 
 def writes_of(cloud: Cloud) -> list[list[str]]:

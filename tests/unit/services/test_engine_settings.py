@@ -1,4 +1,4 @@
-"""What engines are set to by their size, as the API tells it."""
+"""What engines are set to by their size, as the API shows it."""
 
 from __future__ import annotations
 

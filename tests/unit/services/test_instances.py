@@ -23,7 +23,7 @@ from trove.services.instance_view import unenforced_of
 from trove.settings import LimitSettings
 from trove.testing import TaskFailure
 
-STRANGER = Caller("project-2", "user-2")
+OTHER = Caller("project-2", "user-2")
 ADMIN = Caller("admin-project", "admin", is_admin=True)
 
 
@@ -76,7 +76,7 @@ def test_a_wrong_order_leaves_nothing(
     assert cloud.used() == {}
 
 
-def test_an_order_is_told_of_and_its_secrets_are_sealed(cloud: Cloud) -> None:
+def test_an_order_is_an_event_and_its_secrets_are_sealed(cloud: Cloud) -> None:
     user = Account("joe", password="very secret", databases=["app"])
     instance_id = cloud.order(databases=[APP], users=[user])
     operation = cloud.last_operation(instance_id)
@@ -155,7 +155,7 @@ def test_an_engine_without_accounts(
 def test_who_is_no_administrator(cloud: Cloud) -> None:
     ADMIN.must_be_admin()
     with pytest.raises(Forbidden):
-        STRANGER.must_be_admin()
+        OTHER.must_be_admin()
 
 
 def test_pages_newest_first(cloud: Cloud) -> None:
@@ -172,10 +172,10 @@ def test_pages_newest_first(cloud: Cloud) -> None:
         instances.list_page(cloud.installation, cloud.caller, limit=2, marker="nothing")
 
 
-def test_a_marker_tells_nothing_of_another_project(cloud: Cloud) -> None:
+def test_a_marker_reveals_nothing_of_another_project(cloud: Cloud) -> None:
     mine = cloud.order()
     with pytest.raises(NotFound, match="marker"):
-        instances.list_page(cloud.installation, STRANGER, limit=2, marker=mine)
+        instances.list_page(cloud.installation, OTHER, limit=2, marker=mine)
     every = instances.list_page(cloud.installation, ADMIN, limit=2, marker=mine, all_projects=True)
     assert every.items == []
 
@@ -189,7 +189,7 @@ def test_lists_of_others_are_for_administrators(cloud: Cloud) -> None:
         page = instances.list_page(cloud.installation, caller, limit=20, **chosen)
         return [view.row.id for view in page.items]
 
-    assert listed(STRANGER) == []
+    assert listed(OTHER) == []
     assert listed(ADMIN) == []
     assert listed(ADMIN, all_projects=True) == [mine]
     assert listed(ADMIN, all_projects=True, project_id="project-1") == [mine]
@@ -218,7 +218,7 @@ def test_another_project_does_not_find_it(
     instance_id = cloud.built()
     before = rows(cloud)
     with pytest.raises(NotFound):
-        change(cloud, STRANGER, instance_id)
+        change(cloud, OTHER, instance_id)
     assert rows(cloud) == before
     change(cloud, ADMIN, instance_id)
     assert rows(cloud) > before
@@ -236,7 +236,7 @@ def test_a_busy_instance_is_not_changed(
     assert cloud.used() == used
 
 
-def test_a_silent_agent_is_not_asked(cloud: Cloud) -> None:
+def test_a_silent_agent_gets_no_task(cloud: Cloud) -> None:
     instance_id = cloud.built()
     cloud.clock.advance(91)
     assert cloud.words(instance_id) == ("ACTIVE", "ERROR")
@@ -245,7 +245,7 @@ def test_a_silent_agent_is_not_asked(cloud: Cloud) -> None:
     instances.reboot(cloud.installation, cloud.caller, instance_id)
 
 
-def test_what_was_never_built_is_not_asked(cloud: Cloud) -> None:
+def test_an_agent_that_never_enrolled_gets_no_task(cloud: Cloud) -> None:
     cloud.agents.failures = {"prepare": TaskFailure("no")}
     instance_id = cloud.order()
     cloud.drain()
@@ -359,13 +359,13 @@ NOTHING: frozenset[Capability] = frozenset()
 def test_what_the_provider_cannot_enforce_is_shown(cloud: Cloud) -> None:
     access = {"is_public": False, "allowed_cidrs": ["10.0.0.0/8"]}
     view = cloud.show(cloud.order(access=access))
-    assert [told.partition(":")[0] for told in unenforced_of(view, NOTHING)] == [
+    assert [limit.partition(":")[0] for limit in unenforced_of(view, NOTHING)] == [
         "access.allowed_cidrs"
     ]
     instances.update(cloud.installation, cloud.caller, view.row.id, {"access": {"is_public": True}})
-    assert [told.partition(":")[0] for told in unenforced_of(cloud.show(view.row.id), NOTHING)] == [
-        "access.is_public"
-    ]
+    assert [
+        limit.partition(":")[0] for limit in unenforced_of(cloud.show(view.row.id), NOTHING)
+    ] == ["access.is_public"]
     assert unenforced_of(cloud.show(view.row.id), frozenset({Capability.PUBLIC_ADDRESS})) == []
     assert unenforced_of(cloud.show(cloud.order()), NOTHING) == []
 

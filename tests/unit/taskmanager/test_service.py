@@ -28,7 +28,7 @@ def await_(condition: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def test_orders_are_carried_out_and_told_of(tmp_path: Path) -> None:
+def test_operations_are_carried_out_and_logged(tmp_path: Path) -> None:
     cloud = Cloud(tmp_path)
     cloud.use(DatabaseClock())
     seen: list[StepDone] = []
@@ -59,10 +59,10 @@ def test_orders_are_carried_out_and_told_of(tmp_path: Path) -> None:
 def test_an_agent_starts_with_all_that_it_needs(tmp_path: Path) -> None:
     cloud = Cloud(tmp_path)
     instance_id = cloud.order()
-    around = environment_of(cloud.installation, cloud.provider)
+    environment = environment_of(cloud.installation, cloud.provider)
     with cloud.database.session() as session:
         row = session.get_one(Instance, instance_id)
-        bare = json.loads(around.agent_files(row, "the token")["agent.json"])
+        bare = json.loads(environment.agent_files(row, "the token")["agent.json"])
         assert bare == {
             "instance_id": instance_id,
             "conductor_url": "http://127.0.0.1:8780",
@@ -71,27 +71,27 @@ def test_an_agent_starts_with_all_that_it_needs(tmp_path: Path) -> None:
         }
         (tmp_path / "ca").mkdir()
         (tmp_path / "ca" / "ca.crt").write_text("PEM")
-        assert json.loads(around.agent_files(row, "t")["agent.json"])["authority"] == "PEM"
+        assert json.loads(environment.agent_files(row, "t")["agent.json"])["authority"] == "PEM"
     cloud.database.dispose()
 
 
-def test_an_agent_trusts_nobody_else_where_the_conductor_has_our_certificate(
+def test_an_agent_trusts_our_authority_alone_where_it_signed_the_conductors_certificate(
     tmp_path: Path,
 ) -> None:
     cloud = Cloud(tmp_path)
     instance_id = cloud.order()
     settings = with_own_certificate(cloud.installation.settings)
-    around = environment_of(replace(cloud.installation, settings=settings), cloud.provider)
+    environment = environment_of(replace(cloud.installation, settings=settings), cloud.provider)
     with cloud.database.session() as session:
         row = session.get_one(Instance, instance_id)
-        told = json.loads(around.agent_files(row, "the token")["agent.json"])
-    assert told["conductor_url"] == "https://127.0.0.1:8780"
-    assert told["only_authority"]
-    assert told["authority"] == load_authority(settings.authority).pem
+        config = json.loads(environment.agent_files(row, "the token")["agent.json"])
+    assert config["conductor_url"] == "https://127.0.0.1:8780"
+    assert config["only_authority"]
+    assert config["authority"] == load_authority(settings.authority).pem
     cloud.database.dispose()
 
 
-def test_failures_are_told_of_with_their_reason(tmp_path: Path) -> None:
+def test_failures_are_logged_with_their_reason(tmp_path: Path) -> None:
     cloud = Cloud(tmp_path)
     cloud.agents.failures = {"prepare": TaskFailure("the disk is full")}
     instance_id = cloud.order()

@@ -12,8 +12,8 @@ from tests.support.agents import (
     Conductor,
     add_instance,
     agent_row,
-    ask,
     conductor_in,
+    dispatch_task,
     invite,
     task_row,
 )
@@ -55,7 +55,7 @@ def agent(conductor: Conductor, instance_id: str, calls: Calls) -> FakeAgent:
 def result_of(conductor: Conductor, agent: FakeAgent, kind: str, **args: Any) -> Any:
     """What the task was answered with."""
     assert agent.instance_id
-    task_id = ask(conductor.installation, agent.instance_id, kind, **args)
+    task_id = dispatch_task(conductor.installation, agent.instance_id, kind, **args)
     agent.run()
     task = task_row(conductor.installation, task_id)
     assert task.answered
@@ -78,11 +78,11 @@ def test_each_task_is_done_once(conductor: Conductor, agent: FakeAgent) -> None:
     assert [task.kind for task in agent.received] == ["restart"]
 
 
-def test_a_task_fails_as_it_was_told_to(
+def test_a_task_fails_as_the_test_chose(
     conductor: Conductor, agent: FakeAgent, instance_id: str
 ) -> None:
     agent.failures["restart"] = TaskFailure("no", ErrorKind.UNAVAILABLE)
-    task_id = ask(conductor.installation, instance_id, "restart")
+    task_id = dispatch_task(conductor.installation, instance_id, "restart")
     agent.run()
     task = task_row(conductor.installation, task_id)
     assert (task.error, task.error_kind) == ("no", ErrorKind.UNAVAILABLE)

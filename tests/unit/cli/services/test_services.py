@@ -29,7 +29,7 @@ PATIENCE = 60.0
 HOST = slot.address(74, 20)
 
 
-class House:
+class Deployment:
     """An installation whose services are started by a test, and ended after it."""
 
     def __init__(self, home: Path) -> None:
@@ -86,8 +86,8 @@ def await_true(condition: Callable[[], bool], output: Callable[[], str]) -> None
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path)
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    made = Deployment(tmp_path)
     yield made
     for process in made.running:
         if process.poll() is None:
@@ -97,162 +97,172 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 @pytest.mark.parametrize("name", ["api", "conductor", "taskmanager"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_serves_and_stops_cleanly(house: House, name: str, number: signal.Signals) -> None:
-    process = house.start(name)
-    house.await_healthy(name)
-    assert b"# HELP" in house.get(name, "/metrics").data
+def test_it_serves_and_stops_cleanly(
+    deployment: Deployment, name: str, number: signal.Signals
+) -> None:
+    process = deployment.start(name)
+    deployment.await_healthy(name)
+    assert b"# HELP" in deployment.get(name, "/metrics").data
     process.send_signal(number)
-    assert process.wait(PATIENCE) == 0, house.log(name)
+    assert process.wait(PATIENCE) == 0, deployment.log(name)
 
 
-def test_several_processes_share_the_port_and_the_counters(house: House) -> None:
-    house.write(workers=2)
-    parent = house.start("api")
-    house.await_healthy("api")
+def test_several_processes_share_the_port_and_the_counters(deployment: Deployment) -> None:
+    deployment.write(workers=2)
+    parent = deployment.start("api")
+    deployment.await_healthy("api")
 
     def workers() -> set[int]:
         return {child.pid for child in psutil.Process(parent.pid).children()}
 
-    await_true(lambda: len(workers()) == 2, lambda: house.log("api"))
+    await_true(lambda: len(workers()) == 2, lambda: deployment.log("api"))
     before = workers()
     victim = min(before)
     os.kill(victim, signal.SIGKILL)
-    await_true(lambda: len(workers() - {victim}) == 2, lambda: house.log("api"))
+    await_true(lambda: len(workers() - {victim}) == 2, lambda: deployment.log("api"))
     for _ in range(20):
-        assert house.get("api", "/").status == 200
-    shown = house.get("api", "/metrics").data.decode()
+        assert deployment.get("api", "/").status == 200
+    shown = deployment.get("api", "/metrics").data.decode()
     counted = [line for line in shown.splitlines() if 'route="/",status="200"' in line]
     assert sum(float(line.split()[-1]) for line in counted) == 20
-    assert f"process {victim} died" in house.log("api")
+    assert f"process {victim} died" in deployment.log("api")
     parent.terminate()
     assert parent.wait(15) == 0
     assert not any(psutil.pid_exists(pid) for pid in before)
 
 
-def test_a_worker_that_does_not_end_is_ended(house: House) -> None:
-    house.write(workers=2)
-    parent = house.start("api")
-    house.await_healthy("api")
-    await_true(lambda: len(psutil.Process(parent.pid).children()) == 2, lambda: house.log("api"))
+def test_a_worker_that_does_not_end_is_ended(deployment: Deployment) -> None:
+    deployment.write(workers=2)
+    parent = deployment.start("api")
+    deployment.await_healthy("api")
+    await_true(
+        lambda: len(psutil.Process(parent.pid).children()) == 2, lambda: deployment.log("api")
+    )
     stuck = psutil.Process(parent.pid).children()[0].pid
     os.kill(stuck, signal.SIGSTOP)
     parent.terminate()
     assert parent.wait(PATIENCE) == 0
-    await_true(lambda: not psutil.pid_exists(stuck), lambda: house.log("api"))
+    await_true(lambda: not psutil.pid_exists(stuck), lambda: deployment.log("api"))
 
 
-def test_a_port_that_is_taken_is_reported(house: House) -> None:
+def test_a_port_that_is_taken_is_reported(deployment: Deployment) -> None:
     for name in ("api", "conductor", "taskmanager"):
         with socket.socket() as taken:
-            taken.bind((HOST, house.ports[name]))
+            taken.bind((HOST, deployment.ports[name]))
             taken.listen()
-            assert house.start(name).wait(PATIENCE) == 1
-        assert f"cannot listen on {HOST}:{house.ports[name]}" in house.log(name)
+            assert deployment.start(name).wait(PATIENCE) == 1
+        assert f"cannot listen on {HOST}:{deployment.ports[name]}" in deployment.log(name)
 
 
-def test_an_agent_that_rests_does_not_hold_up_the_end(house: House) -> None:
-    process = house.start("conductor")
-    house.await_healthy("conductor")
-    context = ssl.create_default_context(cafile=str(house.home / "ca/ca.crt"))
-    agent = http.client.HTTPSConnection(HOST, house.ports["conductor"], context=context)
+def test_an_agent_that_rests_does_not_hold_up_the_end(deployment: Deployment) -> None:
+    process = deployment.start("conductor")
+    deployment.await_healthy("conductor")
+    context = ssl.create_default_context(cafile=str(deployment.home / "ca/ca.crt"))
+    agent = http.client.HTTPSConnection(HOST, deployment.ports["conductor"], context=context)
     with contextlib.closing(agent):
         agent.request("GET", "/healthcheck")
         agent.getresponse().read()
         began = time.monotonic()
         process.terminate()
-        assert process.wait(15) == 0, house.log("conductor")
+        assert process.wait(15) == 0, deployment.log("conductor")
         assert time.monotonic() - began < 7
 
 
-def test_the_conductors_key_is_its_own(house: House) -> None:
-    house.start("conductor")
-    house.await_healthy("conductor")
-    assert (house.home / f"ca/conductor-{HOST}.pem").stat().st_mode & 0o777 == 0o600
+def test_the_conductors_key_is_its_own(deployment: Deployment) -> None:
+    deployment.start("conductor")
+    deployment.await_healthy("conductor")
+    assert (deployment.home / f"ca/conductor-{HOST}.pem").stat().st_mode & 0o777 == 0o600
     with pytest.raises(urllib3.exceptions.HTTPError, match="CERTIFICATE_VERIFY_FAILED"):
-        urllib3.request("GET", f"https://{HOST}:{house.ports['conductor']}/", retries=False)
+        urllib3.request("GET", f"https://{HOST}:{deployment.ports['conductor']}/", retries=False)
 
 
-def test_behind_a_public_url_the_conductor_is_as_the_operator_wants_it(house: House) -> None:
-    with house.config.open("a") as file:
+def test_behind_a_public_url_the_conductor_is_as_the_operator_wants_it(
+    deployment: Deployment,
+) -> None:
+    with deployment.config.open("a") as file:
         file.write("[conductor]\npublic_url=https://conductor.example.org\n")
-    house.start("conductor")
-    plain = f"http://{HOST}:{house.ports['conductor']}/healthcheck"
+    deployment.start("conductor")
+    plain = f"http://{HOST}:{deployment.ports['conductor']}/healthcheck"
 
     def answers() -> bool:
         with contextlib.suppress(urllib3.exceptions.HTTPError):
             return urllib3.request("GET", plain, retries=False, timeout=5).status == 200
         return False
 
-    await_true(answers, lambda: house.log("conductor"))
+    await_true(answers, lambda: deployment.log("conductor"))
 
 
-def test_it_may_hold_calls_of_thousands(house: House) -> None:
+def test_it_may_hold_calls_of_thousands(deployment: Deployment) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
     try:
-        process = house.start("conductor")
+        process = deployment.start("conductor")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    house.await_healthy("conductor")
+    deployment.await_healthy("conductor")
     assert psutil.Process(process.pid).rlimit(psutil.RLIMIT_NOFILE) == (min(hard, 65_536), hard)
 
 
-def test_a_schema_of_another_release_is_reported(house: House) -> None:
-    (house.home / "trove.sqlite").unlink()
-    assert house.start("api").wait(PATIENCE) == 1
-    assert "run `trove-manage db_sync`" in house.log("api")
+def test_a_schema_of_another_release_is_reported(deployment: Deployment) -> None:
+    (deployment.home / "trove.sqlite").unlink()
+    assert deployment.start("api").wait(PATIENCE) == 1
+    assert "run `trove-manage db_sync`" in deployment.log("api")
 
 
-def test_a_wrong_setting_is_reported(house: House, capsys: pytest.CaptureFixture[str]) -> None:
-    with house.config.open("a") as file:
-        file.write("[api]\nauth=nobody\n")
-    assert services.api(["--config-file", str(house.config)]) == 1
-    assert "[api] auth = 'nobody': must be one of" in capsys.readouterr().err
+def test_a_wrong_setting_is_reported(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with deployment.config.open("a") as file:
+        file.write("[api]\nauth=unknown\n")
+    assert services.api(["--config-file", str(deployment.config)]) == 1
+    assert "[api] auth = 'unknown': must be one of" in capsys.readouterr().err
 
 
-def test_a_certificate_that_cannot_be_used_is_reported(house: House) -> None:
-    with house.config.open("a") as file:
+def test_a_certificate_that_cannot_be_used_is_reported(deployment: Deployment) -> None:
+    with deployment.config.open("a") as file:
         file.write("[conductor]\ntls_certificate=/nowhere.crt\ntls_private_key=/nowhere.key\n")
-    assert house.start("conductor").wait(PATIENCE) == 1
-    assert "the certificate /nowhere.crt cannot be used" in house.log("conductor")
+    assert deployment.start("conductor").wait(PATIENCE) == 1
+    assert "the certificate /nowhere.crt cannot be used" in deployment.log("conductor")
 
 
 def test_the_health_of_a_task_manager_is_that_of_its_database(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from trove.db import Database
     from trove.services.installation import Installation
     from trove.settings import Settings
     from trove.vault import Vault
 
-    database = Database(f"sqlite:///{house.home}/trove.sqlite")
+    database = Database(f"sqlite:///{deployment.home}/trove.sqlite")
     key = b"c29tZSBrZXkgb2YgMzIgYnl0ZXMsIGJhc2U2NCBvayE="
     installation = Installation(Settings(), database, Vault(key), None)  # type: ignore[arg-type]
     assert services._health_error(installation) is None
     database.dispose()
-    gone = Database(f"sqlite:///{house.home}/nowhere/trove.sqlite")
+    gone = Database(f"sqlite:///{deployment.home}/nowhere/trove.sqlite")
     installation = Installation(Settings(), gone, Vault(key), None)  # type: ignore[arg-type]
     assert services._health_error(installation) == "The metadata database does not answer."
     gone.dispose()
 
 
-def test_the_upgrade_check(house: House, capsys: pytest.CaptureFixture[str]) -> None:
-    check = ["upgrade", "check", "--config-file", str(house.config)]
+def test_the_upgrade_check(deployment: Deployment, capsys: pytest.CaptureFixture[str]) -> None:
+    check = ["upgrade", "check", "--config-file", str(deployment.config)]
     assert status.main(check) == 0
     assert capsys.readouterr().out.count("Success") == 3
-    with house.config.open("a") as file:
+    with deployment.config.open("a") as file:
         file.write("threds=3\n")
     assert status.main(check) == 1
     assert "did you mean threads?" in capsys.readouterr().out
-    (house.home / "trove.sqlite").unlink()
+    (deployment.home / "trove.sqlite").unlink()
     assert status.main(check) == 2
     assert "at revision none: run `trove-manage db_sync`" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_the_options_of_the_upgrade_check_may_stand_anywhere(house: House, place: int) -> None:
+def test_the_options_of_the_upgrade_check_may_stand_anywhere(
+    deployment: Deployment, place: int
+) -> None:
     words = ["upgrade", "check"]
-    words[place:place] = ["--config-file", str(house.config)]
+    words[place:place] = ["--config-file", str(deployment.config)]
     assert status.main(words) == 0
 
 
@@ -263,23 +273,23 @@ def test_there_is_but_one_check(words: list[str]) -> None:
 
 
 def test_the_upgrade_check_of_what_cannot_be_read(
-    house: House, capsys: pytest.CaptureFixture[str]
+    deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    check = ["upgrade", "check", "--config-file", str(house.config)]
-    house.config.write_text("[database]\nconnection=sqlite:////nowhere/trove.sqlite\n")
+    check = ["upgrade", "check", "--config-file", str(deployment.config)]
+    deployment.config.write_text("[database]\nconnection=sqlite:////nowhere/trove.sqlite\n")
     assert status.main(check) == 2
     assert "unable to open database file" in capsys.readouterr().out
-    house.config.write_text("[DEFAULT]\nbind_port=x\n")
+    deployment.config.write_text("[DEFAULT]\nbind_port=x\n")
     assert status.main(check) == 2
     assert "must be a whole number" in capsys.readouterr().out
 
 
 def test_the_upgrade_check_knows_managers(
-    house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from sqlalchemy import create_engine, text
 
-    engine = create_engine(f"sqlite:///{house.home}/trove.sqlite")
+    engine = create_engine(f"sqlite:///{deployment.home}/trove.sqlite")
     with engine.begin() as connection:
         connection.execute(
             text("INSERT INTO datastores (id, name, created_at) VALUES ('d','d','2026-01-01')")
@@ -292,5 +302,5 @@ def test_the_upgrade_check_knows_managers(
             )
         )
     engine.dispose()
-    assert status.main(["upgrade", "check", "--config-file", str(house.config)]) == 2
+    assert status.main(["upgrade", "check", "--config-file", str(deployment.config)]) == 2
     assert "no package for: oracle" in capsys.readouterr().out

@@ -40,7 +40,7 @@ def test_version_2_is_found_and_limits(tmp_path: Path) -> None:
     assert found.missing == ()
 
 
-def test_what_has_no_controller_is_told(tmp_path: Path) -> None:
+def test_a_missing_controller_is_reported(tmp_path: Path) -> None:
     found = find_control_groups(machine(tmp_path, "cgroup2", "/", "memory"))
     assert found.missing == (
         "processors: no control group for it can be written",
@@ -69,7 +69,7 @@ def test_a_container_that_sees_only_its_own_part(tmp_path: Path) -> None:
     assert cgroups._inside(tmp_path, "/", "/gone") == tmp_path
 
 
-def test_a_controller_that_can_not_be_handed_down_is_missing(tmp_path: Path) -> None:
+def test_a_controller_that_cannot_be_delegated_is_missing(tmp_path: Path) -> None:
     proc = machine(tmp_path, "cgroup2", "/", "cpu")
     control = tmp_path / "tree/cgroup.subtree_control"
     control.unlink()
@@ -77,7 +77,7 @@ def test_a_controller_that_can_not_be_handed_down_is_missing(tmp_path: Path) -> 
     assert find_control_groups(proc).parents == {}
 
 
-def test_a_limit_that_is_refused_is_told(tmp_path: Path) -> None:
+def test_a_limit_that_is_refused_is_reported(tmp_path: Path) -> None:
     (tmp_path / "trove-1/pids.max").mkdir(parents=True)
     with pytest.raises(Unavailable, match=r"The limit pids.max of trove-1 cannot be set to 640"):
         ControlGroups({"pids": Parent(tmp_path, 1)}).ensure("trove-1", SMALL)

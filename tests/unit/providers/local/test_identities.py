@@ -32,7 +32,7 @@ def test_a_number_belongs_to_one_server(tmp_path: Path) -> None:
 
 def test_numbers_of_accounts_processes_and_containers_are_left_alone(tmp_path: Path) -> None:
     subuid = tmp_path / "subuid"
-    subuid.write_text("# nobody\nalice:2:9999\nbob:none\n")
+    subuid.write_text("# a comment\nalice:2:9999\nbob:none\n")
     known = Identities(Layout(tmp_path), 0, (subuid, tmp_path / "missing"))
     assert has_account(0)
     assert known.ensure("a") not in {0, *range(2, 10_001)}

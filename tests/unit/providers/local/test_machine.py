@@ -54,7 +54,7 @@ def test_without_its_programs_volumes_are_directories(
     assert not list((tmp_path / "local/volumes").iterdir())
 
 
-@pytest.mark.skipif(not IS_ROOT, reason="only root becomes somebody else")
+@pytest.mark.skipif(not IS_ROOT, reason="only root becomes another user")
 def test_root_without_setpriv_starts_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -87,7 +87,7 @@ def test_a_socket_directory_is_short(tmp_path: Path) -> None:
 
 
 def test_links_in_the_tenants_directory_lead_nowhere(tmp_path: Path) -> None:
-    """Whoever runs in a server may put a link where the provider will write."""
+    """A process in a server may put a link where the provider will write."""
     files = ServerFiles(tmp_path / "s")
     files.agent.mkdir(parents=True)
     precious = tmp_path / "precious"
@@ -105,7 +105,7 @@ def test_links_in_the_tenants_directory_lead_nowhere(tmp_path: Path) -> None:
         furnish(files, tmp_path / "v", record, {})
 
 
-def test_a_folder_that_can_not_be_removed_is_told(
+def test_a_folder_that_cannot_be_removed_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.rmtree", lambda path, ignore_errors: None)
@@ -125,7 +125,9 @@ def test_an_engine_brings_its_whole_package(tmp_path: Path) -> None:
     assert sandbox._engine(wheel) == [tmp_path / "site-packages"]
 
 
-def test_who_can_not_get_at_python_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_that_cannot_reach_python_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     closed = tmp_path / "closed/python"
     closed.parent.mkdir(mode=0o700)
     closed.touch(mode=0o755)

@@ -66,7 +66,7 @@ def test_a_name_that_is_a_path_is_refused(layout: Layout) -> None:
         LocalNetwork(layout, "127.70.8.0/29").ensure_address("../a", PORT)
 
 
-def test_a_holder_that_can_not_be_seen_is_somebody_elses(tmp_path: Path) -> None:
+def test_a_holder_that_cannot_be_seen_is_of_another_user(tmp_path: Path) -> None:
     line = "0: 00000000:1538 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 77 1"
     (tmp_path / "net").mkdir()
     (tmp_path / "net/tcp6").write_text(f"title\n{line}\n")
@@ -74,7 +74,7 @@ def test_a_holder_that_can_not_be_seen_is_somebody_elses(tmp_path: Path) -> None
     assert ports.holder_of_all(0x1539, tmp_path) is None
 
 
-def test_the_address_that_was_asked_for(layout: Layout) -> None:
+def test_the_address_that_was_requested(layout: Layout) -> None:
     network = LocalNetwork(layout, POOL)
     wanted = [{"ip_address": "127.70.250.77"}]
     assert network.ensure_address("trove-1", PORT, wanted) == "127.70.250.77"

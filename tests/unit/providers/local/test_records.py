@@ -90,7 +90,7 @@ def test_a_file_has_its_name_once_its_content_is_on_the_disk(
     assert renamed == ["place.json", "server.json"]
 
 
-def test_the_manual_tells_where_the_logs_are() -> None:
+def test_the_manual_says_where_the_logs_are() -> None:
     layout = Layout(Path("/local"))
     files, volume = layout.server("NAME"), layout.volume("NAME")
     logs = engine_spec_of(spec_of("NAME"), files, volume, files.run, None).logs

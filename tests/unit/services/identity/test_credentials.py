@@ -12,8 +12,8 @@ from trove.services.identity import NewCredential
 
 
 def make(people: People, **fields: object) -> tuple[ApplicationCredential, str]:
-    asked = NewCredential(**({"name": "script"} | fields))  # type: ignore[arg-type]
-    return identity.create_credential(people.installation, people.alice, people.red, asked)
+    wanted = NewCredential(**({"name": "script"} | fields))  # type: ignore[arg-type]
+    return identity.create_credential(people.installation, people.alice, people.red, wanted)
 
 
 def test_it_has_the_roles_of_its_user_and_a_random_secret(people: People) -> None:
@@ -31,7 +31,7 @@ def test_the_secret_may_be_chosen(people: People) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "message"),
     [
         ({"name": " "}, "name: must have 1 to 255"),
         ({"name": "x" * 256}, "name: must have 1 to 255"),
@@ -40,8 +40,8 @@ def test_the_secret_may_be_chosen(people: People) -> None:
         ({"roles": ["admin", "king"]}, "roles: you do not have admin, king here"),
     ],
 )
-def test_what_is_wrong_is_told(people: People, fields: dict[str, object], told: str) -> None:
-    with pytest.raises(Invalid, match=told):
+def test_what_is_wrong_is_named(people: People, fields: dict[str, object], message: str) -> None:
+    with pytest.raises(Invalid, match=message):
         make(people, **fields)
     assert identity.list_credentials(people.installation, people.alice) == []
 

@@ -79,9 +79,9 @@ def test_a_lost_role_ends_the_tokens_of_that_project_alone(people: People) -> No
 
 
 @pytest.mark.parametrize("role", ["", "memebr", "Admin", "boss"])
-def test_a_role_that_nothing_asks_for_is_refused(people: People, role: str) -> None:
-    told = f"^role: there is no role '{role}'; there are: admin, member, reader$"
-    with pytest.raises(Invalid, match=told):
+def test_a_role_that_nothing_requires_is_refused(people: People, role: str) -> None:
+    message = f"^role: there is no role '{role}'; there are: admin, member, reader$"
+    with pytest.raises(Invalid, match=message):
         identity.grant_role(people.installation, people.alice, people.red, role)
 
 
@@ -120,8 +120,8 @@ def test_every_database_keeps_it(database: Database) -> None:
             people.installation,
             identity.PasswordProof(Identifier(name="alice"), "wrong password"),
         )
-    asked = identity.NewCredential("script")
-    made, secret = identity.create_credential(people.installation, people.bob, people.blue, asked)
+    wanted = identity.NewCredential("script")
+    made, secret = identity.create_credential(people.installation, people.bob, people.blue, wanted)
     proof = identity.CredentialProof(Identifier(id=made.id), secret)
     issued = identity.issue(people.installation, proof)
     identity.delete_credential(people.installation, people.bob, made.id)

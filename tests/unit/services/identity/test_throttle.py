@@ -99,7 +99,7 @@ def test_two_first_failures_at_once_are_both_counted(database: Database) -> None
         assert session.get_one(LoginFailure, "subject").failures == 2
 
 
-def test_a_row_that_somebody_else_inserts_first_is_counted_up(
+def test_a_row_that_another_process_inserts_first_is_counted_up(
     people: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = throttle._count
@@ -119,7 +119,7 @@ def test_a_row_that_somebody_else_inserts_first_is_counted_up(
 
 
 class CountingHasher:
-    """Argon2's, which tells with which parameters it was asked to verify."""
+    """Argon2's, which records with which parameters it verified."""
 
     def __init__(self) -> None:
         self.verified: list[Parameters] = []
@@ -130,7 +130,9 @@ class CountingHasher:
         return self.real.verify(against, secret)
 
 
-def test_nobody_takes_as_long_as_somebody(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_user_takes_as_long_as_a_known_one(
+    people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A login of an unknown name costs a hash of the same parameters, as every other."""
     hasher = CountingHasher()
     monkeypatch.setattr(passwords, "_hasher", hasher)

@@ -92,7 +92,7 @@ def test_every_refusal_is_the_same(
     assert refusal.value.message == "The request you have made requires authentication."
 
 
-def test_a_disabled_project_opens_to_nobody(people: People) -> None:
+def test_a_disabled_project_issues_no_token(people: People) -> None:
     token = people.issue("bob", "blue")
     with people.installation.database.begin() as session:
         session.execute(update(Project).where(Project.id == people.blue).values(enabled=False))
