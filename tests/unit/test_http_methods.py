@@ -48,7 +48,7 @@ def application() -> Outside:
     return Outside(HttpMethods(Starlette(routes=ROUTES), routes=ROUTES))
 
 
-def ask(method: str, path: str, app: Any = None) -> httpx.Response:
+def call(method: str, path: str, app: Any = None) -> httpx.Response:
     async def request() -> httpx.Response:
         transport = httpx.ASGITransport(app or application())
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
@@ -66,37 +66,37 @@ def ask(method: str, path: str, app: Any = None) -> httpx.Response:
     ],
 )
 def test_options_and_refusals_name_every_method(path: str, allowed: str) -> None:
-    options = ask("OPTIONS", path)
+    options = call("OPTIONS", path)
     assert (options.status_code, options.headers["Allow"]) == (204, allowed)
-    refused = ask("TRACE", path)
+    refused = call("TRACE", path)
     assert (refused.status_code, refused.headers.get_list("Allow")) == (405, [allowed])
 
 
 def test_a_path_that_is_not_served_has_no_methods() -> None:
-    assert ask("OPTIONS", "/none").status_code == 404
+    assert call("OPTIONS", "/none").status_code == 404
     assert allowed_methods(ROUTES, {"type": "http", "path": "/none", "root_path": ""}) == []
 
 
 def test_head_is_answered_as_get_without_a_body() -> None:
     app = application()
-    head, get = ask("HEAD", "/one", app), ask("GET", "/one")
+    head, get = call("HEAD", "/one", app), call("GET", "/one")
     assert (head.status_code, head.content, get.content) == (200, b"", b"GET page")
     assert head.headers == get.headers
     # The server must still see HEAD, and the counters the route.
     assert (app.scope["method"], app.scope["route"].path) == ("HEAD", "/one")
-    assert ask("HEAD", "/made").headers["Allow"] == "PUT, PATCH, OPTIONS"
+    assert call("HEAD", "/made").headers["Allow"] == "PUT, PATCH, OPTIONS"
 
 
 def test_head_of_nothing_is_404() -> None:
     app = application()
-    assert ask("HEAD", "/none", app).status_code == 404
+    assert call("HEAD", "/none", app).status_code == 404
     assert "route" not in app.scope
 
 
 def test_the_route_is_known_after_a_failure_too() -> None:
     app = application()
     with pytest.raises(ValueError, match="no page"):
-        ask("HEAD", "/failing", app)
+        call("HEAD", "/failing", app)
     assert app.scope["route"].path == "/failing"
 
 
