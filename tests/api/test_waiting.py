@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.agents import until
 from tests.support.api import World
+from tests.support.waiting import HANG, until
 from trove.api.waiting import MOST_OF_INSTANCE
 from trove.services import agents
 
@@ -26,7 +26,7 @@ class HungAgents:
 
     def __call__(self, database: Any, task_id: str, timeout: float) -> Any:
         self.waited_for.append(task_id)
-        assert self.go_on.wait(60)
+        assert self.go_on.wait(HANG)
         return self._await_answer(database, task_id, timeout)
 
 
@@ -49,16 +49,16 @@ def test_forty_slow_calls_delay_no_other(world: World, hung: HungAgents) -> None
     with ThreadPoolExecutor(len(calls) + 8) as pool:
         answers = [pool.submit(make_user, world, *each) for each in calls]
         try:
-            until(lambda: len(hung.waited_for) == len(calls), 30, "not all of them wait")
+            until(lambda: len(hung.waited_for) == len(calls), "not all of them wait")
             paths = ("", "/users", "/databases")
             for path in paths:
                 shown = pool.submit(world.request, "GET", f"/instances/{owners[0][1]}{path}")
-                assert shown.result(20).status_code == 200
+                assert shown.result(HANG).status_code == 200
             well = pool.submit(world.client.request, "GET", "/healthcheck")
-            assert well.result(20).status_code == 200
+            assert well.result(HANG).status_code == 200
         finally:
             hung.go_on.set()
-        assert {answer.result(30).status_code for answer in answers} == {202}
+        assert {answer.result(HANG).status_code for answer in answers} == {202}
 
 
 def test_too_many_calls_of_one_instance_are_refused(world: World, hung: HungAgents) -> None:
@@ -67,11 +67,11 @@ def test_too_many_calls_of_one_instance_are_refused(world: World, hung: HungAgen
         many = range(MOST_OF_INSTANCE)
         answers = [pool.submit(make_user, world, "red", instance_id, n) for n in many]
         try:
-            until(lambda: len(hung.waited_for) == MOST_OF_INSTANCE, 30, "not all of them wait")
-            refused = pool.submit(make_user, world, "red", instance_id, 99).result(20)
+            until(lambda: len(hung.waited_for) == MOST_OF_INSTANCE, "not all of them wait")
+            refused = pool.submit(make_user, world, "red", instance_id, 99).result(HANG)
         finally:
             hung.go_on.set()
-        assert {answer.result(30).status_code for answer in answers} == {202}
+        assert {answer.result(HANG).status_code for answer in answers} == {202}
     assert refused.status_code == 422
     assert instance_id in refused.json()["unprocessableEntity"]["message"]
     assert make_user(world, "red", instance_id, 99).status_code == 202
@@ -89,7 +89,7 @@ def test_the_newest_report_is_shown_in_whatever_order_answers_are_read(
         task = await_answer(database, task_id, timeout)
         with ThreadPoolExecutor(1) as pool:
             second = pool.submit(make_user, world, "red", instance_id, 2)
-            assert second.result(30).status_code == 202
+            assert second.result(HANG).status_code == 202
         return task
 
     monkeypatch.setattr(agents, "await_answer", read_late)

@@ -26,6 +26,7 @@ from tests.support.agents import (
     invite,
     task_row,
 )
+from tests.support.waiting import HANG
 from trove.guestagent.link import Link
 from trove.models import Task
 from trove.protocol import (
@@ -64,12 +65,12 @@ def recorded(name: str) -> dict[str, Any]:
     return dict(json.loads(path.read_bytes()))
 
 
-def with_strangers(value: Any) -> Any:
-    """The message as a later release might send it: fields that nobody here knows, everywhere."""
+def with_unknown_fields(value: Any) -> Any:
+    """The message of a later release: unknown fields everywhere."""
     if isinstance(value, dict):
-        known = {key: with_strangers(part) for key, part in value.items()}
+        known = {key: with_unknown_fields(part) for key, part in value.items()}
         return known | {"of_a_later_release": {"n": [1, None]}}
-    return [with_strangers(part) for part in value] if isinstance(value, list) else value
+    return [with_unknown_fields(part) for part in value] if isinstance(value, list) else value
 
 
 def test_every_supported_protocol_was_recorded() -> None:
@@ -81,10 +82,10 @@ def test_every_supported_protocol_was_recorded() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_what_was_recorded_is_understood_and_nothing_of_it_lost(path: Path) -> None:
     raw = json.loads(path.read_bytes())
-    message = msgspec.json.decode(path.read_bytes(), type=kind_of(path))
+    message: Any = msgspec.json.decode(path.read_bytes(), type=kind_of(path))
     assert contains(msgspec.to_builtins(message), raw) or contains(defaults(message), raw)
-    stranger = json.dumps(with_strangers(raw)).encode()
-    again = msgspec.json.decode(stranger, type=kind_of(path))
+    extended = json.dumps(with_unknown_fields(raw)).encode()
+    again: Any = msgspec.json.decode(extended, type=kind_of(path))
     if not isinstance(again, (SyncRequest, SyncAnswer)):
         assert again == message
 
@@ -107,8 +108,8 @@ def contains(whole: Any, part: Any) -> bool:
     return bool(whole == part)
 
 
-def test_the_words_of_protocol_1_stand() -> None:
-    """A word may be added, with a new protocol; none is taken away or given a new meaning."""
+def test_the_names_of_protocol_1_are_kept() -> None:
+    """A name may be added with a new protocol; none is removed or changes its meaning."""
     assert {state.value for state in EngineState} >= {
         "new",
         "starting",
@@ -164,7 +165,9 @@ def post(conductor: Conductor, call: str, body: Any, credential: str = "") -> An
         return json.loads(answer.data)
 
 
-@pytest.mark.parametrize("change", [lambda message: message, with_strangers], ids=["old", "new"])
+@pytest.mark.parametrize(
+    "change", [lambda message: message, with_unknown_fields], ids=["old", "new"]
+)
 def test_the_conductor_serves_an_old_and_a_newer_agent(conductor: Conductor, change: Any) -> None:
     around = conductor.installation
     instance = add_instance(around)
@@ -199,15 +202,15 @@ def test_the_conductor_serves_an_old_and_a_newer_agent(conductor: Conductor, cha
 @pytest.fixture
 def replayed() -> Iterator[tuple[str, dict[str, Any]]]:
     """A conductor of another release that gives one answer to everything; its URL, and what to
-    answer and what was asked by path."""
-    scene: dict[str, Any] = {"answer": {}, "asked": {}}
+    answer and the requests by path."""
+    scene: dict[str, Any] = {"answer": {}, "requests": {}}
 
     class Replay(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            scene["asked"][self.path] = json.loads(body)
+            scene["requests"][self.path] = json.loads(body)
             answer = json.dumps(scene["answer"]).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(answer)))
@@ -222,10 +225,12 @@ def replayed() -> Iterator[tuple[str, dict[str, Any]]]:
         thread.start()
         yield f"http://{slot.address(72, 8)}:{server.server_port}", scene
         server.shutdown()
-        thread.join(10)
+        thread.join(HANG)
 
 
-@pytest.mark.parametrize("change", [lambda message: message, with_strangers], ids=["old", "new"])
+@pytest.mark.parametrize(
+    "change", [lambda message: message, with_unknown_fields], ids=["old", "new"]
+)
 def test_the_agent_understands_an_old_and_a_newer_conductor(
     replayed: tuple[str, dict[str, Any]], change: Any
 ) -> None:
@@ -246,5 +251,5 @@ def test_the_agent_understands_an_old_and_a_newer_conductor(
     link.close()
     for path, name in (("enrol", "enrol_request"), ("certificate", "certificate_request")):
         needed = recorded(name).keys() - {"protocol"}
-        assert scene["asked"][f"/v1/{path}"].keys() >= needed
-    assert "report" in scene["asked"]["/v1/sync"]
+        assert scene["requests"][f"/v1/{path}"].keys() >= needed
+    assert "report" in scene["requests"]["/v1/sync"]

@@ -1,4 +1,4 @@
-"""The Keystone that `run.sh` has started: its tokens, and an authenticator that asks it."""
+"""The Keystone that `run.sh` has started: its tokens, and an authenticator that uses it."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ class Keystone:
         return self.token(by_password(user), project)
 
     def credential(self, token: str, **fields: Any) -> str:
-        """A token got by a new application credential of whoever has this token."""
+        """A token got by a new application credential of the user of this token."""
         seen = self.call("GET", "/auth/tokens", **{"X-Subject-Token": token})["token"]
         path = f"/users/{seen['user']['id']}/application_credentials"
-        asked = {"application_credential": {"name": uuid.uuid4().hex} | fields}
-        made = self.call("POST", path, asked, **{"X-Auth-Token": token})["application_credential"]
+        wanted = {"application_credential": {"name": uuid.uuid4().hex} | fields}
+        made = self.call("POST", path, wanted, **{"X-Auth-Token": token})["application_credential"]
         proof = {"id": made["id"], "secret": made["secret"]}
         return self.token({"methods": ["application_credential"], "application_credential": proof})
 

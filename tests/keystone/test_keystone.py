@@ -1,8 +1,7 @@
-"""Callers whom a real Keystone knows, through keystonemiddleware."""
+"""Callers that a real Keystone knows, through keystonemiddleware."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.keystone.conftest import Keystone
 from tests.support.identity import people_in
+from tests.support.waiting import until
 from trove.api.app import create_app
 from trove.api.keystone import KeystoneAuthenticator
 from trove.db import Database
@@ -28,17 +28,19 @@ def authenticator(settings: Settings) -> KeystoneAuthenticator:
 
 
 @pytest.fixture(scope="session")
-def ask(authenticator: KeystoneAuthenticator) -> Callable[..., Caller]:
-    def ask(token: str, **headers: str) -> Caller:
+def authenticate(authenticator: KeystoneAuthenticator) -> Callable[..., Caller]:
+    def authenticate(token: str, **headers: str) -> Caller:
         return authenticator.authenticate({"x-auth-token": token} | headers)
 
-    return ask
+    return authenticate
 
 
-def test_a_member_is_who_keystone_says(keystone: Keystone, ask: Callable[..., Caller]) -> None:
+def test_a_member_is_who_keystone_says(
+    keystone: Keystone, authenticate: Callable[..., Caller]
+) -> None:
     token = keystone.login("demo", "demo")
     seen = keystone.call("GET", "/auth/tokens", **{"X-Subject-Token": token})["token"]
-    caller = ask(token)
+    caller = authenticate(token)
     assert caller.project_id == seen["project"]["id"]
     assert caller.user_id == seen["user"]["id"]
     assert caller.user_name == "demo"
@@ -46,8 +48,10 @@ def test_a_member_is_who_keystone_says(keystone: Keystone, ask: Callable[..., Ca
     assert not caller.is_admin
 
 
-def test_an_administrator_is_one_by_role(keystone: Keystone, ask: Callable[..., Caller]) -> None:
-    caller = ask(keystone.login("admin", "admin"))
+def test_an_administrator_is_one_by_role(
+    keystone: Keystone, authenticate: Callable[..., Caller]
+) -> None:
+    caller = authenticate(keystone.login("admin", "admin"))
     assert caller.is_admin
     assert "admin" in caller.roles
 
@@ -59,63 +63,72 @@ def test_which_roles_administrate_is_a_setting(keystone: Keystone, settings: Set
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "gAAAAABnonsense", "a\tb", "ü" * 300])
-def test_what_keystone_does_not_know_is_refused(token: str, ask: Callable[..., Caller]) -> None:
+def test_what_keystone_does_not_know_is_refused(
+    token: str, authenticate: Callable[..., Caller]
+) -> None:
     with pytest.raises(Unauthenticated):
-        ask(token)
+        authenticate(token)
 
 
-def test_an_unscoped_token_has_no_project(keystone: Keystone, ask: Callable[..., Caller]) -> None:
-    caller = ask(keystone.login("demo"))
+def test_an_unscoped_token_has_no_project(
+    keystone: Keystone, authenticate: Callable[..., Caller]
+) -> None:
+    caller = authenticate(keystone.login("demo"))
     assert caller.project_id == ""
     assert caller.roles == frozenset()
 
 
 def test_headers_of_a_client_that_plays_keystone_are_passed_by(
-    keystone: Keystone, ask: Callable[..., Caller]
+    keystone: Keystone, authenticate: Callable[..., Caller]
 ) -> None:
     forged = {"x-roles": "admin", "x-project-id": "other", "x-identity-status": "Confirmed"}
-    caller = ask(keystone.login("demo", "demo"), **forged)
+    caller = authenticate(keystone.login("demo", "demo"), **forged)
     assert not caller.is_admin
     assert caller.project_id != "other"
 
 
-def test_application_credentials_work(keystone: Keystone, ask: Callable[..., Caller]) -> None:
+def test_application_credentials_work(
+    keystone: Keystone, authenticate: Callable[..., Caller]
+) -> None:
     member = keystone.login("demo", "demo")
-    caller = ask(keystone.credential(member, roles=[{"name": "member"}]))
-    assert caller.project_id == ask(member).project_id
+    caller = authenticate(keystone.credential(member, roles=[{"name": "member"}]))
+    assert caller.project_id == authenticate(member).project_id
     assert caller.roles == {"member", "reader"}, "Keystone lets each member read"
 
 
 def test_credentials_that_are_restricted_to_calls_are_refused(
-    keystone: Keystone, ask: Callable[..., Caller]
+    keystone: Keystone, authenticate: Callable[..., Caller]
 ) -> None:
     """What a rule forbids is not let through; that what it allows is not either is documented."""
     rules = [{"service": "database", "method": "GET", "path": "/**"}]
     with pytest.raises(Unauthenticated):
-        ask(keystone.credential(keystone.login("demo", "demo"), access_rules=rules))
+        authenticate(keystone.credential(keystone.login("demo", "demo"), access_rules=rules))
 
 
-def test_a_service_token_beside_the_users(keystone: Keystone, ask: Callable[..., Caller]) -> None:
+def test_a_service_token_beside_the_users(
+    keystone: Keystone, authenticate: Callable[..., Caller]
+) -> None:
     member, service = keystone.login("demo", "demo"), keystone.login("nova", "service")
-    assert ask(member, **{"x-service-token": service}).user_name == "demo"
+    assert authenticate(member, **{"x-service-token": service}).user_name == "demo"
     with pytest.raises(Unauthenticated):
-        ask(member, **{"x-service-token": member})
+        authenticate(member, **{"x-service-token": member})
 
 
 def test_a_revoked_token_is_refused_once_the_cache_forgets_it(
-    keystone: Keystone, ask: Callable[..., Caller]
+    keystone: Keystone, authenticate: Callable[..., Caller]
 ) -> None:
     token = keystone.login("demo", "demo")
-    assert ask(token)
+    assert authenticate(token)
     keystone.call("DELETE", "/auth/tokens", **{"X-Subject-Token": token})
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
+
+    def is_refused() -> bool:
         try:
-            ask(token)
+            authenticate(token)
         except Unauthenticated:
-            return
-        time.sleep(0.1)
-    pytest.fail("a revoked token still works after 30 s")
+            return True
+        return False
+
+    until(is_refused, "the revoked token is refused", interval=0.1)
 
 
 def test_a_keystone_that_does_not_answer_is_not_a_refusal(settings: Settings) -> None:
@@ -138,7 +151,7 @@ def test_a_service_user_that_keystone_does_not_know_is_not_a_refusal(settings: S
 @pytest.mark.parametrize(
     ("name", "value"), [("auth_type", "no-such-plugin"), ("http_connect_timeout", "soon")]
 )
-def test_options_that_can_not_be_used_stop_the_service(
+def test_options_that_cannot_be_used_stop_the_service(
     settings: Settings, name: str, value: str
 ) -> None:
     wrong = dict(settings.keystone_authtoken) | {name: value}

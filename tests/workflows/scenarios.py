@@ -30,32 +30,32 @@ class Scenario:
         return instance_id
 
 
-def _ask(action: Callable[..., None], *args: object) -> Callable[[Cloud, str], None]:
+def _call(action: Callable[..., None], *args: object) -> Callable[[Cloud, str], None]:
     return lambda cloud, instance_id: action(cloud.installation, cloud.caller, instance_id, *args)
 
 
-ACTIVE = {"status": "ACTIVE", "operating_status": "HEALTHY", "fault": None}
+ACTIVE: dict[str, object] = {"status": "ACTIVE", "operating_status": "HEALTHY", "fault": None}
 
 SCENARIOS = (
     Scenario("instance.create", lambda cloud, instance_id: None, ACTIVE, USED),
-    Scenario("instance.restart", _ask(instances.restart), ACTIVE, USED),
-    Scenario("instance.stop", _ask(instances.stop), ACTIVE, USED),
-    Scenario("instance.reboot", _ask(instances.reboot), ACTIVE, USED),
+    Scenario("instance.restart", _call(instances.restart), ACTIVE, USED),
+    Scenario("instance.stop", _call(instances.stop), ACTIVE, USED),
+    Scenario("instance.reboot", _call(instances.reboot), ACTIVE, USED),
     Scenario(
         "instance.resize_flavor",
-        _ask(instances.resize_flavor, "1"),
+        _call(instances.resize_flavor, "1"),
         ACTIVE | {"flavor_id": "1", "memory": 256},
         USED | {"ram": 256},
     ),
     Scenario(
         "instance.resize_flavor",
-        _ask(instances.resize_flavor, "3"),
+        _call(instances.resize_flavor, "3"),
         ACTIVE | {"flavor_id": "3", "memory": 1024},
         USED | {"ram": 1024},
     ),
     Scenario(
         "instance.resize_volume",
-        _ask(instances.resize_volume, 3),
+        _call(instances.resize_volume, 3),
         ACTIVE | {"volume_size": 3},
         USED | {"volumes": 3},
     ),

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, cast
 import msgspec
 
 from tests.support import slot
-from tests.support.agents import add_instance, add_operation, conductor_in, invite, until
+from tests.support.agents import add_instance, add_operation, conductor_in, invite
 from tests.support.provider import spec_of
+from tests.support.waiting import HANG, until
 from trove.engine import Operation, Wait, Workflow, step
 from trove.guestagent.agent import Agent
 from trove.guestagent.attempt import Attempt
@@ -83,6 +84,6 @@ def test_it_goes_through_a_conductor_and_an_agent(tmp_path: Path) -> None:
         agent = Agent(tmp_path)
         thread = threading.Thread(target=agent.run)
         thread.start()
-        until(lambda: run_once(inst, provider, operation_id) is None, 20)
+        until(lambda: run_once(inst, provider, operation_id) is None)
         agent.stop()
-        thread.join(20)
+        thread.join(HANG)

@@ -100,7 +100,7 @@ def test_failure_at_every_point_of_the_infrastructure(
 
         def fail(number: int, name: str, point: int = point) -> None:
             if number == point and name not in CHECKPOINTS:
-                raise Failed(f"no luck: {name}")
+                raise Failed(f"refused: {name}")
             if number == point + 3:
                 raise Crash(name)
 
@@ -112,7 +112,7 @@ def test_failure_at_every_point_of_the_infrastructure(
         assert not operation.is_active
         if operation.state == State.FAILED:
             assert cloud.world.everything() == had, cloud.trace
-            assert "no luck" in cloud.show(instance_id).fault.message
+            assert "refused" in cloud.show(instance_id).fault.message
             words = ("ERROR", "") if not had else ("ACTIVE", "HEALTHY")
             assert cloud.words(instance_id) == words
             assert cloud.used() == USED
@@ -271,7 +271,7 @@ def cancel_quietly(cloud: Cloud, instance_id: str) -> None:
         ("instance.resize_flavor", "resize"),
     ],
 )
-def test_an_agent_that_can_not(cloud: Cloud, workflow: str, task: str) -> None:
+def test_an_agent_that_fails_a_task(cloud: Cloud, workflow: str, task: str) -> None:
     cloud.agents.failures = {}
     scenario = BY_NAME[workflow]
     instance_id = scenario.start(cloud)
@@ -301,7 +301,7 @@ def test_an_agent_that_never_answers(cloud: Cloud, workflow: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "detail"), [("failed", "no host is large enough"), ("absent", "somebody took it")]
+    ("state", "detail"), [("failed", "no host is large enough"), ("absent", "it was removed")]
 )
 def test_a_server_that_is_not_built(cloud: Cloud, state: str, detail: str) -> None:
     instance_id = cloud.order()
@@ -364,7 +364,7 @@ def test_a_server_that_goes_down_meanwhile_is_brought_back(
     holds(cloud, instance_id, scenario)
 
 
-def test_a_server_that_can_not_stay_up_is_given_up(cloud: Cloud) -> None:
+def test_a_server_that_cannot_stay_up_is_abandoned(cloud: Cloud) -> None:
     instance_id = cloud.order()
     cloud.answers = False
     name = f"trove-{instance_id}"
@@ -381,7 +381,7 @@ def test_a_server_that_can_not_stay_up_is_given_up(cloud: Cloud) -> None:
     assert cloud.world.everything() == []
 
 
-def test_the_watch_goes_on_when_a_server_can_not_be_seen(
+def test_the_watch_goes_on_when_a_server_cannot_be_viewed(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     cloud.built()
@@ -438,13 +438,13 @@ def test_what_was_never_built_is_no_instance_that_works(cloud: Cloud) -> None:
 
     def fail(number: int, name: str) -> None:
         if name.startswith("before delete server"):
-            raise Failed("no luck")
+            raise Failed("refused")
 
     cloud.at = fail
     cloud.drain()
     view = cloud.show(instance_id)
     assert (view.status, view.operating_status, view.row.server_id) == ("ERROR", "", None)
-    assert "besides, undoing server.boot failed: no luck" in view.fault.message
+    assert "besides, undoing server.boot failed: refused" in view.fault.message
     for change in (instances.restart, instances.reboot):
         with pytest.raises(NotReady, match="never built"):
             change(cloud.installation, cloud.caller, instance_id)
@@ -465,7 +465,7 @@ def test_an_undoing_that_is_given_up_gives_the_quota_back_all_the_same(cloud: Cl
 
     def fail(number: int, name: str) -> None:
         if name.startswith("before change server") and cloud.trace.count(name) > 1:
-            raise Failed("no luck")
+            raise Failed("refused")
 
     cloud.at = fail
     cloud.drain()
@@ -504,7 +504,7 @@ def recoveries(cloud: Cloud, instance_id: str) -> int:
         return len(session.scalars(mine).all())
 
 
-def test_a_server_that_can_not_be_brought_back_is_told_of_and_tried_more_seldom(
+def test_a_server_that_cannot_be_recovered_is_reported_and_retried_less_often(
     cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance_id = cloud.built()
@@ -526,7 +526,7 @@ def test_a_server_that_can_not_be_brought_back_is_told_of_and_tried_more_seldom(
     assert cloud.show(instance_id).fault is None
 
 
-def test_a_server_that_does_not_stay_up_is_started_more_seldom(cloud: Cloud) -> None:
+def test_a_server_that_does_not_stay_up_is_started_less_often(cloud: Cloud) -> None:
     instance_id = cloud.built()
     name = f"trove-{instance_id}"
     cloud.start_rounds()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,12 +18,12 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from tests.support import slot
 from tests.support.identity import PASSWORD, People, people_in
+from tests.support.waiting import HANG, until
 from trove.api.app import create_app
 from trove.db import Database
 
 ROOT = Path(__file__).parents[3]
 CLIENTS = Path(os.environ.get("TROVE_OSC_VENV") or ROOT / ".venv-clients")
-PATIENCE = 60.0
 
 
 @pytest.fixture
@@ -137,18 +136,19 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield made
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(HANG) == 0
         log.close()
 
 
 def await_answer(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    with urllib3.PoolManager(retries=False, timeout=5) as http:
-        while time.monotonic() < deadline and process.poll() is None:
+    with urllib3.PoolManager(retries=False, timeout=HANG) as http:
+
+        def answers() -> bool:
+            assert process.poll() is None, log.read_text()[-2000:]
             try:
                 http.request("GET", url)
             except urllib3.exceptions.HTTPError:
-                time.sleep(0.05)
-            else:
-                return
-    pytest.fail(f"{url} does not answer: {log.read_text()[-2000:]}")
+                return False
+            return True
+
+        until(answers, f"{url} answers", interval=0.05)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.engines import query, sql
@@ -62,6 +64,6 @@ def test_the_character_sets_of_the_manifest_are_the_engines(shared: Engine) -> N
     known = manifest_of(shared.manager).character_sets or frozenset()
     shared.parts.databases.create([database("sets")])
     shared.parts.users.create([user("setter", "sets")])
-    who = {"user": "setter", "password": "secret", "database": "sets"}
+    who: dict[str, Any] = {"user": "setter", "password": "secret", "database": "sets"}
     for name in known - sql(shared).aliases:
         assert query(shared, sql(shared).character_set.format(name), **who), name

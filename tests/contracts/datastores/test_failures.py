@@ -8,6 +8,7 @@ import shutil
 import signal
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_a_disk_that_fills_up(
         filler.unlink()
         monkeypatch.undo()
         engine.driver.start()
-        who = {"user": "full", "password": "secret", "database": "full"}
+        who: dict[str, Any] = {"user": "full", "password": "secret", "database": "full"}
         assert query(engine, "SELECT x FROM t", **who) == []
 
 
@@ -115,7 +116,7 @@ def test_a_killed_engine_comes_back(idle: Engine, shared: Engine) -> None:
     assert idle.driver.state() is EngineState.STOPPED
     idle.driver.stop()
     idle.driver.start()
-    who = {"user": "killed", "password": "secret", "database": "killed"}
+    who: dict[str, Any] = {"user": "killed", "password": "secret", "database": "killed"}
     assert query(idle, "SELECT * FROM t", **who) == []
     assert shared.driver.state() is EngineState.RUNNING
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def test_hard_names(shared: Engine, name: str) -> None:
     shared.parts.databases.create([database(name)])
     shared.parts.users.create([user(name, name, password=HARD_PASSWORD)])
     assert listed(shared)[name] == [name]
-    who = {"user": name, "password": HARD_PASSWORD, "database": name}
+    who: dict[str, Any] = {"user": name, "password": HARD_PASSWORD, "database": name}
     query(shared, "CREATE TABLE t (x int)", **who)
     shared.parts.users.revoke(user(name), name)
     with pytest.raises(Refused):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.support.engines import query, sql
@@ -28,7 +30,7 @@ def test_root_is_locked_until_enabled(shared: Engine) -> None:
     assert shared.parts.root.enable(HARD_PASSWORD) == root
     assert shared.parts.accounts().root_enabled
     assert root not in listed(shared)
-    who = {"user": root, "password": HARD_PASSWORD}
+    who: dict[str, Any] = {"user": root, "password": HARD_PASSWORD}
     outside_transaction(shared, "CREATE DATABASE made_by_root", **who)
     if sql(shared).open_to_all:
         query(shared, sql(shared).open_to_all, **who)

@@ -15,11 +15,11 @@ from tests.support.provider import (
     local_provider,
     open_to_others,
     remove,
-    until,
 )
+from tests.support.waiting import until
 from trove.providers.base import Provider
 
-MODES = ({}, {"isolation": "none"})
+MODES: tuple[dict[str, str], ...] = ({}, {"isolation": "none"})
 
 
 @pytest.fixture
@@ -29,11 +29,11 @@ def name() -> str:
 
 @pytest.fixture(params=MODES, ids=["sandbox", "plain"])
 def mode(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
-    """Of isolation: settings of the provider."""
+    """Settings of the provider for one kind of isolation."""
     if IS_ROOT and request.param:
         blocked = [p for p in Path(sys.executable).resolve().parents if not p.stat().st_mode & 1]
         if blocked:
-            pytest.skip(f"other users can not enter {blocked[0]}")
+            pytest.skip(f"other users cannot enter {blocked[0]}")
         open_to_others(tmp_path)
     found: dict[str, str] = request.param
     return found
@@ -41,7 +41,7 @@ def mode(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def make(tmp_path: Path, name: str) -> Iterator[Callable[..., Provider]]:
-    """Providers over one directory; everything of the name is gone in the end, or it is a fault."""
+    """Providers over one directory; at the end everything of the name must be gone."""
 
     def made(script: str = "exec sleep 1000", **changes: object) -> Provider:
         return local_provider(tmp_path, script, **changes)
@@ -51,4 +51,4 @@ def make(tmp_path: Path, name: str) -> Iterator[Callable[..., Provider]]:
         remove(made(), known)
     # A sandbox that another test starts at this moment holds on to our mounts until it has left
     # the machine's own file systems; a loop device goes with its last mount.
-    until(lambda: not Traces.of(name, tmp_path), 10)
+    until(lambda: not Traces.of(name, tmp_path))

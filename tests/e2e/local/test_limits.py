@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.provider import FIRST_UID, IS_ROOT, SMALL, Traces, boot, remove, spec_of, until
+from tests.support.provider import FIRST_UID, IS_ROOT, SMALL, Traces, boot, remove, spec_of
+from tests.support.waiting import until
 from trove.errors import Failed, Invalid, Unavailable
 from trove.providers.base import Provider, ServerState, view_of
 from trove.providers.local import volumes
@@ -34,16 +35,16 @@ def log(directory: Path, name: str) -> str:
     return path.read_text() if path.exists() else ""
 
 
-def said(directory: Path, name: str, word: str) -> Callable[[], bool]:
+def logged(directory: Path, name: str, word: str) -> Callable[[], bool]:
     return lambda: word in log(directory, name)
 
 
-def test_who_takes_more_memory_than_the_flavor_has_is_killed(
+def test_a_process_beyond_the_memory_of_the_flavor_is_killed(
     make: Make, name: str, tmp_path: Path
 ) -> None:
     provider = make(f'/usr/bin/python3 -c "{EAT}"; echo "ended with $?"; sleep 1000')
     boot(provider, name, SMALL)
-    until(said(tmp_path, name, "ended with 137"))
+    until(logged(tmp_path, name, "ended with 137"))
     assert str(300 << 20) not in log(tmp_path, name)
 
 
@@ -53,10 +54,10 @@ def test_a_larger_flavor_gives_more_memory_while_it_runs(
     eat = f'/usr/bin/python3 -c "{EAT}"; echo "ended with $?"'
     provider = make(f'{eat}; until [ -e "$1/go" ]; do sleep 0.1; done; {eat}; sleep 1000')
     boot(provider, name, SMALL)
-    until(said(tmp_path, name, "ended with 137"))
+    until(logged(tmp_path, name, "ended with 137"))
     provider.compute.begin_resize(name, replace(SMALL, memory=512))
     (tmp_path / "local/servers" / name / "agent/go").touch()
-    until(said(tmp_path, name, str(300 << 20)))
+    until(logged(tmp_path, name, str(300 << 20)))
 
 
 def test_a_flavor_that_is_too_small_for_what_runs_is_refused(
@@ -64,7 +65,7 @@ def test_a_flavor_that_is_too_small_for_what_runs_is_refused(
 ) -> None:
     provider = make(f'exec /usr/bin/python3 -c "{EAT}"')
     boot(provider, name, replace(SMALL, memory=512))
-    until(said(tmp_path, name, str(300 << 20)))
+    until(logged(tmp_path, name, str(300 << 20)))
     with pytest.raises(Unavailable, match="memory"):
         provider.compute.confirm_resize(name, SMALL)
     assert view_of(provider.compute, name).state is ServerState.UP
@@ -100,7 +101,7 @@ def fill(path: Path) -> int:
 
 
 def test_the_agents_own_directory_is_limited_too(make: Make, name: str, tmp_path: Path) -> None:
-    """Whoever runs code in a sandbox fills nobody's disk through it."""
+    """Code in a sandbox cannot fill the disk of the machine through it."""
     provider = make()
     boot(provider, name)
     agent = tmp_path / "local/servers" / name / "agent"
@@ -111,21 +112,21 @@ def test_the_agents_own_directory_is_limited_too(make: Make, name: str, tmp_path
     assert not agent.parent.exists()
 
 
-def test_files_of_the_agent_that_nothing_limits_are_told_of(
+def test_unlimited_files_of_the_agent_are_shown_as_unenforced(
     make: Make, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also once the machine could: what is there stays as it is."""
     monkeypatch.setattr(Machine, "no_small_volumes", "mkfs.ext4 is not installed")
     provider = make()
     spec = boot(provider, name)
-    [told] = view_of(provider.compute, name).unenforced
-    assert told == "size of the agent's files: mkfs.ext4 is not installed"
+    [unenforced] = view_of(provider.compute, name).unenforced
+    assert unenforced == "size of the agent's files: mkfs.ext4 is not installed"
     provider.compute.stop_server(name)
     monkeypatch.undo()
     provider = make()
     provider.compute.start_server(spec)
-    [told] = view_of(provider.compute, name).unenforced
-    assert told == "size of the agent's files: it was made when the machine could not"
+    [unenforced] = view_of(provider.compute, name).unenforced
+    assert unenforced == "size of the agent's files: it was made when the machine could not"
 
 
 def test_a_volume_larger_than_the_disk_is_refused_with_figures(make: Make, name: str) -> None:
@@ -140,7 +141,7 @@ def test_a_volume_larger_than_the_disk_is_refused_with_figures(make: Make, name:
 def test_a_disk_that_is_full_after_all_leaves_nothing(
     make: Make, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody else takes the space between our look and mkfs."""
+    """Another process takes the space between our check and mkfs."""
     disk = tmp_path / "local"
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "t", str(disk)], check=True)
@@ -153,7 +154,7 @@ def test_a_disk_that_is_full_after_all_leaves_nothing(
         subprocess.run(["umount", str(disk)], check=True)
 
 
-def test_what_a_killed_try_has_left_takes_no_room(make: Make, name: str, tmp_path: Path) -> None:
+def test_what_a_killed_try_has_left_takes_no_space(make: Make, name: str, tmp_path: Path) -> None:
     """On a disk that has room for one such volume, and not for two."""
     disk = tmp_path / "local"
     disk.mkdir()
@@ -178,16 +179,14 @@ def test_a_volume_type_that_is_not_there_is_refused(make: Make, name: str) -> No
         make().volumes.ensure_volume(name, 1, "no such type")
 
 
-def test_nothing_of_other_instances_is_seen_and_nobody_is_root(
-    make: Make, name: str, tmp_path: Path
-) -> None:
+def test_an_instance_sees_no_other_and_is_not_root(make: Make, name: str, tmp_path: Path) -> None:
     other = f"{name}-2"
     first = make()
     boot(first, other)
     script = f'ls -R {tmp_path} /proc/[0-9]*/exe /root /home 2>&1; id -u; ls -la /sys; echo "done"'
     provider = make(f"{script}; sleep 1000")
     boot(provider, name)
-    until(said(tmp_path, name, "done"))
+    until(logged(tmp_path, name, "done"))
     seen = log(tmp_path, name)
     assert name in seen
     assert other not in seen
@@ -199,9 +198,9 @@ def test_nothing_of_other_instances_is_seen_and_nobody_is_root(
 
 
 @pytest.mark.parametrize("where", ["/usr/x", "/etc/x", "/x", "/proc/sys/kernel/hostname"])
-def test_the_machine_can_not_be_written(make: Make, name: str, tmp_path: Path, where: str) -> None:
+def test_the_machine_cannot_be_written(make: Make, name: str, tmp_path: Path, where: str) -> None:
     boot(make(f"echo x >{where} || echo refused; sleep 1000"), name)
-    until(said(tmp_path, name, "refused"))
+    until(logged(tmp_path, name, "refused"))
 
 
 def test_after_a_reboot_everything_comes_back(make: Make, name: str, tmp_path: Path) -> None:
@@ -271,7 +270,7 @@ def is_first(process: int) -> bool:
 def test_a_control_plane_killed_between_any_two_calls_leaves_nothing_for_good(
     make: Make, name: str, tmp_path: Path, call: int
 ) -> None:
-    """SIGKILL at the nth program that it runs; then somebody else deletes, or makes it whole."""
+    """SIGKILL at the nth program that it runs; then another process deletes, or makes it whole."""
     script = (
         "import sys,os,signal,subprocess; from pathlib import Path;"
         "from tests.support.provider import *; real=subprocess.run; n=[0]\n"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.provider import IS_ROOT, Traces, boot, remove, until
+from tests.support.provider import IS_ROOT, Traces, boot, remove
+from tests.support.waiting import until
 from trove.providers.base import Provider, ServerState, view_of
 
 Make = Callable[..., Provider]
@@ -91,9 +92,7 @@ def test_directories_too_deep_for_a_path_are_removed(
     assert not Traces.of(name, tmp_path)
 
 
-def test_a_file_system_that_has_given_up_is_mounted_anew(
-    make: Make, name: str, tmp_path: Path
-) -> None:
+def test_a_file_system_with_errors_is_mounted_again(make: Make, name: str, tmp_path: Path) -> None:
     """XFS does so when the disk below a sparse image is full."""
     provider = make()
     spec = boot(provider, name)

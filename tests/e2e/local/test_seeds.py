@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.provider import IS_ROOT, Traces, open_to_others, spec_of, until
+from tests.support.provider import IS_ROOT, Traces, open_to_others, spec_of
+from tests.support.waiting import until
 from trove.errors import Failed
 from trove.providers.base import Provider, ServerSpec
 from trove.providers.local import programs
@@ -31,11 +32,11 @@ LOOK = (
     "seed = pathlib.Path(json.loads((home / 'place.json').read_text())['seed'] or '/nowhere')\n"
     "try:\n"
     "    (seed / 'own').write_text('')\n"
-    "    said = 'may write'\n"
+    "    found = 'may write'\n"
     "except OSError:\n"
     "    path = seed / 'base' / 'content'\n"
-    "    said = path.read_text() if path.exists() else 'nothing'\n"
-    "(home / 'config' / 'said').write_text(said)\n"
+    "    found = path.read_text() if path.exists() else 'nothing'\n"
+    "(home / 'config' / 'found').write_text(found)\n"
     "import time; time.sleep(1000)\n"
 )
 
@@ -78,10 +79,10 @@ def test_servers_read_what_was_made_once(
     program(spec)
     provider = make(f'exec /usr/bin/python3 -c "{LOOK}" "$1"')
     boot(provider, spec)
-    said = tmp_path / "local/servers" / spec.name / "agent/config/said"
-    until(lambda: said.exists() and said.read_text())
+    found = tmp_path / "local/servers" / spec.name / "agent/config/found"
+    until(lambda: found.exists() and found.read_text())
     allowed = {"good\n"} if IS_ROOT else {"good\n", "may write"}  # where nothing shuts it in
-    assert said.read_text() in allowed
+    assert found.read_text() in allowed
     [seed] = seeds.iterdir()
     assert place(tmp_path, spec)["seed"] == str(seed)
     content = seed / "base" / "content"
@@ -124,7 +125,7 @@ def test_without_one_a_server_starts_all_the_same(
     assert not list(seeds.iterdir())
 
 
-def test_nobody_who_made_a_seed_lives_on(
+def test_no_process_of_a_seed_maker_survives(
     make: Make,
     spec: ServerSpec,
     tmp_path: Path,

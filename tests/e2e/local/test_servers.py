@@ -1,6 +1,6 @@
 """Real servers on this machine; every test passes as root and as an ordinary user.
 
-`test_ordinary_user.py` runs this file once more as somebody else.
+`test_ordinary_user.py` runs this file once more as another user.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.provider import FIRST_UID, IS_ROOT, SMALL, Traces, boot, remove, spec_of, until
+from tests.support.provider import FIRST_UID, IS_ROOT, SMALL, Traces, boot, remove, spec_of
+from tests.support.waiting import HANG, until
 from trove.errors import Failed, NotFound
 from trove.providers.base import Provider, ResizeState, ServerState, view_of
 
@@ -33,7 +34,7 @@ def up(provider: Provider, name: str) -> bool:
     return view_of(provider.compute, name).state is ServerState.UP
 
 
-def test_the_agent_runs_as_somebody_else_with_its_files(
+def test_the_agent_runs_as_another_user_with_its_files(
     make: Make, mode: dict[str, str], name: str, tmp_path: Path
 ) -> None:
     who = f"id -u >{SIGN}.new; id -un >>{SIGN}.new"
@@ -85,7 +86,7 @@ def test_an_agent_that_ends_for_good_leaves_the_server_down(
     until(lambda: view_of(provider.compute, name).state is ServerState.DOWN)
 
 
-def test_a_server_outlives_whoever_made_it(
+def test_a_server_outlives_the_process_that_made_it(
     make: Make, mode: dict[str, str], name: str, tmp_path: Path
 ) -> None:
     maker = (
@@ -112,7 +113,7 @@ def test_delete_ends_a_daemon_that_hides_and_ignores_signals(
     assert not Traces.of(name, tmp_path)
 
 
-def test_a_supervisor_that_is_killed_takes_no_engine_into_the_next_life(
+def test_a_supervisor_that_is_killed_leaves_no_engine_behind(
     make: Make, mode: dict[str, str], name: str, tmp_path: Path
 ) -> None:
     provider = make(f"echo x >>{SIGN}; exec sleep 1000", **mode)
@@ -159,7 +160,7 @@ def test_resize_is_written_for_the_agent(make: Make, name: str, tmp_path: Path) 
         assert size() == (other.memory, other.vcpus)
 
 
-def test_a_record_that_was_lost_is_written_anew(
+def test_a_lost_record_is_written_again(
     make: Make, mode: dict[str, str], name: str, tmp_path: Path
 ) -> None:
     """A file system may keep of a new file no more than its name when the power is cut."""
@@ -173,7 +174,7 @@ def test_a_record_that_was_lost_is_written_anew(
     provider.compute.start_server(spec)
     assert record.read_text() == known
     assert up(provider, name)
-    assert sign(tmp_path, name).read_text() == "x\n"  # whoever had lived on, does
+    assert sign(tmp_path, name).read_text() == "x\n"  # the processes have survived
 
 
 def test_what_does_not_exist_is_not_resized_or_started(make: Make, name: str) -> None:
@@ -206,6 +207,6 @@ def test_processes_that_allocate_at_once_get_different_addresses(tmp_path: Path)
     )
     commands = [[sys.executable, "-c", script, str(tmp_path), who] for who in ("a", "b")]
     running = [subprocess.Popen(c, stdout=subprocess.PIPE, text=True) for c in commands]
-    answers = [p.communicate(timeout=60)[0].split() for p in running]
+    answers = [p.communicate(timeout=HANG)[0].split() for p in running]
     assert answers[0][-1] == answers[1][-1]
     assert len({a for answer in answers for a in answer}) == 201

@@ -1,4 +1,4 @@
-"""The first command that anybody types: again and again, stopped, and removed without a trace."""
+"""The first command that a new user runs: again and again, stopped, and removed without a trace."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from tests.support import slot
+from tests.support.waiting import HANG
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -29,7 +30,7 @@ ACCOUNT = "nobody"
 
 @dataclass
 class Newcomer:
-    """Somebody with an empty home, who types the command."""
+    """A new user with an empty home directory, who runs the command."""
 
     home: Path
     prefix: tuple[str, ...] = ()
@@ -51,7 +52,7 @@ class Newcomer:
             "TROVE_LOCAL_FIRST_UID": str(self.first_uid),
         }
 
-    def types(self, *options: str) -> str:
+    def run(self, *options: str) -> str:
         """What the command prints; fails the test when it does not succeed."""
         done = subprocess.run(
             [*self.prefix, sys.executable, str(SCRIPT), *options],
@@ -60,14 +61,14 @@ class Newcomer:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=HANG,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def url(self, told: str) -> str:
-        found = URL.search(told)
-        assert found, told
+    def url(self, output: str) -> str:
+        found = URL.search(output)
+        assert found, output
         return found[1]
 
     def traces(self) -> list[str]:
@@ -105,32 +106,32 @@ def newcomer(request: pytest.FixtureRequest) -> Iterator[Newcomer]:
         if subprocess.run(may, check=False, capture_output=True).returncode:
             shutil.rmtree(home)
             pytest.skip(f"another account may not use {program}")
-    somebody = Newcomer(home, prefix)
+    made = Newcomer(home, prefix)
     try:
-        yield somebody
+        yield made
     finally:
-        somebody.types("--remove")
+        made.run("--remove")
         shutil.rmtree(home)
 
 
 def test_one_command_gives_a_database_that_answers(newcomer: Newcomer) -> None:
-    told = newcomer.types()
-    assert "hello from PostgreSQL" in told
-    with psycopg.connect(newcomer.url(told)) as connection:
+    output = newcomer.run()
+    assert "hello from PostgreSQL" in output
+    with psycopg.connect(newcomer.url(output)) as connection:
         connection.execute("create table kept (word text)")
         connection.execute("insert into kept values ('still here')")
         assert connection.info.dbname == "app"
         assert connection.pgconn.ssl_in_use
 
-    again = newcomer.types()
-    assert newcomer.url(again) == newcomer.url(told), "a second run finds what is there"
+    again = newcomer.run()
+    assert newcomer.url(again) == newcomer.url(output), "a second run finds what is there"
 
-    newcomer.types("--stop")
-    assert _kept(newcomer.url(told)) == "still here", "the database outlives the service"
-    newcomer.types()
-    assert _kept(newcomer.url(told)) == "still here"
+    newcomer.run("--stop")
+    assert _kept(newcomer.url(output)) == "still here", "the database outlives the service"
+    newcomer.run()
+    assert _kept(newcomer.url(output)) == "still here"
 
-    newcomer.types("--remove")
+    newcomer.run("--remove")
     assert newcomer.traces() == []
 
 

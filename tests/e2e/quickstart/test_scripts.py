@@ -1,7 +1,7 @@
 """The scripts around the first command, in directories as a kill, a failure or a visitor left them.
 
-The programs that they call are scripts of a few lines here, for what is asked is what the scripts
-make of an answer; the real ones are in test_quickstart.py.
+The programs that they call are scripts of a few lines here, because the tests are of what the
+scripts make of an answer; the real ones are in test_quickstart.py.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import HANG
 from trove.datastores import datastores
 from trove.datastores.parts import Datastore
 
@@ -24,7 +25,7 @@ SCRIPTS = ROOT / "scripts"
 
 TROVE = """\
 #!/bin/sh
-echo "$*" >>"$HOME/asked"
+echo "$*" >>"$HOME/calls"
 case "$*" in
 "--json list")
     [ ! -e "$HOME/away" ] || { echo "ERROR: The service is away." >&2; exit 1; }
@@ -45,7 +46,7 @@ esac
 
 @dataclass
 class Visitor:
-    """Somebody who has run the quickstart before."""
+    """A user who has run the quickstart before."""
 
     home: Path
 
@@ -64,8 +65,8 @@ class Visitor:
         return self.home / ".config" / "trove" / "quickstart.json"
 
     @property
-    def asked(self) -> list[str]:
-        return (self.home / "asked").read_text().splitlines()
+    def calls(self) -> list[str]:
+        return (self.home / "calls").read_text().splitlines()
 
     def program(self, name: str, text: str) -> None:
         place = self.home / "bin" / name
@@ -80,19 +81,19 @@ class Visitor:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=HANG,
         )
 
 
 @pytest.fixture
 def visitor(tmp_path: Path) -> Visitor:
-    somebody = Visitor(tmp_path)
+    made = Visitor(tmp_path)
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "python").symlink_to(Path(sys.executable).resolve())
-    somebody.program("trove", TROVE)
-    somebody.program("trove-standalone", "#!/bin/sh\n")
-    somebody.program("psql", '#!/bin/sh\necho "hello from $PGPASSWORD"\n')
-    return somebody
+    made.program("trove", TROVE)
+    made.program("trove-standalone", "#!/bin/sh\n")
+    made.program("psql", '#!/bin/sh\necho "hello from $PGPASSWORD"\n')
+    return made
 
 
 def test_the_first_run_orders_a_server(visitor: Visitor) -> None:
@@ -105,13 +106,13 @@ def test_the_first_run_orders_a_server(visitor: Visitor) -> None:
     assert visitor.notes.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_list_that_can_not_be_had_is_not_an_empty_one(visitor: Visitor) -> None:
+def test_a_failure_to_list_is_not_an_empty_list(visitor: Visitor) -> None:
     visitor.knows("kept")
     (visitor.home / "away").touch()
     done = visitor.quickstart()
     assert done.returncode == 1
     assert "did not succeed: ERROR: The service is away." in done.stderr
-    assert visitor.asked == ["--json list"]
+    assert visitor.calls == ["--json list"]
     assert json.loads(visitor.notes.read_text()) == {"password": "kept"}
 
 
@@ -120,7 +121,7 @@ def test_a_run_that_was_interrupted_is_taken_up(visitor: Visitor) -> None:
     visitor.has("BUILD", "ACTIVE")
     done = visitor.quickstart()
     assert done.returncode == 0, done.stderr
-    assert "operation-watch pg" in visitor.asked
+    assert "operation-watch pg" in visitor.calls
     assert "hello from kept" in done.stdout
 
 
@@ -147,7 +148,7 @@ def test_what_a_command_says_of_its_failure_is_not_lost(visitor: Visitor) -> Non
 
 
 @pytest.mark.parametrize("notes", [None, "", "{}"])
-def test_a_password_that_is_lost_can_be_set_anew(visitor: Visitor, notes: str | None) -> None:
+def test_a_password_that_is_lost_can_be_set_again(visitor: Visitor, notes: str | None) -> None:
     visitor.has("ACTIVE")
     if notes is not None:
         visitor.knows("")
@@ -192,18 +193,18 @@ backend-path = ["."]
 """
 
 
-def test_an_environment_whose_making_was_cut_off_is_made_anew(tmp_path: Path) -> None:
+def test_an_environment_whose_creation_was_interrupted_is_created_again(tmp_path: Path) -> None:
     """A kill while pip was brought in leaves a python without it."""
     project, environment = tmp_path / "project", tmp_path / "project" / ".venv"
     shutil.copytree(SCRIPTS, project / "scripts", ignore=shutil.ignore_patterns("__pycache__"))
     (project / "pyproject.toml").write_text(PROJECT)
     (project / "tiny_backend.py").write_text(BACKEND)
     make = [sys.executable, "-m", "venv", "--without-pip", str(environment)]
-    subprocess.run(make, check=True, timeout=60)
+    subprocess.run(make, check=True, timeout=HANG)
 
     def run() -> str:
         command = [str(project / "scripts" / "environment"), str(environment)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=HANG)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -230,7 +231,7 @@ class Machine:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=HANG,
         )
         assert done.returncode == 1
         assert "sudo apt-get install postgresql" in done.stderr
@@ -251,13 +252,13 @@ def machine(tmp_path: Path) -> Machine:
 def test_an_installation_that_fails_is_not_taken_for_missing_rights(machine: Machine) -> None:
     machine.has("id", "echo 0")
     machine.has("apt-get", "echo 'E: Could not get lock' >&2; exit 100")
-    told = machine.engines()
-    assert "E: Could not get lock" in told
-    assert "apt-get could not install it, for the reason above" in told
-    assert "Neither root" not in told
+    message = machine.engines()
+    assert "E: Could not get lock" in message
+    assert "apt-get could not install it, for the reason above" in message
+    assert "Neither root" not in message
 
 
-def test_missing_rights_are_told(machine: Machine) -> None:
+def test_missing_rights_are_reported(machine: Machine) -> None:
     machine.has("apt-get", "exit 0")
     assert "Neither root nor passwordless sudo" in machine.engines()
 
@@ -269,7 +270,7 @@ def test_a_name_that_no_datastore_has_is_an_error(machine: Machine) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=HANG,
     )
     assert done.returncode == 1
     assert "no datastore is called oracle; there are: mariadb, memcached, postg" in done.stderr
@@ -282,7 +283,7 @@ def test_an_environment_is_needed_first(machine: Machine) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=HANG,
     )
     assert done.returncode == 1
     assert "Run `make environment` first" in done.stderr
@@ -296,7 +297,7 @@ def test_packages_are_those_of_the_manifests(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=HANG,
     )
     wanted = {p for each in datastores().values() if each.manifest.client for p in packages(each)}
     assert wanted <= set(done.stdout.split()) <= {*wanted, "memcached"}
@@ -307,10 +308,10 @@ def packages(datastore: Datastore) -> tuple[str, ...]:
     return datastore.manifest.packages
 
 
-def test_a_system_without_apt_is_told_what_it_lacks(machine: Machine) -> None:
-    told = machine.engines()
-    assert "There is no apt-get here" in told
-    assert "Neither root" not in told
+def test_a_system_without_apt_is_named_as_the_reason(machine: Machine) -> None:
+    message = machine.engines()
+    assert "There is no apt-get here" in message
+    assert "Neither root" not in message
 
 
 @pytest.mark.parametrize("target", ["quickstart", "quickstart-stop", "quickstart-remove"])
@@ -324,7 +325,7 @@ def test_each_target_makes_sure_of_the_environment_first(target: str) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=HANG,
     )
     assert done.stdout.splitlines()[0] == "scripts/environment .venv"
 

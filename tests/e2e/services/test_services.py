@@ -15,6 +15,7 @@ import urllib3
 from tests.support import slot
 from tests.support.metadata import Server
 from tests.support.standalone import BIN, Service, await_, make_service
+from tests.support.waiting import HANG
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -39,7 +40,7 @@ first_uid = {service.first_uid}
 
 @dataclass
 class Installation:
-    """Its configuration, its database, and the processes that run."""
+    """Configuration, metadata database and running processes."""
 
     service: Service
     server: Server
@@ -69,7 +70,7 @@ class Installation:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=HANG,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -97,14 +98,14 @@ class Installation:
         """Exit codes after SIGTERM."""
         for process in self.running.values():
             process.terminate()
-        return [process.wait(timeout=15) for process in self.running.values()]
+        return [process.wait(timeout=HANG) for process in self.running.values()]
 
     def show_logs(self) -> None:
         """The last lines of each service, for a failed test's report."""
         for log in sorted(self.service.state.glob("*.log")):
             print(log.name, *log.read_text(errors="replace").splitlines()[-8:], sep="\n  ")
 
-    def has_said(self, name: str, words: str) -> bool:
+    def has_logged(self, name: str, words: str) -> bool:
         return words in (self.service.state / f"{name}.log").read_text(errors="replace")
 
     def answers(self) -> bool:
@@ -137,7 +138,7 @@ def installation(postgresql: Server) -> Iterator[Installation]:
         for name in list(service.trove("list") or []):
             service.trove("delete", name["id"], "--wait")
     finally:
-        # Whatever failed: what is left would be in the next test's way.
+        # What a failed test leaves would disturb the next one.
         made.stop_all()
         made.show_logs()
         service.remove()
@@ -158,8 +159,7 @@ def test_every_process_dies_in_turn(installation: Installation) -> None:
     installation.server.kill()
     installation.server.start()
     await_(installation.answers)
-    for number in range(3):
-        await_(lambda number=number: service.is_healthy(f"db-{number}"))
+    await_(lambda: all(service.is_healthy(f"db-{number}") for number in range(3)))
 
 
 def test_they_wait_for_their_database(installation: Installation) -> None:
@@ -168,8 +168,8 @@ def test_they_wait_for_their_database(installation: Installation) -> None:
     installation.server.kill()
     for name in ALL:
         installation.start(name)
-    for name in ALL:
-        await_(lambda name=name: installation.has_said(name, "waiting for the metadata database"))
+    waiting = "waiting for the metadata database"
+    await_(lambda: all(installation.has_logged(name, waiting) for name in ALL))
     installation.server.start()
     await_(installation.answers)
     order(installation.service, "late", "postgresql")
@@ -204,7 +204,7 @@ def test_every_service_shows_what_it_counts(installation: Installation) -> None:
         f"https://127.0.0.1:{service.conductor_port}",
         f"http://127.0.0.1:{installation.metrics}",
     )
-    with urllib3.PoolManager(ca_certs=str(service.state / "ca/ca.crt"), timeout=5) as pool:
+    with urllib3.PoolManager(ca_certs=str(service.state / "ca/ca.crt"), timeout=HANG) as pool:
         for url in urls:
             answer = pool.request("GET", f"{url}/metrics")
             assert answer.status == 200

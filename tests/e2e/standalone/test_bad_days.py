@@ -7,13 +7,14 @@ import ipaddress
 import json
 import socket
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from tests.support.standalone import Service, await_, make_service
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -37,7 +38,7 @@ def order(service: Service, name: str, datastore: str = "postgresql") -> str:
 
 
 def step_of(service: Service, instance_id: str) -> str:
-    """Where its operation stands, asked of the metadata itself: it is there without the service."""
+    """The current step, read from the metadata database, which needs no running service."""
     with sqlite3.connect(service.state / "trove.sqlite") as connection:
         row = connection.execute(
             "SELECT state, step FROM operations WHERE subject_id = ? ORDER BY created_at DESC",
@@ -46,22 +47,26 @@ def step_of(service: Service, instance_id: str) -> str:
     return str(row[1]) if row[0] == "running" else str(row[0])
 
 
+def await_step(service: Service, instance_id: str, steps: Sequence[str]) -> None:
+    until(lambda: step_of(service, instance_id) in steps, interval=0)
+
+
 def test_killed_again_and_again_it_still_builds(fresh: Service) -> None:
     """Killed as soon as each step is reached, or at whatever came after it."""
-    instance_id = order(fresh, "unlucky")
+    instance_id = order(fresh, "killed")
     kills = 0
     for step in STEPS:
         reached = STEPS[STEPS.index(step) :]
         ends = (*reached, "succeeded")
-        await_(lambda ends=ends: step_of(fresh, instance_id) in ends, nap=0)
+        await_step(fresh, instance_id, ends)
         if step_of(fresh, instance_id) == "succeeded":
             break
         fresh.kill()
         kills += 1
         fresh.start()
-    await_(lambda: fresh.is_healthy("unlucky"))
+    await_(lambda: fresh.is_healthy("killed"))
     assert kills
-    fresh.trove("delete", "unlucky", "--wait")
+    fresh.trove("delete", "killed", "--wait")
     assert not any(fresh.traces().values())
 
 
@@ -77,10 +82,10 @@ def test_an_engine_that_is_not_there(fresh: Service) -> None:
         connection.execute(
             "UPDATE datastore_versions SET image = '/nowhere' WHERE manager = 'postgresql'"
         )
-    told = fresh.fails(
+    message = fresh.fails(
         "create", "broken", "2", "--size", "1", "--datastore", "postgresql", "--wait"
     )
-    assert "/nowhere" in told
+    assert "/nowhere" in message
     seen = fresh.show("broken")
     assert seen["status"] == "ERROR"
     assert "/nowhere" in json.dumps(seen["fault"])
@@ -109,7 +114,7 @@ def test_deleted_while_it_is_built(fresh: Service) -> None:
     for step in STEPS:
         instance_id = order(fresh, f"gone-{step}")
         reached = (*STEPS[STEPS.index(step) :], "succeeded")
-        await_(lambda it=instance_id, r=reached: step_of(fresh, it) in r, nap=0)
+        await_step(fresh, instance_id, reached)
         fresh.trove("delete", instance_id, "--wait")
         assert not any(fresh.traces().values())
 

@@ -13,6 +13,7 @@ import pymysql
 import pytest
 
 from tests.support.standalone import Service, await_
+from tests.support.waiting import HANG
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -31,7 +32,7 @@ def openstack(service: Service, *words: str) -> Any:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=HANG,
     )
     assert done.returncode == 0, done.stderr + service.log()
     return json.loads(done.stdout) if as_json else None

@@ -154,7 +154,7 @@ def test_a_removal_of_one_resource_at_every_moment_supersedes_its_holders(
 
 
 @pytest.mark.parametrize("failing", STEPS)
-def test_a_step_that_can_not_succeed_turns_back(new_world: NewWorld, failing: str) -> None:
+def test_a_step_that_cannot_succeed_turns_back(new_world: NewWorld, failing: str) -> None:
     world = new_world(failing={failing: Failed(f"{failing}: the disk is on fire")})
     operation = world.begin("thing.create")
     world.drain()
@@ -201,16 +201,16 @@ def test_a_step_that_fails_for_a_while_is_done_in_the_end(
 
 @pytest.mark.parametrize("failing", UNDOINGS)
 @pytest.mark.parametrize("error", [Failed("held"), OSError("held")])
-def test_what_can_not_be_undone_is_named_and_left_to_a_delete(
+def test_what_cannot_be_undone_is_named_and_left_to_a_delete(
     new_world: NewWorld, failing: str, error: Exception
 ) -> None:
     world = new_world(failing={"announce": Failed("no"), failing: error})
     operation = world.begin("thing.create")
     world.drain()
     assert world.state_of(operation) == State.FAILED
-    told = world.look(operation).error or ""
-    assert told.startswith(f"no; besides, undoing recipes.{failing[2:]} failed: ")
-    assert told.endswith("held")
+    message = world.look(operation).error or ""
+    assert message.startswith(f"no; besides, undoing recipes.{failing[2:]} failed: ")
+    assert message.endswith("held")
     left = thing_of(world, operation)
     assert world.cloud.everything() == [name for name in left if failing[7:] in name]
     world.failing.clear()

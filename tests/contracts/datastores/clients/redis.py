@@ -1,4 +1,4 @@
-"""A tenant's client of Redis, for whom a database is a prefix of keys."""
+"""A tenant's client of Redis, for which a database is a prefix of keys."""
 
 from __future__ import annotations
 
