@@ -33,6 +33,7 @@ from trove.protocol import (
     SyncAnswer,
     SyncRequest,
 )
+from trove.services.agents import OpenTask
 from trove.services.installation import Installation
 
 log = logging.getLogger(__name__)
@@ -157,7 +158,8 @@ class Endpoint:
     async def _hold(
         self, instance_id: str, message: SyncRequest, answer: SyncAnswer, seen: int
     ) -> SyncAnswer:
-        until = time.monotonic() + min(message.hold, LONGEST_HOLD)
+        begun = time.monotonic()
+        until = begun + min(message.hold, LONGEST_HOLD)
         watched = watched_in(message)
         # What woke the call may have been withdrawn before it is read: then the wait goes on.
         while _is_empty(answer) and (left := until - time.monotonic()) > 0:
@@ -165,10 +167,11 @@ class Endpoint:
             if not await self.waiting.until_pending(instance_id, held, left, seen):
                 break
             seen = self.waiting.nudges
-            answer = await self._in_thread(self._calls.pending, instance_id, message)
+            held_for = time.monotonic() - begun
+            answer = await self._in_thread(self._calls.pending, instance_id, message, held_for)
         return answer
 
-    async def _open_tasks(self) -> Sequence[tuple[str, str]]:
+    async def _open_tasks(self) -> Sequence[OpenTask]:
         return await self._in_thread(self._calls.open_tasks)
 
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:

@@ -53,27 +53,35 @@ class AgentCalls:
             agents.receive(session, instance_id, request, inst.clock)
             return instance_id, self._answer(session, instance_id, request)
 
-    def pending(self, instance_id: str, request: SyncRequest) -> SyncAnswer:
-        """The answer to the same call, later."""
+    def pending(self, instance_id: str, request: SyncRequest, held: float) -> SyncAnswer:
+        """The answer to the same call, so many seconds later."""
         with self.installation.database.begin() as session:
-            return self._answer(session, instance_id, request)
+            return self._answer(session, instance_id, request, held)
 
-    def open_tasks(self) -> Sequence[tuple[str, str]]:
-        """(instance id, task id) of everything that is to be done."""
+    def open_tasks(self) -> Sequence[agents.OpenTask]:
+        """Everything that is to be done."""
         with self.installation.database.session() as session:
-            return agents.open_tasks(session)
+            return agents.open_tasks(session, self.installation.clock)
 
     def check(self) -> None:
         """Whether the metadata database answers; raises SQLAlchemyError."""
         with self.installation.database.session() as session:
             session.execute(select(1))
 
-    def _answer(self, session: Session, instance_id: str, request: SyncRequest) -> SyncAnswer:
+    def _answer(
+        self, session: Session, instance_id: str, request: SyncRequest, held: float = 0.0
+    ) -> SyncAnswer:
         inst = self.installation
-        tasks = agents.pending_tasks_of(
-            session, inst.vault, instance_id, inst.clock, busy=request.busy
+        tasks, withdrawn = agents.answer_of(
+            session,
+            inst.vault,
+            instance_id,
+            inst.clock,
+            busy=request.busy,
+            watched=watched_in(request),
+            settling=request.settling,
+            held=held,
         )
-        withdrawn = agents.withdrawn_of(session, instance_id, watched_in(request))
         return SyncAnswer(tasks, self.report_seconds, withdrawn)
 
     @property

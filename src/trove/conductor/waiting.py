@@ -18,8 +18,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 log = logging.getLogger(__name__)
 
-Look = Callable[[], Awaitable[Iterable[tuple[str, str]]]]
-"""Finds every (instance id, task id) that is to be done."""
+Look = Callable[[], Awaitable[Iterable[tuple[str, str, bool]]]]
+"""Finds every (instance id, task id, whether it is too late to hand it out) that is to be done."""
 
 PauseAfter = Callable[[float], float]
 """Seconds until the next look, when nothing has happened for so many."""
@@ -129,14 +129,18 @@ class Waiting:
                 pause = PAUSE_AFTER_ERROR
             await self._rest(pause)
 
-    def _wake(self, pending: Iterable[tuple[str, str]]) -> None:
+    def _wake(self, pending: Iterable[tuple[str, str, bool]]) -> None:
         wanted: defaultdict[str, set[str]] = defaultdict(set)
-        for instance_id, task_id in pending:
+        # One that is late is not withdrawn while it is under way, and brings no agent anything.
+        new: defaultdict[str, set[str]] = defaultdict(set)
+        for instance_id, task_id, is_late in pending:
             wanted[instance_id].add(task_id)
+            if not is_late:
+                new[instance_id].add(task_id)
         for instance_id, calls in self._held.items():
-            tasks = wanted.get(instance_id, set())
+            tasks, to_hand_out = wanted.get(instance_id, set()), new.get(instance_id, set())
             for call in calls:
-                if not tasks.issubset(call.busy) or not call.watched.issubset(tasks):
+                if not to_hand_out.issubset(call.busy) or not call.watched.issubset(tasks):
                     self._last = time.monotonic()
                     call.woken.set()
 

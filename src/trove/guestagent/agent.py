@@ -31,7 +31,7 @@ from trove.guestagent.journal import Journal
 from trove.guestagent.link import Link, pause_after
 from trove.guestagent.outbox import Outbox, Reporter
 from trove.guestagent.state import AgentDirectory, Credential
-from trove.guestagent.worker import Worker
+from trove.guestagent.worker import Worker, now
 from trove.protocol import CertificateAnswer, SyncAnswer, SyncRequest
 
 log = logging.getLogger(__name__)
@@ -127,13 +127,14 @@ class Agent:
     def watch_once(self) -> None:
         """One look at everything that changes by itself."""
         trim(self.directory.spec.logs / LOG, LONGEST_LOG)
+        self.worker.drop_late()
         self.engine.check()
-        now = time.monotonic()
-        if self.engine.is_up and now - self._looked_at > LOOK_AT_ACCOUNTS_EVERY:
-            self._looked_at = now
+        looking_at = time.monotonic()
+        if self.engine.is_up and looking_at - self._looked_at > LOOK_AT_ACCOUNTS_EVERY:
+            self._looked_at = looking_at
             self.guest.accounts_now()
-        if self._should_renew() and now - self._renewed_at > TRY_TO_RENEW_EVERY:
-            self._renewed_at = now
+        if self._should_renew() and looking_at - self._renewed_at > TRY_TO_RENEW_EVERY:
+            self._renewed_at = looking_at
             self.guest.renew_certificate()
             log.info("the server has a new certificate")
 
@@ -174,10 +175,12 @@ class Agent:
         message.agent_version = __version__
         message.busy = self.worker.busy()
         message.accepts_withdrawal = True
+        message.settling = self.worker.settling()
+        called_at = now()
         answer = link.sync(self.directory.credential().credential, message)
         self._report_seconds = answer.report_seconds
         self.worker.withdraw(answer.withdrawn)
-        self.worker.take(answer.tasks)
+        self.worker.take(answer.tasks, called_at)
         return answer
 
     def _certify(self, csr: str) -> CertificateAnswer:

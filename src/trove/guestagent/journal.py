@@ -87,6 +87,8 @@ class Journal:
         """From here on a task that is given again has been attempted before."""
         entry.state = TaskState.IN_PROGRESS
         entry.existed = existed
+        # It may have been found late before, which the conductor knows.
+        entry.acknowledged = False
         self._write(entry)
 
     def succeed(self, entry: Entry, result: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -29,8 +30,19 @@ log = logging.getLogger(__name__)
 PAUSE = 0.25
 
 
-class Withdrawn(Exception):
-    """The conductor does not wait for this task any more."""
+TOO_LATE = "the instance's agent had no time for it before its deadline; nothing was changed"
+WITHDRAWN = "withdrawn before it began; nothing was changed"
+INTERRUPTED = "interrupted while it was being done: it is not known how much was changed"
+ENDED = "withdrawn while it was being done: its process was ended"
+
+
+class Dropped(Exception):
+    """This task was answered without being done."""
+
+
+def now() -> float:
+    """Seconds, those included for which the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Worker:
@@ -51,7 +63,10 @@ class Worker:
         self._pause = pause or closing.wait
         self._lock = threading.Lock()
         self._at_hand: set[str] = set()
+        self._waiting: dict[str, float] = {}
+        """When each that has not begun is too late. Who removes an id answers for the task."""
         self._withdrawn: set[str] = set()
+        """Until the conductor has their results."""
         self._adopted: set[str] = set()
         self._lanes = Lanes()
         self._turns = EngineTurns()
@@ -66,23 +81,36 @@ class Worker:
             # Without what was withdrawn: the conductor would answer at once, each time.
             return sorted(self._at_hand - self._withdrawn)
 
-    def take(self, requests: Sequence[TaskRequest]) -> None:
-        """Do these, unless they are done or being done: then the result is reported again."""
+    def settling(self) -> list[str]:
+        """Ids of withdrawn tasks whose results the conductor does not have yet."""
+        with self._lock:
+            return sorted(self._withdrawn)
+
+    def take(self, requests: Sequence[TaskRequest], called_at: float | None = None) -> None:
+        """Do these, unless they are done or being done: then the result is reported again.
+
+        `called_at` is when the call was made that brought them; by default now.
+        """
+        # Not when the answer was read: a process that was stopped meanwhile reads it much later.
+        since = now() if called_at is None else called_at
         with self._lock:
             for request in requests:
                 if request.id not in self._at_hand:
-                    self._take_one(request)
+                    self._take_one(request, since)
 
     def withdraw(self, task_ids: Collection[str]) -> None:
-        """Drop these: one that waits is not begun, one that is retried or long is ended."""
+        """End these, and report what became of each: one that waits is not begun, one that is
+        retried or long is ended."""
         with self._lock:
-            for task_id in self._at_hand.intersection(task_ids):
-                entry = self._journal.find(task_id)
-                if entry is None or entry.has_ended:
-                    self._forget([task_id])
-                else:
-                    log.info("task %s %s was withdrawn", entry.id, entry.kind)
-                    self._withdrawn.add(task_id)
+            for task_id in set(task_ids) - self._withdrawn:
+                self._withdrawn.add(task_id)
+                self._withdraw_one(task_id)
+
+    def drop_late(self) -> None:
+        """Report the tasks that wait and may not begin any more."""
+        with self._lock:
+            for task_id in list(self._waiting):
+                self._drop_if_late(task_id)
 
     def acknowledge(self, batch: Batch) -> None:
         """The conductor has these results."""
@@ -108,8 +136,8 @@ class Worker:
         log.info("task %s %s begins (%s)", entry.id, entry.kind, request.request_id or "no request")
         try:
             result = self._result_of(entry, request)
-        except Withdrawn:
-            self._drop(entry)
+        except Dropped:
+            log.info("task %s %s was dropped", entry.id, entry.kind)
         except TroveError as error:
             self._fail(entry, str(error), error_kind_of(error))
         except Exception as error:
@@ -131,7 +159,7 @@ class Worker:
                 self._adopted.add(entry.id)
                 self._lanes.put(Lane.LONG, TaskRequest(entry.id, entry.kind))
 
-    def _take_one(self, request: TaskRequest) -> None:
+    def _take_one(self, request: TaskRequest, since: float) -> None:
         try:
             entry = self._journal.take(request)
         except Invalid as error:
@@ -141,8 +169,41 @@ class Worker:
         self._at_hand.add(request.id)
         if entry.has_ended:
             self._outbox.add_result(entry.as_result())
-        else:
-            self._lanes.put(lane_of(request.kind), request)
+            return
+        within = math.inf if request.begin_within is None else request.begin_within
+        self._waiting[request.id] = since + within
+        self._lanes.put(lane_of(request.kind), request)
+
+    def _withdraw_one(self, task_id: str) -> None:
+        is_waiting = self._waiting.pop(task_id, None) is not None
+        if task_id in self._at_hand and not is_waiting:
+            return  # it is being done, or has a result
+        entry = self._journal.find(task_id)
+        if entry is None:
+            self._outbox.add_result(TaskResult(task_id, None, WITHDRAWN, ErrorKind.LATE))
+            return
+        log.info("task %s %s was withdrawn", entry.id, entry.kind)
+        if not entry.has_ended:
+            begun = entry.state is TaskState.IN_PROGRESS
+            text, kind = (INTERRUPTED, ErrorKind.UNKNOWN) if begun else (WITHDRAWN, ErrorKind.LATE)
+            self._write(partial(self._journal.fail, entry, text, kind))
+        self._at_hand.add(task_id)
+        self._outbox.add_result(entry.as_result())
+
+    def _drop_if_late(self, task_id: str) -> None:
+        """Not in the journal: if it is wanted nevertheless, the conductor sends it again."""
+        if now() >= self._waiting.get(task_id, math.inf):
+            del self._waiting[task_id]
+            self._outbox.add_result(TaskResult(task_id, None, TOO_LATE, ErrorKind.LATE))
+
+    def _begin(self, entry: Entry) -> float:
+        """Until when it may begin. From here on it is neither late nor withdrawn unbegun; raises
+        Dropped when it is."""
+        with self._lock:
+            self._drop_if_late(entry.id)
+            if entry.id not in self._waiting:
+                raise Dropped
+            return self._waiting.pop(entry.id)
 
     def _result_of(self, entry: Entry, request: TaskRequest) -> TaskResult | None:
         """None when the agent stops before there is a result."""
@@ -157,16 +218,24 @@ class Worker:
         while True:
             try:
                 with self._turns.of(task.lane):
-                    self._check_wanted(entry)
                     # From the first attempt on: waiting for another task is not the engine's fault.
-                    deadline = deadline or time.monotonic() + task.patience
+                    deadline = deadline or self._deadline_of(entry, task)
                     attempt = self._attempt(entry, handler, task)
                     return dict(msgspec.to_builtins(handler.do(self._guest, task, attempt)))
             except Unavailable as error:
-                if deadline is None or time.monotonic() > deadline or self._closing.is_set():
+                if deadline is None or now() > deadline or self._is_over(entry):
                     raise
                 log.debug("task %s %s waits: %s", entry.id, entry.kind, error)
                 self._pause(PAUSE)
+
+    def _deadline_of(self, entry: Entry, task: AgentTask[Any]) -> float:
+        """Of the last attempt; raises Dropped. A request is not waited for any longer."""
+        too_late = self._begin(entry)
+        patience = now() + task.patience
+        return patience if task.event is None else min(patience, too_late)
+
+    def _is_over(self, entry: Entry) -> bool:
+        return self._closing.is_set() or entry.id in self._withdrawn
 
     def _attempt(self, entry: Entry, handler: Handler, task: AgentTask[Any]) -> Attempt:
         repeated = entry.state is TaskState.IN_PROGRESS
@@ -180,9 +249,10 @@ class Worker:
     def _run_long(self, entry: Entry, handler: Handler, request: TaskRequest) -> TaskResult | None:
         task = LongTask(self._guest.directory, entry.id)
         # One that was adopted has no arguments here: it is not started again.
-        if entry.id not in self._adopted and not task.is_alive() and task.result() is None:
-            self._check_wanted(entry)
-            self._start_long(entry, handler, request, task)
+        if entry.id not in self._adopted:
+            self._begin(entry)
+            if not task.is_alive() and task.result() is None:
+                self._start_long(entry, handler, request, task)
         while task.is_alive():
             if self._closing.is_set():
                 return None
@@ -191,7 +261,8 @@ class Worker:
                 break
             self._report_progress(task)
             self._pause(PAUSE)
-        self._check_wanted(entry)
+        if entry.id in self._withdrawn:
+            return task.result() or TaskResult(entry.id, None, ENDED, ErrorKind.FAILED)
         return task.result() or _died(task)
 
     def _start_long(
@@ -208,10 +279,6 @@ class Worker:
         progress = task.progress()
         if progress is not None:
             self._outbox.set_progress(progress)
-
-    def _check_wanted(self, entry: Entry) -> None:
-        if entry.id in self._withdrawn:
-            raise Withdrawn
 
     def _reporter_of(self, task_id: str) -> Callable[[float, str], None]:
         return lambda progress, note: self._outbox.set_progress(
@@ -233,22 +300,15 @@ class Worker:
         log.warning("task %s %s failed: %s", entry.id, entry.kind, error)
         self._settle(entry, partial(self._journal.fail, entry, error, kind))
 
-    def _drop(self, entry: Entry) -> None:
-        """A withdrawn task has ended, and nothing is reported."""
-        self._write(partial(self._journal.fail, entry, "withdrawn", ErrorKind.UNAVAILABLE))
-        LongTask(self._guest.directory, entry.id).remove()
-        with self._lock:
-            self._forget([entry.id])
-
     def _settle(self, entry: Entry, write: Callable[[], None]) -> None:
-        """Record the result, then report it, unless the task was withdrawn meanwhile."""
-        self._write(write)
+        """Record the result, then report it, unless it was withdrawn before it began."""
+        with self._lock:
+            self._waiting.pop(entry.id, None)
+            if entry.has_ended:
+                return
+            self._write(write)
         # Not sooner: the next agent would find neither a process nor a result.
         LongTask(self._guest.directory, entry.id).remove()
-        with self._lock:
-            if entry.id in self._withdrawn:
-                self._forget([entry.id])
-                return
         self._outbox.add_result(entry.as_result())
 
     def _write(self, write: Callable[[], None]) -> None:

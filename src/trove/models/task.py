@@ -48,6 +48,12 @@ class Task(Base):
     progress: Mapped[float] = mapped_column(default=0.0)
     note: Mapped[Prose | None]
     created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    expires_at: Mapped[datetime | None]
+    """When it is too late to begin, by the database's clock; None while its operation waits."""
+    handed_at: Mapped[datetime | None]
+    """When a task that expires was first handed to its agent: until then it cannot have begun."""
+    abandoned_at: Mapped[datetime | None]
+    """When its caller was answered without knowing what became of it; that becomes an event."""
     answered_at: Mapped[datetime | None]
 
 
@@ -66,6 +72,7 @@ def dispatch(  # noqa: PLR0913 - one keyword per column that a caller sets
     operation: Operation | None = None,
     key: str | None = None,
     request_id: str | None = None,
+    expires_at: datetime | None = None,
 ) -> Task:
     """Dispatch a task to the agent of this instance, in the caller's transaction.
 
@@ -85,6 +92,7 @@ def dispatch(  # noqa: PLR0913 - one keyword per column that a caller sets
             args=args,
             sealed_args=sealed,
             request_id=request_id,
+            expires_at=expires_at,
             answered=False,
             progress=0.0,
         )

@@ -58,6 +58,10 @@ class ErrorKind(enum.StrEnum):
     NOT_FOUND = "not_found"
     UNAVAILABLE = "unavailable"
     FAILED = "failed"
+    LATE = "late"
+    """Not begun, and not to be begun: too late, or withdrawn before. Nothing was changed."""
+    UNKNOWN = "unknown"
+    """It began, and an interruption left open how far it came."""
 
 
 class Report(msgspec.Struct, omit_defaults=True):
@@ -85,6 +89,9 @@ class TaskRequest(msgspec.Struct, omit_defaults=True):
     kind: str
     args: dict[str, Any] = {}
     request_id: str | None = None
+    begin_within: float | None = None
+    """Seconds, counted from when the agent made the call that brings this task: if it has not begun
+    by then, it is not begun, but answered with ErrorKind.LATE. None: whenever there is time."""
 
 
 class TaskResult(msgspec.Struct, omit_defaults=True):
@@ -153,6 +160,8 @@ class SyncRequest(msgspec.Struct, omit_defaults=True):
     """Ids of tasks that the agent has and works on: they need not be sent again."""
     accepts_withdrawal: bool = False
     """Whether it ends the tasks in `SyncAnswer.withdrawn`, and then calls them busy no more."""
+    settling: list[str] | None = None
+    """Withdrawn tasks whose results are still to come; None from an agent that reports none."""
     hold: float = 10.0
     """How many seconds the answer may take; 0 for an answer at once."""
 
@@ -163,4 +172,5 @@ class SyncAnswer(msgspec.Struct, omit_defaults=True):
     tasks: list[TaskRequest] = []
     report_seconds: float = 10.0
     withdrawn: list[str] = []
-    """Ids of busy tasks whose results are not needed any more: they are to end."""
+    """Ids of tasks that are to end, or not to begin. An agent that sends `settling` reports what
+    became of each, also of those that it does not have."""

@@ -3,6 +3,10 @@
 Law: an agent is known by its credential alone, and the credential belongs to one instance; nothing
 that an agent sends can name another. A task is answered once, the first answer stands, and the
 operation that waits for it is woken in the same transaction.
+
+A request that was refused is never done later: until a task is handed out it can be withdrawn; the
+agent does not begin it after its deadline; what may have begun is answered as unknown, and what
+became of it is an event.
 """
 
 from __future__ import annotations
@@ -11,7 +15,8 @@ import secrets
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Select, exists, or_, select, update
@@ -45,6 +50,7 @@ from trove.protocol import (
     TaskResult,
 )
 from trove.protocol.tasks import task_of
+from trove.services.installation import Installation
 from trove.vault import Vault
 from trove.workflows import REMOVING
 
@@ -59,18 +65,27 @@ ERRORS: dict[str, type[TroveError]] = {
     ErrorKind.NOT_FOUND: NotFound,
     ErrorKind.UNAVAILABLE: Unavailable,
     ErrorKind.FAILED: Failed,
+    ErrorKind.LATE: Unavailable,
+    ErrorKind.UNKNOWN: Unavailable,
 }
+
+BEGIN_SHARE = 0.6
+"""Of a request's time: in the rest, a task that began last can wait for a lock and say so."""
+UNCONFIRMED = 30.0
+"""Seconds for which the task of an operation may wait at its agent. Then it is not begun, but sent
+again if it is still wanted: the operation may have been cancelled out of the agent's sight."""
 
 __all__ = [
     "Enrolled",
+    "OpenTask",
+    "answer_of",
     "await_answer",
     "enrol",
+    "expiry_of",
     "identify",
     "open_tasks",
-    "pending_tasks_of",
     "raise_for",
     "receive",
-    "withdrawn_of",
 ]
 
 
@@ -144,47 +159,73 @@ def receive(session: Session, instance_id: str, request: SyncRequest, clock: Clo
             _keep_result(session, instance_id, result, clock)
 
 
-def open_tasks(session: Session) -> Sequence[tuple[str, str]]:
-    """(instance id, task id) of every task that is to be done, of all instances."""
-    return [(row.instance_id, row.id) for row in session.execute(_open(Task.instance_id, Task.id))]
+class OpenTask(NamedTuple):
+    """A task that something waits for."""
+
+    instance_id: str
+    id: str
+    is_late: bool
+    """Whether it may not be handed out any more; it may be under way."""
 
 
-def pending_tasks_of(
-    session: Session, vault: Vault, instance_id: str, clock: Clock, *, busy: Collection[str] = ()
-) -> list[TaskRequest]:
-    """What one agent is to do, the oldest first, without what it works on already.
+def open_tasks(session: Session, clock: Clock) -> Sequence[OpenTask]:
+    """Every one, of all instances."""
+    columns = (Task.instance_id, Task.id, Task.expires_at, DatabaseNow().label("now"))
+    return [
+        OpenTask(row.instance_id, row.id, _is_late(row.expires_at, clock.given(row.now)))
+        for row in session.execute(_open(*columns).where(Task.abandoned_at.is_(None)))
+    ]
 
-    A task that was sealed with another key fails here: its agent would never receive it.
+
+def answer_of(  # noqa: PLR0913 - of what the agent's call says, what decides
+    session: Session,
+    vault: Vault,
+    instance_id: str,
+    clock: Clock,
+    *,
+    busy: Collection[str] = (),
+    watched: Collection[str] = (),
+    settling: Collection[str] | None = None,
+    held: float = 0.0,
+) -> tuple[list[TaskRequest], list[str]]:
+    """What one agent is to do, the oldest first, without what it is `busy` with already; and what
+    it is not to do any more: of the tasks that are `watched`, and all that were abandoned.
+
+    `settling` are those that it will report of; None if it does not. `held` is how many seconds ago
+    it made the call. A task that was sealed with another key fails here: its agent would never
+    receive it.
     """
-    wanted = _open(Task).where(Task.instance_id == instance_id)
-    tasks = session.scalars(wanted.order_by(Task.created_at, Task.id)).all()
-    requests = []
-    for task in (task for task in tasks if task.id not in busy):
-        try:
-            secret = vault.open(task.sealed_args) if task.sealed_args else {}
-            args = (task.args or {}) | secret
-        except Failed as error:
-            result = TaskResult(task.id, error=error.message, error_kind=ErrorKind.FAILED)
-            _keep_result(session, instance_id, result, clock)
-        else:
-            requests.append(TaskRequest(task.id, task.kind, args, request_id=task.request_id))
-    return requests
+    rows = session.execute(
+        _open(Task, DatabaseNow())
+        .where(Task.instance_id == instance_id)
+        .order_by(Task.created_at, Task.id)
+    ).all()
+    wanted = [(task, clock.given(now)) for task, now in rows if task.abandoned_at is None]
+    requests = [
+        _handed(session, vault, task, clock, held + _seconds_left(task, now))
+        for task, now in wanted
+        if task.id not in busy and not _is_late(task.expires_at, now)
+    ]
+    # Found among all open ones, not by `IN (busy)`: a guest that is taken over may send ids
+    # without end.
+    withdrawn = set(watched) - {task.id for task, _ in wanted}
+    if settling is not None:
+        withdrawn |= {task.id for task, _ in rows if task.abandoned_at is not None}
+        withdrawn -= set(settling)
+    return [request for request in requests if request is not None], sorted(withdrawn)
 
 
-def withdrawn_of(session: Session, instance_id: str, busy: Collection[str]) -> list[str]:
-    """Which of the tasks that an agent works on are not to be done any more."""
-    if not busy:
-        return []
-    # All open ones, not `IN (busy)`: a guest that is taken over may send ids without end.
-    wanted = set(session.scalars(_open(Task.id).where(Task.instance_id == instance_id)))
-    return sorted(set(busy) - wanted)
+def expiry_of(inst: Installation, session: Session) -> datetime:
+    """Until when the task of a request that arrives now may begin."""
+    timeout = inst.settings.timing.agent_call_low_timeout
+    return inst.clock.now(session) + timedelta(seconds=timeout * BEGIN_SHARE)
 
 
 def await_answer(database: Database, task_id: str, timeout: float) -> Task:
     """The answered task; waits for up to `timeout` seconds.
 
     A task that is not answered in time is withdrawn, so that nothing happens hours later: it then
-    has an error of the kind `unavailable`.
+    has an error of the kind `late`. One that its agent may have begun is abandoned instead.
     """
     begun = time.monotonic()
     with database.notifications.watch(_answer_topic(task_id)) as notified:
@@ -205,9 +246,11 @@ def await_answer(database: Database, task_id: str, timeout: float) -> Task:
 
 
 def raise_for(task: Task) -> None:
-    """Raise the error that a task was answered with, if it was."""
+    """Raise the error that a task was answered with, if it was, or that it was not answered."""
     if task.error is not None:
         raise ERRORS.get(task.error_kind or ErrorKind.FAILED, Failed)(task.error)
+    if not task.answered:
+        raise Unavailable(_unknown(task))
 
 
 def _is_known(session: Session, credential: str) -> bool:
@@ -277,21 +320,55 @@ def _keep_progress(session: Session, instance_id: str, progress: TaskProgress) -
     )
 
 
+def _handed(
+    session: Session, vault: Vault, task: Task, clock: Clock, seconds: float
+) -> TaskRequest | None:
+    """The task as it travels; None if it cannot be handed out."""
+    try:
+        secret = vault.open(task.sealed_args) if task.sealed_args else {}
+    except Failed as error:
+        result = TaskResult(task.id, error=error.message, error_kind=ErrorKind.FAILED)
+        _keep_result(session, task.instance_id, result, clock)
+        return None
+    if task.expires_at is not None and task.handed_at is None:
+        first = _unanswered(task.instance_id, task.id).values(handed_at=clock.stamp())
+        # Its caller may have given up at this moment, and been answered that nothing happens.
+        if not _changes(session, first):
+            return None
+    args = (task.args or {}) | secret
+    return TaskRequest(task.id, task.kind, args, task.request_id, begin_within=seconds)
+
+
+def _seconds_left(task: Task, now: datetime) -> float:
+    return UNCONFIRMED if task.expires_at is None else (task.expires_at - now).total_seconds()
+
+
+def _is_late(expires_at: datetime | None, now: datetime) -> bool:
+    return expires_at is not None and expires_at <= now
+
+
+def _is_sent_again(session: Session, task_id: str, clock: Clock) -> bool:
+    """Whether a task that its agent found too old is still wanted."""
+    open_task = _open(Task).where(Task.id == task_id, Task.abandoned_at.is_(None))
+    task = session.scalar(open_task)
+    return task is not None and not _is_late(task.expires_at, clock.now(session))
+
+
 def _keep_result(session: Session, instance_id: str, result: TaskResult, clock: Clock) -> None:
     """The first answer stands; an operation that has ended since then is not changed."""
-    kept = session.execute(
-        _unanswered(instance_id, result.id).values(
-            answered=True,
-            sealed_args=FORGOTTEN,
-            result=result.result,
-            error=_cut(result.error, LONGEST_TEXT),
-            error_kind=_cut(result.error_kind, 32),
-            progress=1.0,
-            note=None,
-            answered_at=clock.stamp(),
-        )
+    if result.error_kind == ErrorKind.LATE and _is_sent_again(session, result.id, clock):
+        return
+    answer = _unanswered(instance_id, result.id).values(
+        answered=True,
+        sealed_args=FORGOTTEN,
+        result=result.result,
+        error=_cut(result.error, LONGEST_TEXT),
+        error_kind=_cut(result.error_kind, 32),
+        progress=1.0,
+        note=None,
+        answered_at=clock.stamp(),
     )
-    if not kept.rowcount:  # type: ignore[attr-defined]
+    if not _changes(session, answer):
         return
     task = session.get_one(Task, result.id)
     if task.operation_id is not None:
@@ -299,20 +376,23 @@ def _keep_result(session: Session, instance_id: str, result: TaskResult, clock: 
         return
     notify(session, _answer_topic(task.id))
     if result.error is not None:
-        _record_failure(session, task, result.error)
+        _record(session, task, "error", error=result.error)
+    elif task.abandoned_at is not None:
+        _record(session, task, "end")
 
 
-def _record_failure(session: Session, task: Task, error: str) -> None:
-    """The request recorded an event when it dispatched the task: this one says that it failed."""
+def _record(session: Session, task: Task, what: str, **payload: str) -> None:
+    """The request recorded an event when it dispatched the task: this one says what became of it,
+    `error` or, after `unknown`, `end`."""
     event = _event_of(task.kind)
     if event is not None:
         record_event(
             session,
-            f"{event}.error",
+            f"{event}.{what}",
             project_id=session.get_one(Instance, task.instance_id).project_id,
             subject_id=task.instance_id,
             request_id=task.request_id,
-            payload={"error": error},
+            payload=payload,
         )
 
 
@@ -336,8 +416,14 @@ def _unanswered(instance_id: str, task_id: str) -> Any:
     )
 
 
+def _changes(session: Session, statement: Any) -> bool:
+    """Whether it finds a row to change."""
+    return bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]
+
+
 def _open(*what: Any) -> Select[Any]:
-    """Unanswered tasks of requests, and of operations that still wait for them."""
+    """Unanswered tasks of requests, abandoned ones too, and of operations that still wait for
+    them."""
     waits = exists().where(
         Operation.id == Task.operation_id,
         Operation.state.in_(ACTIVE),
@@ -351,23 +437,36 @@ def _withdraw(database: Database, task_id: str, timeout: float) -> Task:
     with database.begin() as session:
         task = session.get_one(Task, task_id)
         error = (
-            f"The instance's agent did not answer within {timeout:g} seconds; "
-            "look at the instance, and try again."
+            f"The instance's agent did not answer within {timeout:g} seconds, and the change was "
+            "not made; look at the instance, and try again."
         )
-        withdrawn = session.execute(
-            _unanswered(task.instance_id, task_id).values(
-                answered=True,
-                sealed_args=FORGOTTEN,
-                error=error,
-                error_kind=ErrorKind.UNAVAILABLE,
-                answered_at=DatabaseNow(),
-            )
+        unanswered = _unanswered(task.instance_id, task_id)
+        withdrawn = unanswered.where(Task.handed_at.is_(None)).values(
+            answered=True,
+            sealed_args=FORGOTTEN,
+            error=error,
+            error_kind=ErrorKind.LATE,
+            answered_at=DatabaseNow(),
         )
-        if withdrawn.rowcount:  # type: ignore[attr-defined]
-            notify(session, DISPATCHED)
-            _record_failure(session, task, error)
+        abandoned = unanswered.values(abandoned_at=DatabaseNow(), sealed_args=FORGOTTEN)
+        if _changes(session, withdrawn):
+            _record(session, task, "error", error=error)
+        elif _changes(session, abandoned):
+            _record(session, task, "unknown", error=_unknown(task))
+        notify(session, DISPATCHED)
         session.refresh(task)
     return task
+
+
+def _unknown(task: Task) -> str:
+    event = _event_of(task.kind)
+    later = (
+        f"an event {event}.end or {event}.error will say so" if event else "nothing depends on it"
+    )
+    return (
+        "The instance's agent did not answer in time after it had received the task, so it is not "
+        f"known whether it is done{later}. Look at the instance before trying again."
+    )
 
 
 def _answer_topic(task_id: str) -> str:

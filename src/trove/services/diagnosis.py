@@ -19,7 +19,13 @@ def diagnose(inst: Installation, caller: Caller, instance_id: str) -> Diagnosis:
     with inst.database.begin() as session:
         row = find(session, caller, instance_id)
         must_answer(inst, session, row)
-        dispatched = dispatch(session, row.id, task.kind, request_id=caller.request_id)
+        dispatched = dispatch(
+            session,
+            row.id,
+            task.kind,
+            request_id=caller.request_id,
+            expires_at=agents.expiry_of(inst, session),
+        )
     timeout = inst.settings.timing.agent_call_low_timeout
     answered = agents.await_answer(inst.database, dispatched.id, timeout)
     agents.raise_for(answered)

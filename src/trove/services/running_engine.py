@@ -95,10 +95,14 @@ def dispatch_task(
     inst: Installation, caller: Caller, engine: RunningEngine, task: AgentTask[R], **payload: Any
 ) -> Dispatched[R]:
     """Send the task to the engine's agent, and record its event with this payload."""
-    # Sealed as a whole: a request's arguments are read by its agent alone.
-    sealed = inst.vault.seal(arguments_of(task))
     row = dispatch(
-        engine.session, engine.row.id, task.kind, sealed=sealed, request_id=caller.request_id
+        engine.session,
+        engine.row.id,
+        task.kind,
+        # Sealed as a whole: a request's arguments are read by its agent alone.
+        sealed=inst.vault.seal(arguments_of(task)),
+        request_id=caller.request_id,
+        expires_at=agents.expiry_of(inst, engine.session),
     )
     assert task.event is not None, f"{task.kind} records no event"
     note(caller, engine.session, engine.row, task.event, **payload)

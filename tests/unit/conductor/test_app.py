@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,7 @@ def test_a_task_is_handed_out_and_its_answer_kept(
     status, answer = agent.sync()
     assert (status, answer["tasks"]) == (
         200,
-        [{"id": task_id, "kind": "grant", "args": {"name": "bob"}}],
+        [{"id": task_id, "kind": "grant", "args": {"name": "bob"}, "begin_within": 30.0}],
     )
     assert agent.sync(busy=[task_id]) == (200, {})
     assert agent.sync(results=[{"id": task_id, "result": {"n": 1}}]) == (200, {})
@@ -321,6 +321,51 @@ def test_a_held_call_names_what_is_withdrawn_to_an_agent_that_accepts_it(
     waiting.join(10)
     assert answers == [(200, {"withdrawn": [task_id]})]
     assert agent.sync(hold=0.3, busy=[task_id]) == (200, {})
+
+
+def test_a_held_call_brings_what_is_left_of_the_time(
+    conductor: Conductor, instance: str, agent: Caller
+) -> None:
+    inst = conductor.installation
+    answers: list[tuple[int, Any]] = []
+    waiting = threading.Thread(target=lambda: answers.append(agent.sync(hold=20)))
+    waiting.start()
+    until(lambda: agent_row(inst, instance).reported_at)
+    with inst.database.begin() as session:
+        expiry = inst.clock.now(session) + timedelta(seconds=1000)
+        dispatch(session, instance, "grant", expires_at=expiry)
+    waiting.join(10)
+    # Counted from the call, so that it is longer than from now on.
+    assert 900 < answers[0][1]["tasks"][0]["begin_within"] < 1020
+
+
+def test_what_may_not_begin_any_more_keeps_no_call_from_being_held(
+    conductor: Conductor, instance: str, agent: Caller
+) -> None:
+    inst = conductor.installation
+    with inst.database.begin() as session:
+        expired = inst.clock.now(session) - timedelta(seconds=1)
+        task_id = dispatch(session, instance, "grant", expires_at=expired).id
+    begun = time.monotonic()
+    assert agent.sync(hold=0.4) == (200, {})
+    assert agent.sync(hold=0.4, busy=[task_id], accepts_withdrawal=True) == (200, {})
+    assert time.monotonic() - begun > 0.7
+
+
+def test_an_agent_settles_what_was_abandoned(
+    conductor: Conductor, instance: str, agent: Caller
+) -> None:
+    inst = conductor.installation
+    with inst.database.begin() as session:
+        task = dispatch(session, instance, "grant")
+        task.abandoned_at = inst.clock.now(session)
+        task_id = task.id
+    assert agent.sync() == (200, {})
+    assert agent.sync(settling=[]) == (200, {"withdrawn": [task_id]})
+    assert agent.sync(settling=[task_id]) == (200, {})
+    assert agent.sync(settling=[task_id], results=[{"id": task_id, "result": {}}]) == (200, {})
+    assert agent.sync(settling=[]) == (200, {})
+    assert task_row(inst, task_id).answered
 
 
 def test_what_an_agent_ends_itself_wakes_no_call(

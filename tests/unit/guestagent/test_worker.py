@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,7 +31,7 @@ from trove.guestagent.journal import Journal
 from trove.guestagent.outbox import Batch, Outbox
 from trove.guestagent.state import AgentDirectory
 from trove.guestagent.worker import Worker
-from trove.protocol import CertificateAnswer, TaskRequest, TaskResult
+from trove.protocol import CertificateAnswer, DatabaseAccount, TaskRequest, TaskResult
 from trove.protocol.tasks import USUAL_PATIENCE, DisableRoot
 from trove.settings import TimingSettings
 
@@ -357,37 +358,218 @@ def test_the_api_hears_of_a_lock_before_it_gives_up(session: ModuleType) -> None
     assert longest < TimingSettings().agent_call_low_timeout - 1
 
 
+def settled(process: AgentProcess) -> dict[str, str | None]:
+    """Which results are to be sent, and their kinds of error."""
+    return {result.id: result.error_kind for result in process.outbox.batch().results}
+
+
+def acknowledge(process: AgentProcess) -> None:
+    batch = process.outbox.batch()
+    process.worker.acknowledge(batch)
+    process.outbox.acknowledge(batch)
+
+
 def test_what_is_withdrawn_before_it_begins_is_not_done(
     run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts
 ) -> None:
     process, task = run_agent(), task_of("create_databases", databases=[{"name": "a"}])
     process.worker.take([task])
-    process.worker.withdraw([task.id, new_id()])
+    process.worker.withdraw([task.id])
+    process.worker.withdraw([task.id])
     assert process.worker.busy() == []
+    assert process.worker.settling() == [task.id]
     process.worker.take([task])
     process.worker.do_all()
     assert accounts.databases == []
-    assert process.outbox.batch().results == []
-    assert run_agent().outbox.batch().results == []
+    assert settled(process) == {task.id: "late"}
+    # Not by the next process either, for which the queue is empty and the journal is not.
+    later = run_agent()
+    assert settled(later) == {task.id: "late"}
+    later.do(task)
+    assert accounts.databases == []
+    acknowledge(process)
+    assert process.worker.settling() == []
 
 
-def test_what_is_withdrawn_meanwhile_is_retried_no_more_and_not_reported(
+def test_what_was_withdrawn_and_is_not_there_never_began(
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts
+) -> None:
+    process, task = run_agent(), task_of("create_databases", databases=[{"name": "a"}])
+    process.worker.withdraw([task.id])
+    assert settled(process) == {task.id: "late"}
+    assert process.worker.settling() == [task.id]
+    acknowledge(process)
+    assert (process.worker.settling(), settled(process)) == ([], {})
+
+
+def test_what_is_withdrawn_meanwhile_is_retried_no_more(
     run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for error in (Unavailable("down"), Failed("broken")):
+    expected = {Unavailable("down"): "unavailable", Failed("broken"): "failed"}
+    for error, kind in expected.items():
         process, task = run_agent(), task_of("disable_root")
         root = WithdrawnRoot(accounts, process.worker, task.id, error)
         monkeypatch.setattr(process.engine.parts, "root", root)
-        assert process.do(task) == []
-        assert root.attempts == 1
+        (result,) = process.do(task)
+        assert (result.id, result.error_kind, root.attempts) == (task.id, kind, 1)
         assert process.worker.busy() == []
+        acknowledge(process)
 
 
-def test_a_result_that_is_not_needed_any_more_is_forgotten(
+def test_what_succeeds_although_it_was_withdrawn_is_reported(
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts
+) -> None:
+    process, task = run_agent(), task_of("create_databases", databases=[{"name": "a"}])
+    create = process.engine.parts.databases.create
+
+    def create_when_withdrawn(databases: Sequence[DatabaseAccount]) -> None:
+        process.worker.withdraw([task.id])
+        create(databases)
+
+    process.engine.parts.databases.create = create_when_withdrawn  # type: ignore[method-assign]
+    (result,) = process.do(task)
+    assert (result.error, accounts.databases) == (None, ["a"])
+    assert process.worker.settling() == [task.id]
+
+
+def test_a_result_is_reported_again_when_its_task_is_withdrawn(
     run_agent: Callable[[], AgentProcess],
 ) -> None:
     process, task = run_agent(), task_of("diagnose")
     process.do(task)
+    acknowledge(process)
+    assert settled(process) == {}
     process.worker.withdraw([task.id])
+    assert settled(process) == {task.id: None}
     assert process.worker.busy() == []
-    assert run_agent().outbox.batch().results == []
+
+
+def test_what_an_earlier_process_left_half_done_is_unknown_when_it_is_withdrawn(
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts
+) -> None:
+    task = task_of("create_databases", databases=[{"name": "a"}])
+    accounts.errors = [Killed()]
+    with pytest.raises(Killed):
+        run_agent().do(task)
+    process = run_agent()
+    assert settled(process) == {}
+    process.worker.withdraw([task.id])
+    assert settled(process) == {task.id: "unknown"}
+    # From now on it is not done, whatever arrives late.
+    accounts.databases.clear()
+    process.do(task)
+    assert accounts.databases == []
+
+
+class Hands:
+    """The clock of the machine."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@pytest.fixture
+def hands(monkeypatch: pytest.MonkeyPatch) -> Hands:
+    made = Hands()
+    monkeypatch.setattr(worker, "now", made)
+    return made
+
+
+def limited(seconds: float) -> TaskRequest:
+    task = task_of("create_databases", databases=[{"name": "a"}])
+    task.begin_within = seconds
+    return task
+
+
+@pytest.mark.parametrize("is_swept", [True, False])
+def test_what_is_late_in_the_queue_is_dropped(
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts, hands: Hands, is_swept: bool
+) -> None:
+    process, task = run_agent(), limited(9)
+    process.worker.take([task])
+    process.worker.drop_late()
+    assert settled(process) == {}
+    hands.at += 9
+    if is_swept:
+        # Before its turn, so that its caller learns of it while the lane is busy.
+        process.worker.drop_late()
+        assert settled(process) == {task.id: "late"}
+    process.worker.do_all()
+    assert settled(process) == {task.id: "late"}
+    assert accounts.databases == []
+
+
+def test_time_counts_from_the_call(
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts, hands: Hands
+) -> None:
+    """A process that was stopped reads an answer that has waited for it."""
+    process, task = run_agent(), limited(9)
+    process.worker.take([task], called_at=hands.at - 60)
+    process.worker.do_all()
+    assert (settled(process), accounts.databases) == ({task.id: "late"}, [])
+
+
+def test_what_was_late_is_done_when_it_is_sent_again(
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts, hands: Hands
+) -> None:
+    process, task = run_agent(), limited(9)
+    process.worker.take([task])
+    hands.at += 9
+    process.worker.drop_late()
+    acknowledge(process)
+    assert process.worker.busy() == []
+    (result,) = process.do(task)
+    assert (result.error, accounts.databases) == (None, ["a"])
+    # The next process reports it, for it was not this result that arrived.
+    assert settled(run_agent()) == {task.id: None}
+
+
+def test_no_attempt_of_a_request_begins_after_its_deadline(
+    run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts, hands: Hands
+) -> None:
+    process, task = run_agent(), task_of("disable_root")
+    task.begin_within = 5.0
+
+    def fail_slowly() -> None:
+        hands.at += 3
+        raise Unavailable("locked")
+
+    process.engine.parts.root.disable = fail_slowly  # type: ignore[method-assign]
+    (result,) = process.do(task)
+    assert (result.error, hands.at) == ("locked", 1006.0)
+
+
+def test_the_task_of_an_operation_keeps_its_patience(
+    run_agent: Callable[[], AgentProcess], driver: MemoryDriver, hands: Hands
+) -> None:
+    process, task = run_agent(), task_of("restart")
+    task.begin_within = 1.0
+    tries = 0
+
+    def fail_first() -> None:
+        nonlocal tries
+        tries, hands.at = tries + 1, hands.at + 2
+        if tries == 1:
+            raise Unavailable("not yet")
+
+    driver.start = fail_first  # type: ignore[method-assign]
+    (result,) = process.do(task)
+    assert (result.error, tries) == (None, 2)
+
+
+def test_what_is_refused_after_it_was_withdrawn_keeps_its_first_answer(
+    run_agent: Callable[[], AgentProcess],
+) -> None:
+    process, task = run_agent(), task_of("make_coffee")
+    process.worker.take([task])
+    process.worker.withdraw([task.id])
+    process.worker.do_all()
+    assert settled(process) == {task.id: "late"}
+
+
+def test_the_clock_runs_while_the_machine_sleeps() -> None:
+    before = time.clock_gettime(time.CLOCK_BOOTTIME)
+    assert before <= worker.now() <= time.clock_gettime(time.CLOCK_BOOTTIME)

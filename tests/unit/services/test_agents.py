@@ -80,11 +80,27 @@ def receive(installation: Installation, instance_id: str, **fields: Any) -> None
 
 
 def pending_ids(installation: Installation, instance_id: str, **options: Any) -> list[str]:
-    with installation.database.session() as session:
-        tasks = agents.pending_tasks_of(
+    with installation.database.begin() as session:
+        tasks, _ = agents.answer_of(
             session, installation.vault, instance_id, installation.clock, **options
         )
         return [task.id for task in tasks]
+
+
+def withdrawn(installation: Installation, instance_id: str, **options: Any) -> list[str]:
+    with installation.database.begin() as session:
+        return agents.answer_of(
+            session, installation.vault, instance_id, installation.clock, **options
+        )[1]
+
+
+def demand(
+    installation: Installation, instance_id: str, kind: str = "grant", left: float = 60
+) -> str:
+    """The task of a request, which may begin for so many seconds yet; its id."""
+    with installation.database.begin() as session:
+        expiry = installation.clock.now(session) + timedelta(seconds=left)
+        return dispatch(session, instance_id, kind, expires_at=expiry).id
 
 
 def test_a_token_is_good_once(installation: Installation, instance: str) -> None:
@@ -266,7 +282,7 @@ def test_a_flood_costs_no_more_than_there_are_tasks(
     assert agent_row(installation, instance).details == {}
 
 
-def test_orders_are_opened_in_their_order(installation: Installation, instance: str) -> None:
+def test_tasks_are_opened_in_their_order(installation: Installation, instance: str) -> None:
     other = add_instance(installation)
     first = dispatch_task(installation, instance, "grant", name="bob")
     second = dispatch_task(installation, instance, "stop")
@@ -274,11 +290,11 @@ def test_orders_are_opened_in_their_order(installation: Installation, instance: 
     assert pending_ids(installation, instance) == [first, second]
     assert pending_ids(installation, instance, busy=[first]) == [second]
     with installation.database.session() as session:
-        handed = agents.pending_tasks_of(session, installation.vault, instance, installation.clock)[
-            0
-        ]
-        assert len(agents.open_tasks(session)) == 3
-        assert (instance, first) in agents.open_tasks(session)
+        (handed, *_), _ = agents.answer_of(
+            session, installation.vault, instance, installation.clock
+        )
+        assert len(agents.open_tasks(session, installation.clock)) == 3
+        assert (instance, first, False) in agents.open_tasks(session, installation.clock)
     assert (handed.kind, handed.args) == ("grant", {"name": "bob"})
     assert "bob" not in task_row(installation, first).sealed_args
 
@@ -299,7 +315,7 @@ def test_a_task_that_was_sealed_with_another_key_fails_and_the_others_are_sent(
         ).id
     kept = dispatch_task(installation, instance, "stop")
     with installation.database.begin() as session:
-        tasks = agents.pending_tasks_of(session, installation.vault, instance, installation.clock)
+        tasks, _ = agents.answer_of(session, installation.vault, instance, installation.clock)
     assert [task.id for task in tasks] == [kept]
     task = task_row(installation, lost)
     assert task.answered
@@ -328,7 +344,7 @@ def test_the_first_answer_stands_and_wakes_the_operation(
     assert task.answered_at is not None
     with installation.database.session() as session:
         assert session.get_one(Operation, operation_id).wakeups == 1
-        assert agents.open_tasks(session) == []
+        assert agents.open_tasks(session, installation.clock) == []
 
 
 def test_two_answers_at_the_same_moment(
@@ -387,18 +403,131 @@ def test_what_is_not_answered_in_time_is_withdrawn(
     task = agents.await_answer(installation.database, task_id, 0.05)
     assert task.answered
     assert task.sealed_args == ""
-    with pytest.raises(Unavailable, match="did not answer within 0.05 seconds"):
+    with pytest.raises(Unavailable, match="not answer within 0.05 seconds, and the change was not"):
         agents.raise_for(task)
     assert pending_ids(installation, instance) == []
     receive(installation, instance, results=[TaskResult(task_id, {})])
-    assert task_row(installation, task_id).error_kind == "unavailable"
+    assert task_row(installation, task_id).error_kind == "late"
 
 
-def failures_of(installation: Installation, instance: str) -> list[tuple[str, str]]:
-    """Of what failed: (kind of event, error)."""
+def outcomes_of(installation: Installation, instance: str) -> list[tuple[str, str | None]]:
+    """What became of requests: (kind of event, error)."""
     with installation.database.session() as session:
-        found = session.scalars(select(Event).where(Event.subject_id == instance))
-        return [(event.kind, event.payload["error"]) for event in found]
+        found = session.scalars(
+            select(Event).where(Event.subject_id == instance).order_by(Event.id)
+        )
+        return [(event.kind, event.payload.get("error")) for event in found]
+
+
+def abandoned(installation: Installation, instance: str, kind: str = "grant") -> str:
+    """A task that was handed out, and whose caller gave up; its id."""
+    task_id = demand(installation, instance, kind)
+    assert pending_ids(installation, instance) == [task_id]
+    with pytest.raises(Unavailable, match="not known whether it is done"):
+        agents.raise_for(agents.await_answer(installation.database, task_id, 0))
+    return task_id
+
+
+@pytest.mark.parametrize(
+    ("result", "kind", "error"),
+    [
+        (TaskResult("", {}), "user.grant.end", None),
+        (TaskResult("", error="no", error_kind="invalid"), "user.grant.error", "no"),
+        (TaskResult("", error="early", error_kind="late"), "user.grant.error", "early"),
+        (TaskResult("", error="half", error_kind="unknown"), "user.grant.error", "half"),
+    ],
+)
+def test_what_may_have_begun_is_unknown_until_its_agent_reports(
+    installation: Installation, instance: str, result: TaskResult, kind: str, error: str | None
+) -> None:
+    task_id = abandoned(installation, instance)
+    ((first, why),) = outcomes_of(installation, instance)
+    assert (first, "event user.grant.end or user.grant.error" in str(why)) == (
+        "user.grant.unknown",
+        True,
+    )
+    assert task_row(installation, task_id).sealed_args == ""
+    assert pending_ids(installation, instance) == []
+    assert withdrawn(installation, instance) == []
+    assert withdrawn(installation, instance, settling=[]) == [task_id]
+    assert withdrawn(installation, instance, watched=[task_id]) == [task_id]
+    assert withdrawn(installation, instance, watched=[task_id], settling=[task_id]) == []
+    with installation.database.session() as session:
+        assert agents.open_tasks(session, installation.clock) == []
+    reported = TaskResult(task_id, result.result, result.error, result.error_kind)
+    receive(installation, instance, results=[reported])
+    receive(installation, instance, results=[reported])
+    assert outcomes_of(installation, instance)[1:] == [(kind, error)]
+    assert withdrawn(installation, instance, settling=[]) == []
+
+
+def test_a_task_without_an_event_may_be_unknown_too(
+    installation: Installation, instance: str
+) -> None:
+    abandoned(installation, instance, "diagnose")
+    assert outcomes_of(installation, instance) == []
+
+
+def test_a_task_is_not_handed_out_after_its_deadline(
+    installation: Installation, instance: str
+) -> None:
+    task_id, late = demand(installation, instance), demand(installation, instance, left=-1)
+    assert pending_ids(installation, instance) == [task_id]
+    with installation.database.session() as session:
+        seen = {task.id: task.is_late for task in agents.open_tasks(session, installation.clock)}
+    assert seen == {task_id: False, late: True}
+    # It may be under way: then it is not withdrawn while its caller waits.
+    assert withdrawn(installation, instance, watched=[late]) == []
+    task = agents.await_answer(installation.database, late, 0)
+    with pytest.raises(Unavailable, match="was not made"):
+        agents.raise_for(task)
+
+
+def test_an_agent_learns_how_long_it_may_wait(installation: Installation, instance: str) -> None:
+    demand(installation, instance, left=60)
+    operation = add_operation(installation, instance)
+    with installation.database.begin() as session:
+        dispatch(session, instance, "stop", operation=session.get_one(Operation, operation))
+    with installation.database.begin() as session:
+        (first, second), _ = agents.answer_of(
+            session, installation.vault, instance, installation.clock, held=1000
+        )
+    assert first.begin_within is not None
+    assert 1050 < first.begin_within < 1060
+    assert second.begin_within == 1000 + agents.UNCONFIRMED
+
+
+def test_a_caller_that_gives_up_at_the_moment_of_handing_out_wins(
+    installation: Installation, instance: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task_id = demand(installation, instance)
+    monkeypatch.setattr(agents, "_changes", lambda session, statement: False)
+    assert pending_ids(installation, instance) == []
+    assert task_row(installation, task_id).handed_at is None
+
+
+def test_what_an_agent_found_too_old_is_sent_again_if_it_is_wanted(
+    installation: Installation, instance: str
+) -> None:
+    operation_id = add_operation(installation, instance)
+    with installation.database.begin() as session:
+        operation = session.get_one(Operation, operation_id)
+        wanted = dispatch(session, instance, "stop", operation=operation).id
+    request, late = demand(installation, instance), demand(installation, instance, left=-1)
+    assert set(pending_ids(installation, instance)) == {wanted, request}
+    too_old = [TaskResult(id, error="late", error_kind="late") for id in (wanted, request, late)]
+    receive(installation, instance, results=too_old)
+    assert set(pending_ids(installation, instance)) == {wanted, request}
+    assert outcomes_of(installation, instance) == [("user.grant.error", "late")]
+    with pytest.raises(Unavailable, match="late"):
+        agents.raise_for(task_row(installation, late))
+
+
+def test_requests_leave_time_for_the_work_itself(installation: Installation) -> None:
+    with installation.database.session() as session:
+        left = agents.expiry_of(installation, session) - installation.clock.now(session)
+    timeout = installation.settings.timing.agent_call_low_timeout
+    assert 0.5 * timeout < left.total_seconds() < 0.65 * timeout
 
 
 def test_a_request_that_an_agent_refuses_is_an_event(
@@ -410,12 +539,12 @@ def test_a_request_that_an_agent_refuses_is_an_event(
     )
     results = [TaskResult(refused, error="no", error_kind="invalid"), TaskResult(done, {})]
     receive(installation, instance, results=[*results, *results])
-    assert failures_of(installation, instance) == [("user.grant.error", "no")]
+    assert outcomes_of(installation, instance) == [("user.grant.error", "no")]
     agents.await_answer(
         installation.database, dispatch_task(installation, instance, "create_databases"), 0
     )
-    kind, error = failures_of(installation, instance)[-1]
-    assert (kind, "did not answer" in error) == ("database.create.error", True)
+    kind, error = outcomes_of(installation, instance)[-1]
+    assert (kind, "did not answer" in str(error)) == ("database.create.error", True)
 
 
 def test_an_answer_of_the_last_moment_counts(
@@ -466,9 +595,8 @@ def test_what_nothing_waits_for_is_withdrawn(installation: Installation, instanc
         back = dispatch(session, instance, "resize", operation=operation, key="back").id
     request, unknown = dispatch_task(installation, instance, "grant"), new_id()
     busy = [forward, back, request, unknown]
-    with installation.database.session() as session:
-        assert agents.withdrawn_of(session, instance, busy) == sorted([forward, unknown])
-        assert agents.withdrawn_of(session, instance, []) == []
+    assert withdrawn(installation, instance, watched=busy) == sorted([forward, unknown])
+    assert withdrawn(installation, instance) == []
     assert set(pending_ids(installation, instance)) == {back, request}
 
 
@@ -480,4 +608,4 @@ def test_a_task_of_another_release_fails_without_an_event(
         instance,
         results=[TaskResult(dispatch_task(installation, instance, "of_later"), error="no")],
     )
-    assert failures_of(installation, instance) == []
+    assert outcomes_of(installation, instance) == []
