@@ -224,7 +224,7 @@ def test_a_name_may_have_an_encoded_slash(world: World, maria: str) -> None:
 def test_root_is_let_in_and_locked_out(world: World, postgres: str) -> None:
     base = f"/instances/{postgres}/root"
     assert world.get(base) == {"rootEnabled": False}
-    refused(world.request("DELETE", base), 404, "never enabled")
+    refused(world.request("DELETE", base), 404, "not enabled")
     user = world.request("POST", base).json()["user"]
     assert (user["name"], len(user["password"])) == ("root", 36)
     assert world.agents.of(postgres).passwords["root"] == user["password"]
@@ -235,6 +235,10 @@ def test_root_is_let_in_and_locked_out(world: World, postgres: str) -> None:
     history = world.get(f"/mgmt/instances/{postgres}/root", who="admin")["root_history"]
     assert history["user"] == "rita"
     done(world.request("DELETE", base), 204)
+    assert world.get(base) == {"rootEnabled": False}
+    refused(world.request("DELETE", base), 404, "not enabled")
+    again = world.get(f"/mgmt/instances/{postgres}/root", who="admin")["root_history"]
+    assert again == history
     kinds = [event["kind"] for event in world.get("/events", params={"kind": "root"})["events"]]
     assert kinds == ["root.disable", "root.enable", "root.enable"]
 

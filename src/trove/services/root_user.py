@@ -27,10 +27,10 @@ class RootUser:
 
 
 def is_enabled(inst: Installation, caller: Caller, instance_id: str) -> bool:
-    """Whether root was ever enabled, as Trove has always answered this."""
+    """Whether root can log in now; that it once could is in events, and in the row."""
     with inst.database.session() as session:
         engine = running_engine(inst, session, caller, instance_id, Part.ROOT)
-        return engine.row.root_enabled_at is not None or engine.accounts.root_enabled
+        return engine.accounts.root_enabled
 
 
 def enable(
@@ -52,11 +52,11 @@ def enable(
 
 
 def disable(inst: Installation, caller: Caller, instance_id: str) -> None:
-    """Disable the superuser again; raises NotFound when root was never enabled, NotReady."""
+    """Disable the superuser again; raises NotFound when root is not enabled, NotReady."""
     with inst.database.begin() as session:
         engine = running_engine(inst, session, caller, instance_id, Part.ROOT)
-        if engine.row.root_enabled_at is None and not engine.accounts.root_enabled:
-            raise NotFound(f"Root was never enabled on instance {instance_id}.")
+        if not engine.accounts.root_enabled:
+            raise NotFound(f"Root is not enabled on instance {instance_id}.")
         dispatched = dispatch_task(inst, caller, engine, DisableRoot())
     result_from(inst, dispatched)
 

@@ -23,7 +23,7 @@ router = APIRouter(prefix="/instances/{instance_id}/root", tags=["root"], route_
 
 @router.get("")
 def show(call: Annotated[Call, may("root:index")], instance_id: str) -> Shown[RootEnabledAnswer]:
-    """Whether root was ever enabled."""
+    """Whether root is enabled now."""
     enabled = root_user.is_enabled(call.inst, call.caller, instance_id)
     return Shown(RootEnabledAnswer(enabled))
 

@@ -195,7 +195,7 @@ COMMANDS = (
     ),
     Command(
         "root-show",
-        "Show whether the superuser was ever enabled.",
+        "Show whether the superuser is enabled.",
         "trove root-show pg",
         (INSTANCE,),
         show_root,
