@@ -54,7 +54,7 @@ ORDERS: list[tuple[dict[str, Any], int, str]] = [
     ({"users": [{"name": "postgres", "password": "p"}]}, 400, "users"),
     ({"users": [{"name": "a", "password": "p", "databases": [{"name": "no"}]}]}, 400, "users"),
     ({"users": [{"name": "a", "password": "p"}] * 2}, 400, "users"),
-    ({"nics": [{"network_id": "a"}, {"network_id": "b"}]}, 400, "nics"),
+    ({"nics": [{"network_id": "a"}] * 17}, 400, "nics"),
     ({"nics": [{"net-id": "a", "zone": "b"}]}, 400, "nics"),
     ({"nics": [{"v4-fixed-ip": "x.y"}]}, 400, "nics"),
     ({"nics": [{"net-id": "nowhere"}]}, 400, "nics"),
@@ -67,6 +67,13 @@ ORDERS: list[tuple[dict[str, Any], int, str]] = [
     ({"restorePoint": {"backupRef": "b-1"}}, 404, "restorePoint"),
     ({"volume": {"size": 1, "type": "gold"}}, 400, "volume.type"),
     ({"replica_count": True}, 400, "replica_count"),
+    ({"replica_count": 2}, 400, "replica_count"),
+    ({"replica_count": 1.5}, 400, "replica_count"),
+    ({"replica_of": "i-1", "replica_count": 2}, 501, "replica_of"),
+    ({"flavorRef": None, "flavor": {}}, 400, "openstacksdk"),
+    ({"flavorRef": {"links": [None]}}, 400, "flavorRef"),
+    ({"flavorRef": {"links": []}}, 400, "flavorRef"),
+    ({"flavorRef": 2.5}, 400, "flavorRef"),
     ({"replica_of": "i-1"}, 501, "replica_of"),
     ({"slave_of": "i-1"}, 501, "replica_of"),
     ({"configuration": "c-1"}, 404, "configuration"),
@@ -174,7 +181,10 @@ def test_bad_actions_are_refused(world: World) -> None:
 
 CHANGES: list[tuple[Any, int, str]] = [
     ({"colour": "red"}, 400, "colour"),
-    ({"configuration": "c", "access": {}}, 400, "only one"),
+    ({"configuration": "c", "access": {}, "name": "other"}, 404, "configuration"),
+    ({"name": "other", "slave_of": None}, 400, "replica"),
+    ({"configuration_id": "c-1"}, 404, "configuration"),
+    ({"id": "i", "configuration": {"id": "c-1", "links": []}}, 404, "configuration"),
     ({"configuration": "c-1"}, 404, "configuration"),
     ({"replica_of": None}, 400, "replica"),
     ({"datastore_version": "99"}, 501, "move the data with the engine"),
@@ -188,6 +198,7 @@ def test_bad_changes_are_refused_and_good_ones_made(world: World) -> None:
         answer = world.request("PATCH", f"/instances/{instance_id}", {"instance": change})
         assert answer.status_code == code, (change, answer.text)
         assert message in answer.text
+        assert world.get(f"/instances/{instance_id}")["instance"]["name"] == "db"
     access = {"is_public": True, "allowed_cidrs": ["10.0.0.0/8"]}
     for change in ({"name": "new"}, {"access": access}, {}, {"configuration": None}):
         answer = world.request("PUT", f"/instances/{instance_id}", {"instance": change})

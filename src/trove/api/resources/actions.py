@@ -20,7 +20,7 @@ class Resize(Lenient):
     volume: Annotated[
         ResizeVolume | None,
         # openstacksdk's resize_volume.
-        BeforeValidator(lambda v: {"size": v} if isinstance(v, (int, str)) else v),
+        BeforeValidator(lambda v: {"size": v} if isinstance(v, (int, float, str)) else v),
     ] = None
 
     @model_validator(mode="after")

@@ -25,8 +25,14 @@ class Lenient(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
 
+def whole(value: Any) -> Any:
+    """2.0 as 2: some clients compute in floats; anything else as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _ref(value: Any) -> Any:
     """An id, or a URL whose last part is one; numbers are ids too."""
+    value = whole(value)
     # Flavors come as numbers too; but True is an int in Python.
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
@@ -37,6 +43,7 @@ def _ref(value: Any) -> Any:
 
 
 def _size(value: Any) -> Any:
+    value = whole(value)
     # python-troveclient sends the sizes of a cluster's volumes as strings. Bounded, for int() is
     # slow on a long one, and raises beyond 4300 digits.
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 12:
@@ -60,6 +67,7 @@ def _plain(value: str) -> str:
 
 
 Plain = AfterValidator(_plain)
+Whole = BeforeValidator(whole)
 Text = Annotated[str, Field(max_length=255), Plain]
 Name = Annotated[str, Field(min_length=1, max_length=255), Plain]
 Password = Annotated[str, Field(min_length=1, max_length=1024)]

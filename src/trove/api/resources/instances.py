@@ -15,7 +15,16 @@ from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field, model
 from trove.api.answers import ALWAYS, Link, Links, Ref
 from trove.api.call import Call
 from trove.api.resources.accounts import DatabaseIn, UserIn, databases_of, users_of
-from trove.api.resources.fields import Bool, IdOrUrl, Lenient, Name, Size, Strict, Text
+from trove.api.resources.fields import (
+    Bool,
+    IdOrUrl,
+    Lenient,
+    Name,
+    Size,
+    Strict,
+    Text,
+    Whole,
+)
 from trove.api.resources.moments import maybe, moment
 from trove.datastores import manifest_of
 from trove.errors import NotFound
@@ -25,6 +34,9 @@ from trove.services.instance_view import Fault, InstanceView, unenforced_of
 
 MOST_ACCOUNTS = 100
 MOST_RANGES = 64
+MOST_NICS = 16
+CHANGEABLE = ("name", "configuration", "configuration_id", "access")
+"""What a whole document may change; its other keys say what is."""
 
 
 def _range(value: str) -> str:
@@ -91,8 +103,16 @@ class NicIn(Strict):
     v6_address: Address | None = Field(None, validation_alias=AliasChoices("v6-fixed-ip"))
 
 
-def _flavor_of(value: Any) -> Any:
-    return value.get("id") if isinstance(value, dict) else value
+def _id_in(value: Any) -> Any:
+    """The id of what is given as an object: an SDK sends a whole flavor, or its link alone."""
+    if not isinstance(value, dict):
+        return value
+    for key in ("str_id", "id", "flavorRef"):
+        if value.get(key) is not None:
+            return value[key]
+    links = value.get("links")
+    first = links[0] if isinstance(links, list) and links else None
+    return first.get("href") if isinstance(first, dict) else None
 
 
 class PlainFields(Lenient):
@@ -108,7 +128,7 @@ class InstanceIn(PlainFields):
 
     name: Name
     # openstacksdk's Instance has no flavorRef: what it can send is `flavor`.
-    flavorRef: Annotated[IdOrUrl | None, BeforeValidator(_flavor_of)] = Field(
+    flavorRef: Annotated[IdOrUrl | None, BeforeValidator(_id_in)] = Field(
         None, validation_alias=AliasChoices("flavorRef", "flavor")
     )
     volume: VolumeIn | None = None
@@ -121,9 +141,9 @@ class InstanceIn(PlainFields):
         None, validation_alias=AliasChoices("replica_of", "slave_of")
     )
     # strict, for pydantic would take true for 1.
-    replica_count: Annotated[int, Field(ge=1, le=3, strict=True)] | None = None
+    replica_count: Annotated[int, Field(ge=1, le=3, strict=True), Whole] | None = None
     availability_zone: Text | None = None
-    nics: list[NicIn] = Field(default_factory=list, max_length=1)
+    nics: list[NicIn] = Field(default_factory=list, max_length=MOST_NICS)
     configuration: IdOrUrl | None = None
     configuration_id: IdOrUrl | None = None
     modules: list[ModuleIn] = Field(default_factory=list)
@@ -156,22 +176,25 @@ class InstanceCreate(Lenient):
 
 # gophercloud detaches a configuration group by sending `{}`: an empty change is no error.
 class InstanceChange(Strict):
-    """A name, and at most one of the others."""
+    """All that is given is changed, or nothing."""
 
     name: Name | None = None
-    configuration: IdOrUrl | None = None
+    configuration: Annotated[IdOrUrl | None, BeforeValidator(_id_in)] = Field(
+        None, validation_alias=AliasChoices("configuration", "configuration_id")
+    )
     # Its presence counts: clients send null to detach a replica.
     replica_of: Any = None
     slave_of: Any = None
     datastore_version: Name | None = None
     access: AccessIn | None = None
 
-    @model_validator(mode="after")
-    def _one_at_a_time(self) -> InstanceChange:
-        if len(self.model_fields_set - {"name"}) > 1:
-            given = ", ".join(sorted(self.model_fields_set - {"name"}))
-            raise ValueError(f"only one of {given} can be changed at a time")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _of_whole_document(cls, value: Any) -> Any:
+        """Scripts change a field of what GET has returned, and send all of it back."""
+        if not isinstance(value, dict) or "id" not in value:
+            return value
+        return {key: value[key] for key in CHANGEABLE if key in value}
 
     def columns(self) -> dict[str, Any]:
         """What to write into the instance's row."""

@@ -8,10 +8,10 @@ from msgspec import UNSET, Struct, UnsetType
 from pydantic import Field
 
 from trove.api.answers import Link
-from trove.api.resources.fields import LARGEST_INT, Lenient
+from trove.api.resources.fields import LARGEST_INT, Lenient, Whole
 
 # -1 is no limit; strict, for pydantic would take true for 1.
-Limit = Annotated[int, Field(ge=-1, le=LARGEST_INT, strict=True)] | None
+Limit = Annotated[int, Field(ge=-1, le=LARGEST_INT, strict=True), Whole] | None
 
 
 class QuotaUpdate(Lenient):

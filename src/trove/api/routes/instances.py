@@ -128,8 +128,11 @@ def _check_unserved(order: InstanceIn) -> None:
     """Raises for what this release cannot build from."""
     if order.restorePoint is not None:
         raise NotFound(f"restorePoint: backup {order.restorePoint.backupRef!r} does not exist.")
-    if order.replica_of is not None or order.replica_count is not None:
+    if order.replica_of is not None:
         raise NotSupported("replica_of: replicas are not supported by this release.")
+    # 1 is what some clients send with every order.
+    if order.replica_count not in {None, 1}:
+        raise Invalid("more than 1 goes with replica_of only", field="instance.replica_count")
     wanted = order.configuration or order.configuration_id
     if wanted is not None:
         raise NotFound(f"configuration: group {wanted!r} does not exist.")
@@ -137,7 +140,10 @@ def _check_unserved(order: InstanceIn) -> None:
         raise NotFound(f"modules: module {order.modules[0].id!r} does not exist.")
     # Last: a replica has the flavor of its source, and its refusal comes first.
     if order.flavorRef is None:
-        raise Invalid("a flavor is required", field="instance.flavorRef")
+        raise Invalid(
+            "a flavor is required (openstacksdk leaves flavorRef out; it sends flavor)",
+            field="instance.flavorRef",
+        )
 
 
 def _refusal_of(change: InstanceChange, instance_id: str) -> TroveError | None:

@@ -25,6 +25,8 @@ def pool_from(text: str) -> Pool:
 
 def wanted_address(nics: Sequence[Mapping[str, str]], pool: Pool) -> str | None:
     """There is one network here, and nothing of it to choose but the address; raises Invalid."""
+    if len(nics) > 1:
+        raise Invalid(f"there is one network here; give 1 entry, not {len(nics)}", field="nics")
     given = {key: value for nic in nics for key, value in nic.items()}
     address = given.pop("ip_address", None)
     if given:

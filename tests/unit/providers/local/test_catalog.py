@@ -30,3 +30,5 @@ def test_what_a_server_may_not_have_is_known_before_it_is_ordered() -> None:
     for nic in ({"ip_address": "127.71.1.1"}, {"network_id": "n-1"}):
         with pytest.raises(Invalid, match="nics"):
             catalog.check_nics([nic])
+    with pytest.raises(Invalid, match="one network here; give 1 entry, not 2"):
+        catalog.check_nics([{}, {}])
