@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, update
 
-from tests.support.api import World
+from tests.support.api import RED, World
 from trove.db import utcnow
 from trove.engine import Operation
 from trove.models import DatastoreVersion, Instance
@@ -97,6 +97,35 @@ def test_a_long_page_is_read_as_a_short_one(tmp_path: Path) -> None:
     short = world.get("/instances", params={"limit": 50})["instances"]
     assert {shown["id"] for shown in short} == ids
     world.close()
+
+
+def test_clients_that_read_the_first_page_alone_find_old_instances(world: World) -> None:
+    more = {"quotas": {"instances": 30, "volumes": 30}}
+    world.request("PUT", f"/mgmt/quotas/{RED}", more, who="admin")
+    ids = [world.order(name=f"db-{number}") for number in range(22)]
+    shown = world.get("/instances")
+    assert [each["id"] for each in shown["instances"]] == ids[::-1]
+    assert "links" not in shown
+
+
+@pytest.mark.parametrize("path", ["/instances", "/instances/detail", "/mgmt/instances"])
+def test_instances_are_found_by_their_name(anywhere: World, path: str) -> None:
+    twins = {anywhere.order(name="twin") for _ in range(2)}
+    anywhere.order(name="Twin")
+    anywhere.order(name="twins")
+    who = "admin" if "mgmt" in path else "red"
+
+    def found(**query: object) -> list[str]:
+        page = anywhere.get(path, who=who, params=query)
+        return [each["id"] for each in page["instances"]]
+
+    exact = set(found(name="twin"))
+    # Collations of MariaDB may take another case for the same.
+    assert twins <= exact
+    assert found(name="none") == found(name="tw") == found(name="twin%") == []
+    first = anywhere.get(path, who=who, params={"name": "twin", "limit": 1})
+    assert "name=twin" in first["instances_links"][0]["href"]
+    assert set(found(name="twin", marker=first["instances"][0]["id"])) < exact
 
 
 def test_unsupported_actions_on_a_replica_are_refused(world: World) -> None:

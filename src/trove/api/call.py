@@ -26,8 +26,8 @@ from trove.services.installation import Caller, Installation
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
 
-SHORT_PAGE = 50
-"""Rows that are read in a millisecond or two, where the database is in this process."""
+SHORT_PAGE = 100
+"""Rows that are read in a few milliseconds, where the database is in this process."""
 PAGED: dict[str, Any] = {
     "parameters": [
         {
@@ -45,6 +45,7 @@ PAGED: dict[str, Any] = {
     ]
 }
 """What a route says of itself that calls `Call.requested_page`."""
+OfName = Annotated[str | None, Query(description="Those of exactly this name.")]
 OfProject = Annotated[
     str | None, Query(alias="project_id", description="Of this project; for administrators.")
 ]

@@ -23,6 +23,9 @@ SINGULAR = {
 }
 # Members of clusters are not in the list without this.
 QUERIES: dict[str, Json] = {"instances": {"include_clustered": "True"}}
+# Services that do not know it list all, and the name is found as before.
+FILTERED = frozenset({"instances"})
+"""Collections whose ids are UUIDs, so that what is looked up can only be a name."""
 
 
 def find_id(session: Session, collection: str, wanted: str) -> str:
@@ -34,7 +37,7 @@ def find_id(session: Session, collection: str, wanted: str) -> str:
     if UUID.fullmatch(wanted):
         # Saves scripts, which mostly have ids, a request.
         return wanted
-    query = QUERIES.get(collection, {})
+    query = QUERIES.get(collection, {}) | ({"name": wanted} if collection in FILTERED else {})
     return pick(session.pages(f"/{collection}", collection, **query), collection, wanted)
 
 

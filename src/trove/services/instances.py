@@ -110,14 +110,18 @@ def list_page(  # noqa: PLR0913 - the filters of the wire
     all_projects: bool = False,
     project_id: str | None = None,
     deleted: bool = False,
+    name: str | None = None,
 ) -> Page[InstanceView]:
-    """Instances, newest first; `marker` is the id of the last one of the page before."""
+    """Instances, newest first; `name` is a whole one.
+
+    `marker` is the id of the last one of the page before.
+    """
     project = project_id if all_projects else caller.project_id
-    values = {"project": project, "size": limit + 1}
+    values = {"project": project, "name": name, "size": limit + 1}
     with inst.database.engine.connect() as connection:
         if marker is not None:
             values |= _after(connection, marker, project)
-        chosen = _page_query(project is not None, marker is not None, deleted)
+        chosen = _page_query(project is not None, marker is not None, deleted, name is not None)
         rows = connection.execute(chosen, values).all()
     return page_of(views_of(inst, rows), limit, lambda view: view.row.id)
 
@@ -236,13 +240,15 @@ def _one_query(of_project: bool, deleted: bool) -> Select[Any]:
 
 
 @cache
-def _page_query(of_project: bool, after: bool, deleted: bool) -> Select[Any]:
+def _page_query(of_project: bool, after: bool, deleted: bool, named: bool) -> Select[Any]:
     """Built once: building a statement takes longer than executing it."""
     chosen = instances_where(
         INSTANCES.deleted_at.is_not(None) if deleted else INSTANCES.deleted_at.is_(None)
     )
     if of_project:
         chosen = chosen.where(INSTANCES.project_id == bindparam("project"))
+    if named:
+        chosen = chosen.where(INSTANCES.name == bindparam("name"))
     if after:
         created, same = INSTANCES.created_at, bindparam("created", type_=Instant)
         older = and_(created == same, INSTANCES.id < bindparam("marker"))

@@ -43,11 +43,12 @@ class ApiSettings:
     # As in the policies of other OpenStack services.
     admin_roles: tuple[str, ...] = ("admin",)
     """Roles whose bearers are administrators, separated by commas."""
-    page_size: int = 20
+    # Several clients look a name up on the first page alone.
+    page_size: int = 100
     """Items of one page of instances, and of any other list but the two below."""
-    databases_page_size: int = 20
+    databases_page_size: int = 1000
     """Databases of one page."""
-    users_page_size: int = 20
+    users_page_size: int = 1000
     """Users of one page."""
     ignore_dbs: tuple[str, ...] = ()
     """Databases that tenants neither see nor make, on every engine, besides each engine's own."""

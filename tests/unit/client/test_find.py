@@ -21,7 +21,7 @@ def test_an_id_is_not_looked_up(service: Service, session: Session) -> None:
 def test_a_name_is_looked_up(service: Service, session: Session) -> None:
     service.give("/instances", {"instances": [{"id": "1", "name": "a"}, {"id": "2", "name": "b"}]})
     assert find_id(session, "instances", "b") == "2"
-    assert service.received[0].query == {"include_clustered": "True"}
+    assert service.received[0].query == {"include_clustered": "True", "name": "b"}
 
 
 def test_an_id_takes_precedence_over_a_name(service: Service, session: Session) -> None:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from starlette.responses import Response
 
 from trove.api.answers import Links, Route, Shown
-from trove.api.call import PAGED, Call, accepted, may
+from trove.api.call import PAGED, Call, OfName, accepted, may
 from trove.api.policy import enforce
 from trove.api.resources.instances import (
     ConfigurationOfInstance,
@@ -39,18 +39,20 @@ router = APIRouter(prefix="/instances", tags=["instances"], route_class=Route)
 
 @router.get("", openapi_extra=PAGED)
 async def index(
-    call: Annotated[Call, may("instance:index")],
+    call: Annotated[Call, may("instance:index")], name: OfName = None
 ) -> Shown[InstancesAnswer]:
     """The project's instances in brief, newest first."""
     # Dashboards request this page all the time: equal requests that wait share one read.
-    return await call.read(partial(_list, call, InstancesAnswer, brief))
+    return await call.read(partial(_list, call, InstancesAnswer, brief, name))
 
 
 # Before `/{instance_id}`, which would take "detail" for an id.
 @router.get("/detail", openapi_extra=PAGED)
-async def details(call: Annotated[Call, may("instance:detail")]) -> Shown[InstancesDetailAnswer]:
+async def details(
+    call: Annotated[Call, may("instance:detail")], name: OfName = None
+) -> Shown[InstancesDetailAnswer]:
     """The project's instances in detail, newest first."""
-    return await call.read(partial(_list, call, InstancesDetailAnswer, detail))
+    return await call.read(partial(_list, call, InstancesDetailAnswer, detail, name))
 
 
 # 200, not 202: gophercloud accepts nothing else for a creation.
@@ -112,14 +114,15 @@ def configuration(
     return Shown(InstanceConfigurationAnswer(ConfigurationOfInstance(settings)))
 
 
-def _list(
+def _list(  # noqa: PLR0913 - bound in two steps
     call: Call,
     kind: Callable[[list[T], Links, Links], S],
     view: Callable[[Call, InstanceView], T],
+    name: str | None,
     limit: int,
     marker: str | None,
 ) -> Shown[S]:
-    page = instances.list_page(call.inst, call.caller, limit=limit, marker=marker)
+    page = instances.list_page(call.inst, call.caller, limit=limit, marker=marker, name=name)
     items = [view(call, each) for each in page.items]
     return call.page(kind, items, page.next_marker, limit)
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from trove.api.answers import Route, Shown
-from trove.api.call import PAGED, Call, OfProject, accepted, may
+from trove.api.call import PAGED, Call, OfName, OfProject, accepted, may
 from trove.api.errors import JSON_TYPE
 from trove.api.resources.actions import MgmtAction
 from trove.api.resources.diagnosis import (
@@ -35,6 +35,7 @@ def index(  # noqa: PLR0913 - the filters of the wire
     *,
     of_project: OfProject = None,
     deleted: bool = False,
+    name: OfName = None,
     # Sent by python-troveclient; without clusters it changes nothing.
     include_clustered: str | None = None,
 ) -> Shown[ManagedInstancesAnswer]:
@@ -48,6 +49,7 @@ def index(  # noqa: PLR0913 - the filters of the wire
         all_projects=True,
         project_id=of_project,
         deleted=deleted,
+        name=name,
     )
     items = [managed(call, view) for view in page.items]
     return call.page(ManagedInstancesAnswer, items, page.next_marker, size)
