@@ -131,6 +131,8 @@ def test_later_files_win_and_the_environment_over_all(tmp_path: Path) -> None:
         "TROVE_KEYSTONE_AUTHTOKEN_AUTH_URL": "http://k",
         "TROVE_MARIADB_IGNORE_USERS": "monitor",
         "TROVE_SOMETHING_ELSE": "is not ours",
+        # Of the `trove` command.
+        "TROVE_DATABASE_SERVICE_NAME": "trove",
     }
     loaded = read_settings([first], [], environ)
     assert loaded.settings.api.bind_port == 40

@@ -32,15 +32,24 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "application_credential_name": ("OS_APPLICATION_CREDENTIAL_NAME",),
     "application_credential_secret": ("OS_APPLICATION_CREDENTIAL_SECRET",),
     "region_name": ("OS_REGION_NAME",),
-    "interface": ("OS_INTERFACE", "OS_ENDPOINT_TYPE"),
-    # OS_BYPASS_URL is the older `trove` command's, the last one openstacksdk's.
-    "endpoint": ("OS_ENDPOINT", "OS_BYPASS_URL", "OS_DATABASE_ENDPOINT_OVERRIDE"),
+    "interface": ("OS_INTERFACE", "TROVE_ENDPOINT_TYPE", "OS_ENDPOINT_TYPE"),
+    # The two BYPASS_URLs are the older `trove` command's, the last one openstacksdk's.
+    "endpoint": (
+        "OS_ENDPOINT",
+        "TROVE_BYPASS_URL",
+        "OS_BYPASS_URL",
+        "OS_DATABASE_ENDPOINT_OVERRIDE",
+    ),
     "service_type": ("OS_SERVICE_TYPE",),
-    "service_name": ("OS_DATABASE_SERVICE_NAME",),
+    "service_name": (
+        "OS_DATABASE_SERVICE_NAME",
+        "TROVE_DATABASE_SERVICE_NAME",
+        "TROVE_SERVICE_NAME",
+    ),
     "cacert": ("OS_CACERT",),
     "cert": ("OS_CERT",),
     "key": ("OS_KEY",),
-    "insecure": ("OS_INSECURE",),
+    "insecure": ("OS_INSECURE", "TROVECLIENT_INSECURE"),
 }
 """Field -> the environment variables that set it; the first one that is set counts."""
 

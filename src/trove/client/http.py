@@ -16,7 +16,8 @@ from trove.client.errors import HttpError, Misconfigured, Unreachable
 from trove.client.trace import Trace
 
 AGENT = "trove-cli"
-TIMEOUT = Timeout(connect=10, read=120)
+CONNECT_SECONDS, ANSWER_SECONDS = 10.0, 120.0
+RETRIES = 3
 # From a proxy whose service restarts. 503 is in RETRYABLE instead, with a wait.
 GATEWAY_ERRORS = (502, 504)
 RETRYABLE = (413, 429, 503)
@@ -49,7 +50,8 @@ class Http:
         cloud: Cloud,
         trace: Trace | None = None,
         *,
-        retries: int = 3,
+        retries: int = RETRIES,
+        timeout: float = ANSWER_SECONDS,
         notice: Callable[[str], None] = lambda text: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -57,7 +59,9 @@ class Http:
         self.retries = retries
         self.notice = notice
         self.sleep = sleep
-        self.pool = urllib3.PoolManager(timeout=TIMEOUT, **_tls_of(cloud))
+        self.pool = urllib3.PoolManager(
+            timeout=Timeout(connect=min(CONNECT_SECONDS, timeout), read=timeout), **_tls_of(cloud)
+        )
 
     def close(self) -> None:
         """Close the connections."""

@@ -12,12 +12,13 @@ import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from trove.cli.command import Command
 from trove.cli.trove.arguments import parser_of
 from trove.cli.trove.commands import AREA_OF, load
 from trove.cli.trove.context import Context
-from trove.cli.trove.options import parse
+from trove.cli.trove.options import notes_of, parse, with_environment
 from trove.cli.trove.output import Output
 from trove.cli.trove.progress import START_OF_LINE
 from trove.client.cloud import Cloud, cloud_of
@@ -34,7 +35,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
     Raises KeyboardInterrupt, with what continues nevertheless.
     """
-    options = parse(sys.argv[1:] if words is None else words)
+    options = with_environment(parse(sys.argv[1:] if words is None else words), os.environ)
+    for note in notes_of(options):
+        print(note, file=sys.stderr)
     try:
         return run(options)
     except WrongUsage as error:
@@ -112,8 +115,13 @@ def open_session(options: Namespace, debug: bool) -> Session:
     """Raises Misconfigured. Nothing is sent yet."""
     cloud = _with_password(cloud_of(vars(options), os.environ))
     headers = _profiling(options.profile) if options.profile else {}
-    http = Http(cloud, Trace(sys.stderr if debug else None), notice=_notice)
+    http = Http(cloud, Trace(sys.stderr if debug else None), notice=_notice, **_limits(options))
     return Session(cloud, http, TokenCache.of_user(os.environ), headers)
+
+
+def _limits(options: Namespace) -> dict[str, Any]:
+    given = {"timeout": options.timeout, "retries": options.retries}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _notice(text: str) -> None:
