@@ -11,7 +11,12 @@ from trove.cli.trove.unserved import refusal_of
 from trove.client.errors import WrongUsage
 
 OWN = {"help": "Show this text, or that of a subcommand.", "complete": "Print shell completion."}
-
+OWN_MANUALS = {
+    "help": "usage: trove help [SUBCOMMAND or AREA]\n\n"
+    "Show the first steps and every subcommand, or one of them with its arguments and examples.",
+    "complete": "usage: trove complete [bash, zsh or fish]\n\n"
+    "Print the completion of a shell, which it sources: source <(trove complete bash)",
+}
 
 FIRST_STEPS = """\
 Start with:
@@ -44,6 +49,8 @@ def manual_of(name: str) -> str:
         return parser_of(load(name)).format_help().rstrip()
     if name in AREAS:
         return _section(name)
+    if name in OWN_MANUALS:
+        return OWN_MANUALS[name]
     raise refusal_of(name) or WrongUsage(unknown(name))
 
 

@@ -57,7 +57,7 @@ def run(options: Namespace) -> int:
     """Raises ClientError, and ValueError for an unknown column."""
     if options.version:
         print(f"trove {_version()}")
-    elif options.help or options.command in (None, "help"):
+    elif options.help or options.command in (None, "help") or _explains_itself(options):
         _help([options.command, *options.rest])
     elif options.command == "complete":
         _complete(options.rest)
@@ -66,6 +66,11 @@ def run(options: Namespace) -> int:
     else:
         _run_unlisted(options)
     return 0
+
+
+def _explains_itself(options: Namespace) -> bool:
+    # Every other subcommand has a parser of its own for this.
+    return options.command == "complete" and bool({"-h", "--help"} & set(options.rest))
 
 
 def _run_unlisted(options: Namespace) -> None:
@@ -148,8 +153,10 @@ def _profiling(key: str) -> dict[str, str]:
 def _help(words: Sequence[str | None]) -> None:
     from trove.cli.trove.manual import manual_of, overview  # noqa: PLC0415 - imports every subcommand
 
-    names = [word for word in words if word not in (None, "help")]
-    print(manual_of(names[0]) if names and names[0] else overview())
+    command, *more = words
+    # `trove help NAME` and `trove NAME --help`.
+    name = command if command not in (None, "help") else next(iter(more), None)
+    print(manual_of(name) if name else overview())
 
 
 def _complete(words: Sequence[str]) -> None:

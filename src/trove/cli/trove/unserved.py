@@ -55,7 +55,8 @@ FEATURES = (
     Feature(
         "schedules",
         "Dump the data from a crontab, at the address that `trove url INSTANCE` prints.",
-        "schedule-create schedule-list schedule-show schedule-delete execution-list",
+        "schedule-create schedule-list schedule-show schedule-delete execution-list "
+        "execution-delete",
     ),
     Feature(
         "replicas",
@@ -102,7 +103,7 @@ FEATURES = (
         "modules",
         "There is no replacement.",
         "module-create module-show module-update module-delete module-apply module-remove "
-        "module-retrieve module-instances module-reapply",
+        "module-retrieve module-instances module-instance-count module-reapply",
         (
             listing("module-list", "/modules", MODULE_HEADERS, OF_DATASTORE),
             listing("module-list-instance", "/instances/{instance}/modules", MODULE_HEADERS),

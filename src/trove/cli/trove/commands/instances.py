@@ -73,26 +73,41 @@ def access_of(arguments: Namespace) -> Json:
 
 
 def delete(context: Context, arguments: Namespace) -> None:
-    if arguments.force:
-        force_delete(context, arguments)
-        return
-    Request("DELETE", "/instances/{instance}", follows=True)(context, arguments)
+    """One after the other; raises ClientError with what was not deleted, once all were tried."""
+    errors = []
+    for wanted in arguments.instance:
+        try:
+            delete_one(context, wanted, forced=arguments.force)
+        except ClientError as error:
+            errors.append(error)
+    # Alone it says which code it was, and more.
+    if len(errors) == 1:
+        raise errors[0]
+    if errors:
+        raise ClientError("\n".join(map(str, errors)))
 
 
 def force_delete(context: Context, arguments: Namespace) -> None:
-    """Abort the running operation, then delete.
+    """Abort the running operations, then delete."""
+    delete(context, Namespace(**vars(arguments), force=True))
 
-    Only administrators may abort; a deletion that supersedes any operation does not need it.
-    """
-    instance_id = context.find("instances", arguments.instance)
+
+def delete_one(context: Context, wanted: str, *, forced: bool) -> None:
+    """By name or id. Only administrators may abort what runs; a deletion supersedes it anyhow."""
+    instance_id = context.find("instances", wanted)
     path = f"/instances/{instance_id}"
+    if forced:
+        _abort(context, path)
+    context.session.send("DELETE", path)
+    context.follow(Subject(instance_id, is_deleted=True))
+
+
+def _abort(context: Context, path: str) -> None:
     try:
         context.session.post(f"{path}/action", {"reset_status": {"force_delete": True}})
     except HttpError as error:
         if error.code != 403:
             raise
-    context.session.send("DELETE", path)
-    context.follow(Subject(instance_id, is_deleted=True))
 
 
 def resize_flavor(context: Context, arguments: Namespace) -> Any:
@@ -109,6 +124,7 @@ def show_configuration(context: Context, arguments: Namespace) -> None:
     context.show_one(answer["instance"]["configuration"])
 
 
+INSTANCES = arg("instance", nargs="+", help="name or id of each instance")
 FLAVOR = arg("flavor", help="name or id of the flavor")
 UPDATE_ARGUMENTS = (
     INSTANCE,
@@ -154,10 +170,10 @@ COMMANDS = (
     ),
     Command(
         "delete",
-        "Delete an instance and all its data.",
-        "trove delete pg --wait",
+        "Delete instances and all their data.",
+        "trove delete pg --wait\ntrove delete shop orders",
         (
-            INSTANCE,
+            INSTANCES,
             arg("--force", action="store_true", help="abort a running operation first"),
             *WAITING,
         ),
@@ -202,7 +218,7 @@ COMMANDS = (
         "force-delete",
         "Abort the running operation and delete the instance.",
         "trove force-delete pg --wait",
-        (INSTANCE, *WAITING),
+        (INSTANCES, *WAITING),
         force_delete,
     ),
     Command(
