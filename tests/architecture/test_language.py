@@ -23,8 +23,9 @@ FORBIDDEN = re.compile(rf"(?<![A-Za-z])(?:{WORDS})(?![A-Za-z])", re.IGNORECASE)
 NAMES = re.compile(r"\bnobody:|[`\"]nobody[`\"]|\"Nobody\"|\.tell\(\)")
 """Names of others: the system's account, a value of the Trove API, a method of files."""
 
-CHECKED = ("src", "tests/unit", "tests/support")
-SOURCES = sorted(path for top in CHECKED for path in (ROOT / top).rglob("*.py"))
+CHECKED = ("src", "tests")
+LIST = Path(__file__).resolve()
+SOURCES = sorted(p for top in CHECKED for p in (ROOT / top).rglob("*.py") if p != LIST)
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 

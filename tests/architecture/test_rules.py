@@ -59,7 +59,7 @@ def test_imports_stand_at_the_top() -> None:
     assert not hidden
 
 
-def test_nothing_below_the_doors_speaks_in_status_numbers() -> None:
+def test_only_the_outermost_layers_know_status_numbers() -> None:
     below = ("services/", "workflows/", "models/", "engine/", "providers/", "datastores/")
     numbers = [
         f"{m.where(node)}: {number}"

@@ -116,7 +116,7 @@ class Scene:
                 sslmode="verify-full",
                 sslrootcert=str(authority),
             ) as link:
-                return link.execute(statement).fetchall()  # type: ignore[call-overload,no-any-return]
+                return link.execute(statement.encode()).fetchall()
         connection = pymysql.connect(
             host=place["address"],
             port=place["port"],

@@ -35,7 +35,7 @@ def test_a_tenant_reaches_the_engine_over_tls(scene: Scene) -> None:
     assert [u["name"] for u in row.accounts["users"]] == ["tenant"]
 
 
-def test_nobody_else_vouches_for_it(scene: Scene, tmp_path: Path) -> None:
+def test_no_other_authority_vouches_for_it(scene: Scene, tmp_path: Path) -> None:
     load_authority(tmp_path)
     with pytest.raises(Exception, match="certificate verify failed"):
         scene.query(SMALLEST, authority=tmp_path / "ca.crt")
@@ -65,7 +65,7 @@ def test_the_agent_is_small(scene: Scene) -> None:
     assert resident < 50
 
 
-def test_results_are_told_at_once(scene: Scene) -> None:
+def test_results_are_reported_at_once(scene: Scene) -> None:
     """Not only when the held call ends."""
     begun = time.monotonic()
     scene.do("diagnose")
@@ -117,11 +117,15 @@ KILLED_IN: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+def await_begin(scene: Scene, task_id: str) -> None:
+    until(lambda: scene.journal(task_id).get("state"))
+
+
 @pytest.mark.chaos
 def test_an_agent_that_is_killed_at_each_task_does_it_once(scene: Scene) -> None:
     for kind, args in KILLED_IN:
         task_id = scene.dispatch(kind, **(scene.prepare_args() if kind == "prepare" else args))
-        until(lambda task_id=task_id: scene.journal(task_id).get("state"))
+        await_begin(scene, task_id)
         scene.guest.kill()
         scene.guest.start()
         task = scene.answer(task_id)
@@ -146,7 +150,7 @@ def test_what_was_done_is_not_done_again(scene: Scene) -> None:
     with scene.installation.database.begin() as session:
         row = session.get_one(Task, task_id)
         row.answered, row.result = False, None
-        # What is answered keeps no arguments; what is asked, as from an older backup, has them.
+        # An answered task keeps no arguments; one restored from an older backup has them.
         row.sealed_args = scene.installation.vault.seal(wanted)
     assert scene.answer(task_id).error is None
     again = scene.answer(scene.dispatch("create_databases", databases=[{"name": "once"}]))
@@ -255,7 +259,7 @@ def test_the_agent_of_a_deleted_instance_stops_for_good(tmp_path: Path) -> None:
 
 
 @pytest.mark.engine
-def test_an_engine_that_can_not_start_says_why(tmp_path: Path) -> None:
+def test_an_engine_that_cannot_start_reports_why(tmp_path: Path) -> None:
     with scene_of("postgresql", 31, tmp_path) as scene, guest_of("postgresql", 31) as squatter:
         with socket.socket() as taken:
             taken.bind((scene.guest.address, scene.guest.port))

@@ -47,7 +47,8 @@ def running_for(scene: Scene, task_id: str) -> list[int]:
 
 def begun(scene: Scene, task_id: str) -> list[int]:
     until(lambda: task_row(scene.installation, task_id).note == "waiting for the file")
-    return until(lambda: len(pids := running_for(scene, task_id)) == 2 and pids)
+    until(lambda: len(running_for(scene, task_id)) == 2)
+    return running_for(scene, task_id)
 
 
 def seconds_of_a_user(scene: Scene, name: str) -> float:

@@ -116,7 +116,7 @@ def begin_all(database: Database) -> None:
 
 
 def interfere(database: Database) -> None:
-    """Somebody cancels one operation and deletes the subject of another, whatever it does."""
+    """Cancel one operation and delete the subject of another, in whatever state they are."""
     try:
         with database.begin() as session:
             chosen = _some_active(session)
