@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.support import slot
 from trove.providers import local
 from trove.providers.base import Flavor, Provider, ServerSpec
+from trove.providers.local.seeds import SeedCommand, seed_command
 from trove.settings import LocalSettings, Settings
 
 POOL = slot.next_pool()
@@ -30,8 +31,13 @@ def sh(script: str) -> Callable[[Path], Sequence[str]]:
     return lambda directory: ("/bin/sh", "-c", script, "agent", str(directory))
 
 
-def local_provider(directory: Path, script: str = "exec sleep 1000", **changes: object) -> Provider:
-    return local.create_provider(settings_in(directory, **changes), agent=sh(script))
+def local_provider(
+    directory: Path,
+    script: str = "exec sleep 1000",
+    seed: SeedCommand = seed_command,
+    **changes: object,
+) -> Provider:
+    return local.create_provider(settings_in(directory, **changes), agent=sh(script), seed=seed)
 
 
 def spec_of(name: str, flavor: Flavor = SMALL, address: str = "127.70.0.1") -> ServerSpec:

@@ -79,9 +79,6 @@ class Manifest:
     """What stands in the program of a build without TLS; such a build is not offered."""
     has_tls: bytes = b""
     """What stands in the program of every build with TLS; others are not offered."""
-    seed: tuple[str, ...] = ()
-    """One of the engine's programs and its options; given a directory besides, it makes a seed
-    there: a data directory without any secret, which instances may begin with a copy of."""
 
     def program_in(self, directory: Path) -> Path:
         """The server's program in this directory; `program` if there is none."""

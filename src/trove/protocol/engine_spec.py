@@ -35,8 +35,6 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     vcpus: int
     settings: dict[str, str] = {}
     """Further engine settings, which win over the computed ones."""
-    seed: Path | None = None
-    """A data directory to begin with a copy of, readable by everyone; None: there is none."""
 
     @property
     def certificate(self) -> Path:

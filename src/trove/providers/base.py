@@ -79,8 +79,6 @@ class ServerSpec:
     agent_files: Mapping[str, str] = field(default_factory=dict)
     """Files to put into the agent's configuration directory: name -> content. Secret."""
     nics: Sequence[Mapping[str, str]] = ()
-    seed: Sequence[str] = ()
-    """`Manifest.seed` of the datastore: how a data directory for many is prepared."""
 
 
 class ServerState(enum.StrEnum):

@@ -12,7 +12,6 @@ from typing import Any, Generic, TypeVar
 import msgspec
 from sqlalchemy.orm import Session
 
-from trove.datastores import manifest_of
 from trove.db import Clock
 from trove.engine import Kind, Operation, Wait, Workflow
 from trove.errors import Failed, Unavailable
@@ -110,7 +109,6 @@ class Context(Generic[S]):
             port=instance.port or 0,
             agent_files=self.env.agent_files(instance, token),
             nics=instance.nics,
-            seed=manifest_of(version.manager).seed,
         )
 
     def request(

@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.contracts.datastores.conftest import INSTALLATIONS
 from tests.support.engines import client_of
-from trove.datastores import manifest_of, process
+from trove.datastores import datastore_of
 from trove.datastores.base import Installation
 from trove.datastores.postgresql import cluster
+from trove.datastores.postgresql.seed import IDENTITY
 from trove.datastores.postgresql.session import execute, query, secret_file, session
 from trove.errors import Failed, Unavailable
 from trove.files import write_private
+from trove.guestagent.seed import main
+from trove.protocol.seeds import FILE
 from trove.testing.authority import Authority
-from trove.testing.engines import Engine, prepared_engine, short_directory
+from trove.testing.engines import (
+    Engine,
+    ended_after,
+    make_engine,
+    make_spec,
+    short_directory,
+)
 
 pytestmark = [pytest.mark.engine, pytest.mark.sql]
-SEEDED = [i for i in INSTALLATIONS if manifest_of(i.manager).seed]
+SEEDED = [i for i in INSTALLATIONS if datastore_of(i.manager).seed]
 
 
 @pytest.fixture(params=SEEDED, ids=[f"{i.manager}-{i.version}" for i in SEEDED])
@@ -32,9 +42,19 @@ def seeded(request: pytest.FixtureRequest) -> Installation:
 @pytest.fixture
 def seed(seeded: Installation, always_unprivileged: None) -> Iterator[Path]:
     with short_directory() as root:
-        program, *options = manifest_of(seeded.manager).seed
-        process.run([str(seeded.directory / program), *options, str(root / "seed")], program)
+        assert main([seeded.manager, str(seeded.directory), str(root / "seed")]) == 0
         yield root / "seed"
+
+
+@contextmanager
+def engine_with(seed: Path, seeded: Installation, authority: Authority) -> Iterator[Engine]:
+    """Prepared with what a provider has named as its seed."""
+    with short_directory() as root:
+        client = client_of(seeded.manager)
+        engine = make_engine(seeded, make_spec(root, seeded), client)
+        write_private(engine.spec.config / FILE, str(seed))
+        with ended_after(engine, authority):
+            yield engine
 
 
 def identity_of(engine: Engine) -> str:
@@ -49,7 +69,7 @@ def test_a_copy_is_a_server_of_its_own(
     known = set()
     for umask in (0o077, 0o022):
         before = os.umask(umask)
-        with prepared_engine(seeded, client_of(seeded.manager), authority, seed=seed) as engine:
+        with engine_with(seed, seeded, authority) as engine:
             os.umask(before)
             files = [p for p in engine.driver.server.directory.rglob("*")]  # type: ignore[attr-defined]
             assert {p.stat().st_mode & 0o777 for p in files} == {0o700, 0o600}
@@ -65,13 +85,13 @@ def test_a_copy_is_a_server_of_its_own(
             assert identity_of(engine) in known
     assert len(known) == 2
     control = (seed / "global" / "pg_control").read_bytes()
-    assert str(cluster.IDENTITY.unpack_from(control)[0]) not in known
+    assert str(IDENTITY.unpack_from(control)[0]) not in known
 
 
 def test_its_password_is_its_own(seed: Path, seeded: Installation, authority: Authority) -> None:
     with (
-        prepared_engine(seeded, client_of(seeded.manager), authority, seed=seed) as one,
-        prepared_engine(seeded, client_of(seeded.manager), authority, seed=seed) as other,
+        engine_with(seed, seeded, authority) as one,
+        engine_with(seed, seeded, authority) as other,
     ):
         one.driver.start()
         write_private(secret_file(one.spec), secret_file(other.spec).read_text())
@@ -89,7 +109,7 @@ def test_a_seed_that_is_of_no_use_is_not_used(
 ) -> None:
     (seed / damage).rename(seed / "elsewhere")
     (seed / damage).write_text("nothing of the kind") if damage == "global/pg_control" else None
-    with prepared_engine(seeded, client_of(seeded.manager), authority, seed=seed) as engine:
+    with engine_with(seed, seeded, authority) as engine:
         engine.driver.start()
         assert identity_of(engine)
     assert "initdb runs" in caplog.text
@@ -105,7 +125,3 @@ def test_a_statement_that_the_engine_refuses_fails(
             cluster.set_password(seeded.directory, root / "data", "secret")
         with pytest.raises(ValueError, match="quoted"):
             cluster.set_password(seeded.directory, root / "data", "sec'ret")
-
-
-def test_checksums_are_those_of_the_standard() -> None:
-    assert cluster.checksums(b"123456789")[-1] == 0xE3069283

@@ -6,6 +6,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def mode(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 def make(tmp_path: Path, name: str) -> Iterator[Callable[..., Provider]]:
     """Providers over one directory; at the end everything of the name must be gone."""
 
-    def made(script: str = "exec sleep 1000", **changes: object) -> Provider:
+    def made(script: str = "exec sleep 1000", **changes: Any) -> Provider:
         return local_provider(tmp_path, script, **changes)
 
     yield made

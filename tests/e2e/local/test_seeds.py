@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,12 +24,11 @@ FAILURES = {
     "broken": FILL + "; echo broken >&2; exit 1",
     "base/link is a link": FILL + '; ln -s /etc/passwd "$2/base/link"',
     "base/folder is a link": FILL + '; ln -s /etc "$2/base/folder"',
-    "No such file": "exit 0",
 }
 LOOK = (
-    "import json, pathlib, sys\n"
+    "import pathlib, sys\n"
     "home = pathlib.Path(sys.argv[1])\n"
-    "seed = pathlib.Path(json.loads((home / 'place.json').read_text())['seed'] or '/nowhere')\n"
+    "seed = pathlib.Path((home / 'config' / 'seed').read_text())\n"
     "try:\n"
     "    (seed / 'own').write_text('')\n"
     "    found = 'may write'\n"
@@ -49,7 +48,17 @@ def seeds(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def spec(tmp_path: Path, name: str) -> ServerSpec:
-    return replace(spec_of(name), image=str(tmp_path / "programs"), seed=("make-seed", "good"))
+    return replace(spec_of(name), image=str(tmp_path / "programs"))
+
+
+def command(manager: str, binaries: Path, directory: Path) -> list[str]:
+    """In place of the agent's program, which runs the engine's."""
+    return [str(binaries / "make-seed"), "good", str(directory)]
+
+
+@pytest.fixture
+def make(make: Make) -> Make:
+    return partial(make, seed=command)
 
 
 def program(spec: ServerSpec, script: str = FILL) -> None:
@@ -62,10 +71,10 @@ def program(spec: ServerSpec, script: str = FILL) -> None:
     path.chmod(0o755)
 
 
-def place(tmp_path: Path, spec: ServerSpec) -> dict[str, object]:
-    file = tmp_path / "local/servers" / spec.name / "agent/place.json"
-    found: dict[str, object] = json.loads(file.read_text())
-    return found
+def seed_of(tmp_path: Path, spec: ServerSpec) -> str | None:
+    """What its engine would begin with a copy of."""
+    file = tmp_path / "local/servers" / spec.name / "agent/config/seed"
+    return file.read_text() if file.exists() else None
 
 
 def boot(provider: Provider, spec: ServerSpec) -> None:
@@ -84,7 +93,7 @@ def test_servers_read_what_was_made_once(
     allowed = {"good\n"} if IS_ROOT else {"good\n", "may write"}  # where nothing shuts it in
     assert found.read_text() in allowed
     [seed] = seeds.iterdir()
-    assert place(tmp_path, spec)["seed"] == str(seed)
+    assert seed_of(tmp_path, spec) == str(seed)
     content = seed / "base" / "content"
     assert (content.stat().st_uid, content.stat().st_mode & 0o777) == (os.getuid(), 0o644)
     made = content.stat().st_mtime_ns
@@ -100,13 +109,13 @@ def test_upgraded_programs_make_another(
 ) -> None:
     program(spec)
     boot(make(), spec)
-    before = place(tmp_path, spec)["seed"]
+    before = seed_of(tmp_path, spec)
     program(spec, FILL.replace("$1", "better $1"))
     provider = make()
     provider.compute.delete_server(spec.name)
     provider.compute.ensure_server(spec)
     [seed] = seeds.iterdir()
-    assert str(seed) == place(tmp_path, spec)["seed"] != before
+    assert str(seed) == seed_of(tmp_path, spec) != before
     assert (seed / "base/content").read_text() == "better good\n"
 
 
@@ -120,7 +129,7 @@ def test_without_one_a_server_starts_all_the_same(
         boot(provider, spec)
         provider.compute.delete_server(spec.name)
         provider.compute.ensure_server(spec)
-    assert place(seeds.parents[1], spec)["seed"] is None
+    assert seed_of(seeds.parents[1], spec) is None
     assert [why in message for message in caplog.messages] == [True]
     assert not list(seeds.iterdir())
 
@@ -138,12 +147,12 @@ def test_no_process_of_a_seed_maker_survives(
     daemon = "setsid sh -c 'sleep 1000; : daemon' daemon \"$2\" >/dev/null 2>&1 </dev/null &"
     program(spec, f"{FILL}; {daemon} sleep 1000")
     boot(make(**mode), spec)
-    assert place(tmp_path, spec)["seed"] is None
-    assert not [p for p in Traces.of(str(seeds), tmp_path).processes if "sleep" in command(p)]
+    assert seed_of(tmp_path, spec) is None
+    assert not [p for p in Traces.of(str(seeds), tmp_path).processes if "sleep" in command_of(p)]
     assert not list(seeds.iterdir())
 
 
-def command(process: int) -> str:
+def command_of(process: int) -> str:
     return Path(f"/proc/{process}/cmdline").read_text()
 
 
@@ -152,7 +161,7 @@ def test_what_a_killed_maker_left_is_no_seed(
 ) -> None:
     program(spec)
     boot(make(), spec)
-    seed = Path(str(place(tmp_path, spec)["seed"]))
+    seed = Path(seed_of(tmp_path, spec) or "")
     for state in ("new", "ready"):
         seed.rename(seed.with_name(f"{seed.name}.{state}"))
         (seed.with_name(f"{seed.name}.{state}") / "half").write_text("")
@@ -168,11 +177,30 @@ def test_where_nothing_is_to_be_prepared_nothing_is(
 ) -> None:
     program(spec)
     provider = make()
-    for other in (replace(spec, seed=()), replace(spec, image=None)):
-        boot(provider, other)
-        assert place(tmp_path, spec)["seed"] is None
-        provider.compute.delete_server(spec.name)
+    boot(provider, replace(spec, image=None))
+    assert seed_of(tmp_path, spec) is None
     assert not seeds.exists()
+
+
+def test_an_engine_without_seeds_is_queried_once(
+    make: Make, spec: ServerSpec, tmp_path: Path, seeds: Path
+) -> None:
+    queries = tmp_path / "queries"
+    queries.touch()
+
+    def nothing(manager: str, binaries: Path, directory: Path) -> list[str]:
+        queries.write_text(queries.read_text() + ".")
+        return ["true"]
+
+    program(spec)
+    for _ in range(2):
+        provider = make(seed=nothing)
+        boot(provider, spec)
+        assert seed_of(tmp_path, spec) is None
+        provider.compute.delete_server(spec.name)
+    assert queries.read_text() == "."
+    [marker] = seeds.iterdir()
+    assert marker.is_file()
 
 
 def test_programs_that_are_not_there_are_named(make: Make, spec: ServerSpec) -> None:

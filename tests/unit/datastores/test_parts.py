@@ -16,6 +16,7 @@ from trove.datastores.parts import Datastore, Lazy, Part, Parts
 from trove.errors import NotSupported
 from trove.protocol import Accounts
 from trove.protocol.engine_spec import EngineSpec
+from trove.protocol.seeds import Seed
 
 PROMISES = {
     "driver": Driver,
@@ -25,7 +26,9 @@ PROMISES = {
     "accounts": Accounts,
     "tls": Tls,
     "sizes": dict[str, str],
+    "seed": Seed,
 }
+WITHOUT_SPEC = {"sizes", "seed"}
 REFERENCES = [
     pytest.param(field, getattr(datastore, field), id=f"{name}-{field}")
     for name, datastore in datastores().items()
@@ -39,7 +42,7 @@ def test_every_reference_leads_to_what_the_part_promises(field: str, reference: 
     found = reference.resolve()
     hints = get_type_hints(found)
     assert hints.pop("return") == PROMISES[field]
-    assert field == "sizes" or list(hints.values()) == [EngineSpec]
+    assert field in WITHOUT_SPEC or list(hints.values()) == [EngineSpec]
 
 
 def test_every_field_is_checked() -> None:

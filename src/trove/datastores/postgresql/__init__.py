@@ -70,7 +70,6 @@ MANIFEST = Manifest(
     client="psql",
     lacks_tls=b"SSL is not supported by this build",
     character_sets=CHARACTER_SETS,
-    seed=(*INITDB, "--wal-segsize=1"),  # of its log, which no copy keeps
 )
 
 DATASTORE = Datastore(
@@ -82,4 +81,5 @@ DATASTORE = Datastore(
     accounts=Lazy(f"{__name__}.catalog:accounts_of"),
     tls=Lazy(f"{__name__}.driver:create_tls"),
     sizes=Lazy(f"{__name__}.configuration:sizes_of"),
+    seed=Lazy(f"{__name__}.seed:create_seed"),
 )

@@ -15,12 +15,14 @@ from trove.datastores import process
 from trove.datastores.base import Driver, Source, Tls
 from trove.datastores.postgresql import MANIFEST, cluster
 from trove.datastores.postgresql.configuration import CLIENT_RULES, render, settings_of
+from trove.datastores.postgresql.seed import create_seed
 from trove.datastores.postgresql.session import execute, query, secret_file, session
 from trove.datastores.server import Program, Server
 from trove.errors import Failed
 from trove.files import write_private
 from trove.protocol import EngineState
 from trove.protocol.engine_spec import EngineSpec
+from trove.protocol.seeds import seed_for
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +110,7 @@ class PostgresDriver:
 
     def _make(self) -> None:
         """Not synced, which `prepare` does for all of it at once."""
-        binaries, directory, seed = self.spec.binaries, self.server.directory, self.spec.seed
+        binaries, directory, seed = self.spec.binaries, self.server.directory, seed_for(self.spec)
         password = secrets.token_urlsafe(32)
         write_private(secret_file(self.spec), password)
         if seed is None or not self._copy(seed, password):
@@ -118,7 +120,7 @@ class PostgresDriver:
     def _copy(self, seed: Path, password: str) -> bool:
         """Whether that went well; if not, nothing is left of it."""
         try:
-            cluster.copy(self.spec.binaries, seed, self.server.directory)
+            create_seed().copy(self.spec.binaries, seed, self.server.directory)
             cluster.set_password(self.spec.binaries, self.server.directory, password)
         except (Failed, OSError) as error:
             log.warning("the seed %s is of no use, so initdb runs: %s", seed, error)

@@ -14,19 +14,22 @@ from trove.providers.local.launch import AgentCommand, agent_command
 from trove.providers.local.layout import Layout
 from trove.providers.local.machine import Machine
 from trove.providers.local.network import LocalNetwork
+from trove.providers.local.seeds import SeedCommand, Seeds, seed_command
 from trove.providers.local.volumes import LocalVolumes
 from trove.settings import Settings
 
 
-def create_provider(settings: Settings, agent: AgentCommand = agent_command) -> Provider:
+def create_provider(
+    settings: Settings, agent: AgentCommand = agent_command, seed: SeedCommand = seed_command
+) -> Provider:
     """The provider of this machine; it touches nothing before its first call."""
     local = settings.local
     layout, machine = Layout(local.directory), Machine(local.isolation)
     volumes = LocalVolumes(layout, machine)
-    identities = Identities(layout, local.first_uid)
+    seeds = Seeds(layout, machine, Identities(layout, local.first_uid), seed)
     return Provider(
         name="local",
-        compute=LocalCompute(layout, machine, volumes, identities, agent),
+        compute=LocalCompute(layout, machine, volumes, seeds, agent),
         volumes=volumes,
         network=LocalNetwork(layout, local.address_pool),
         catalog=LocalCatalog(local.flavors, local.address_pool),

@@ -17,7 +17,6 @@ from trove.errors import Failed, NotFound, Unavailable
 from trove.locks import acquire_inherited, is_inherited_lock_held
 from trove.providers.base import Flavor, ResizeState, ServerSpec, ServerState, ServerView
 from trove.providers.local import processes, records
-from trove.providers.local.identities import Identities
 from trove.providers.local.images import Image, unmount
 from trove.providers.local.last_words import last_words
 from trove.providers.local.launch import AgentCommand, Launch, agent_command
@@ -43,14 +42,14 @@ class LocalCompute:
         layout: Layout,
         machine: Machine,
         volumes: LocalVolumes,
-        identities: Identities,
+        seeds: Seeds,
         agent: AgentCommand = agent_command,
     ) -> None:
-        self._seeds = Seeds(layout, machine, identities)
+        self._seeds = seeds
         self._layout = layout
         self._machine = machine
         self._volumes = volumes
-        self._identities = identities
+        self._identities = seeds.identities
         self._agent = agent
 
     def ensure_server(self, spec: ServerSpec) -> str:
@@ -131,9 +130,8 @@ class LocalCompute:
             *machine.control_groups.missing,
             *self._volumes.unenforced(spec.volume, _agent_image(files)),
         )
-        seed = self._seeds.ensure(spec)
-        engine = records.engine_spec_of(spec, files, volume, run, seed)
-        return Record(owner, engine, (*missing, *isolation))
+        engine = records.engine_spec_of(spec, files, volume, run)
+        return Record(owner, engine, (*missing, *isolation), self._seeds.ensure(spec))
 
     def _launch(self, name: str, files: ServerFiles, record: Record) -> None:
         """Start the first process with the lock on `alive`, unless another process has it."""

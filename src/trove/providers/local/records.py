@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from trove.files import write_private
+from trove.protocol import seeds
 from trove.protocol.engine_spec import EngineSpec, decode_path, encode_path
 from trove.providers.base import Flavor, ServerSpec
 from trove.providers.local.layout import ServerFiles, remove_tree
@@ -35,6 +36,8 @@ class Record(msgspec.Struct, frozen=True):
     spec: EngineSpec = msgspec.field(name="place")
     """`place.json`, which the agent reads."""
     unenforced: tuple[str, ...]
+    seed: Path | None = None
+    """A data directory that the engine may begin with a copy of."""
 
     @property
     def flavor(self) -> Flavor:
@@ -46,9 +49,7 @@ class Record(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, spec=spec)
 
 
-def engine_spec_of(
-    server: ServerSpec, files: ServerFiles, volume: Path, run: Path, seed: Path | None
-) -> EngineSpec:
+def engine_spec_of(server: ServerSpec, files: ServerFiles, volume: Path, run: Path) -> EngineSpec:
     """Where the agent finds everything, as seen from inside."""
     return EngineSpec(
         manager=server.manager,
@@ -62,7 +63,6 @@ def engine_spec_of(
         port=server.port,
         memory=server.flavor.memory,
         vcpus=server.flavor.vcpus,
-        seed=seed,
     )
 
 
@@ -74,6 +74,8 @@ def furnish(files: ServerFiles, volume: Path, record: Record, agent: Mapping[str
         own_folder(folder, record.owner)
     for name, content in agent.items():
         _put(files.agent / Path(name).name, content, record.owner)
+    if record.seed is not None:
+        _put(files.config / seeds.FILE, str(record.seed), record.owner)
     write_record(files, record)
 
 

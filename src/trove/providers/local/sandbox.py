@@ -72,7 +72,7 @@ class Tenant:
     @property
     def seed(self) -> Path | None:
         """A data directory to copy, which need not be there any more."""
-        seed = self.record.spec.seed
+        seed = self.record.seed
         return seed if seed and seed.is_dir() else None
 
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
+import trove
 from trove.errors import Failed, Unavailable
 from trove.providers.base import Flavor, ServerSpec
 from trove.providers.local import processes, programs
@@ -39,29 +42,44 @@ SIZE = Flavor("", "", memory=256, vcpus=1)
 CLEAN = ("-i", f"PATH={programs.PATH}", "LANG=C.UTF-8", "TZ=UTC")
 """The environment; without a time zone, initdb searches for one."""
 
+SeedCommand = Callable[[str, Path, Path], Sequence[str]]
+"""(manager, directory of its programs, seed) -> what makes it; nothing where there is none."""
+
+
+def seed_command(manager: str, binaries: Path, directory: Path) -> Sequence[str]:
+    program = (sys.executable, "-m", "trove.guestagent.seed")
+    return (*program, manager, str(binaries), str(directory))
+
 
 class Seeds:
     """The seeds of this machine; one is made when it is first needed."""
 
-    def __init__(self, layout: Layout, machine: Machine, identities: Identities) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        machine: Machine,
+        identities: Identities,
+        command: SeedCommand = seed_command,
+    ) -> None:
         self._layout = layout
         self._machine = machine
-        self._identities = identities
+        self.identities = identities
+        self._command = command
         self._hopeless: set[str] = set()
 
     def ensure(self, spec: ServerSpec) -> Path | None:
         """The seed for such a server; None where there is none, and its engine begins afresh."""
-        if not spec.seed or not spec.image or not Path(spec.image).is_dir():
+        if not spec.image or not Path(spec.image).is_dir():
             return None
         kind, edition = _names(spec, Path(spec.image))
         seed = self._layout.seeds / f"{kind}-{edition}"
-        if seed.is_dir():
-            return seed
-        with named_lock(self._layout.locks, MAKER):
-            # Checked again: the previous holder of the lock may have made it.
-            if not seed.is_dir() and seed.name not in self._hopeless:
-                self._make(seed, spec)
-                self._remove_older(kind, seed)
+        if not seed.exists():
+            with named_lock(self._layout.locks, MAKER):
+                # Checked again: the previous holder of the lock may have made it.
+                if not seed.exists() and seed.name not in self._hopeless:
+                    self._make(seed, spec)
+                    self._remove_older(kind, seed)
+        # A file stands for an engine that has none.
         return seed if seed.is_dir() else None
 
     def _make(self, seed: Path, spec: ServerSpec) -> None:
@@ -73,9 +91,12 @@ class Seeds:
             with self._cleared(files, ready):
                 made = self._run(files, spec)
                 self._end(files)
-                _hand_over(made)
-                # Out of the maker's directory, which goes before anybody sees the seed.
-                made.rename(ready)
+                if made.is_dir():
+                    _hand_over(made)
+                    # Out of the maker's directory, which goes before anybody sees the seed.
+                    made.rename(ready)
+                else:
+                    ready.touch()
             # In one step, so that a seed which bears its name is whole.
             ready.rename(seed)
         except (Failed, Unavailable, OSError) as error:
@@ -94,11 +115,11 @@ class Seeds:
             self._end(files)
             remove_tree(files.run)
             remove_tree(files.directory)
-            self._identities.release(MAKER)
+            self.identities.release(MAKER)
 
     def _end(self, files: ServerFiles) -> None:
         """Every process of the maker's: who hung, or whose service was killed, may write still."""
-        folders, uid = (files.directory, files.run), self._identities.of(MAKER)
+        folders, uid = (files.directory, files.run), self.identities.of(MAKER)
         processes.end(lambda: processes.marked(str(files.directory), folders, uid), 0)
 
     def _run(self, files: ServerFiles, spec: ServerSpec) -> Path:
@@ -107,9 +128,8 @@ class Seeds:
         make_folder(files.directory)
         for folder in (files.agent, files.run, volume):
             own_folder(folder, owner)
-        engine = engine_spec_of(replace(spec, flavor=SIZE), files, volume, files.run, None)
-        program, *options = spec.seed
-        command = [str(Path(spec.image or "") / program), *options, str(volume / "seed")]
+        engine = engine_spec_of(replace(spec, flavor=SIZE), files, volume, files.run)
+        command = self._command(spec.manager, Path(spec.image or ""), volume / "seed")
         tenant = Tenant(files, Record(owner, engine, ()))
         clean = (*CLEAN, f"{processes.MARK}={files.directory}")
         complaint = programs.run("env", *clean, *shut_in(tenant, self._machine, command))
@@ -120,7 +140,7 @@ class Seeds:
     def _owner(self) -> Owner | None:
         if not self._machine.is_root:
             return None
-        number = self._identities.ensure(MAKER)
+        number = self.identities.ensure(MAKER)
         return Owner(number, number)
 
     def _remove_older(self, kind: str, seed: Path) -> None:
@@ -145,5 +165,5 @@ def _names(spec: ServerSpec, image: Path) -> tuple[str, str]:
     """What stays when programs are upgraded in their place, and what does not."""
     where = hashlib.sha256(str(image).encode()).hexdigest()[:12]
     # The directory's time: packages are upgraded by renaming new programs into it.
-    edition = f"{spec.version} {image.stat().st_mtime_ns} {' '.join(spec.seed)}"
+    edition = f"{spec.version} {image.stat().st_mtime_ns} {version(trove.__name__)}"
     return f"{checked(spec.manager)}-{where}", hashlib.sha256(edition.encode()).hexdigest()[:12]

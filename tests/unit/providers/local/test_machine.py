@@ -17,7 +17,7 @@ NAME = f"trove-{uuid.uuid4()}"
 
 
 def spec_in(files: ServerFiles) -> EngineSpec:
-    return engine_spec_of(spec_of(NAME), files, Path("/v"), files.run, None)
+    return engine_spec_of(spec_of(NAME), files, Path("/v"), files.run)
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *missing: str) -> None:

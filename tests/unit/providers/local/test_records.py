@@ -7,25 +7,25 @@ import os
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from tests.support.provider import local_provider, spec_of
 from trove.errors import Unavailable
+from trove.protocol.engine_spec import EngineSpec
+from trove.protocol.seeds import seed_for
 from trove.providers.base import ServerState, view_of
 from trove.providers.local.layout import Layout, ServerFiles
 from trove.providers.local.records import (
     Owner,
     Record,
     engine_spec_of,
+    furnish,
     read_record,
     write_record,
 )
 
 ROOT = Path(__file__).parents[4]
-SPEC = engine_spec_of(
-    spec_of("NAME"), ServerFiles(Path("/s")), Path("/v"), Path("/run"), Path("/seed")
-)
+SPEC = engine_spec_of(spec_of("NAME"), ServerFiles(Path("/s")), Path("/v"), Path("/run"))
 LEFT = [b"", bytes(4), b'{"owner": ', b"null", b"[]", b"{}", b'{"owner": {"u": 1}}', b"\xff"]
 
 
@@ -47,22 +47,35 @@ def test_a_record_that_is_not_whole_is_none(
 
 
 def test_a_record_is_read_as_it_was_written(files: ServerFiles) -> None:
-    record = Record(Owner(os.getuid(), os.getgid()), SPEC, ("memory: not held",))
-    write_record(files, record)
-    assert read_record(files) == record
+    owner = Owner(os.getuid(), os.getgid())
+    for record in (Record(owner, SPEC, ("memory: not held",)), Record(None, SPEC, (), Path("/x"))):
+        write_record(files, record)
+        assert read_record(files) == record
+
+
+def test_the_seed_is_named_where_the_driver_finds_it(files: ServerFiles, tmp_path: Path) -> None:
+    volume, seed = tmp_path / "v", tmp_path / "seed"
+    volume.mkdir()
+    seed.mkdir()
+    spec = engine_spec_of(spec_of("NAME"), files, volume, files.run)
+    furnish(files, volume, Record(None, spec, ()), {})
+    assert seed_for(spec) is None
+    furnish(files, volume, Record(None, spec, (), seed), {})
+    assert seed_for(spec) == seed
+    seed.rmdir()
+    assert seed_for(spec) is None
 
 
 def test_a_record_of_the_first_release_is_read(files: ServerFiles) -> None:
     place: dict[str, Any] = {
         key: str(getattr(SPEC, key)) for key in ("data", "run", "config", "logs")
     }
-    place |= {"manager": "postgresql", "version": "15", "binaries": "", "seed": None}
+    place |= {"manager": "postgresql", "version": "15", "binaries": "", "seed": "/seed"}
     place |= {"address": "127.70.0.1", "port": 5432, "memory": 128, "vcpus": 1}
     known = {"owner": {"uid": 1, "gid": 2}, "place": place, "unenforced": ["memory: not held"]}
     files.record.write_text(json.dumps(known))
-    spec = msgspec.structs.replace(SPEC, seed=None)
-    assert read_record(files) == Record(Owner(1, 2), spec, ("memory: not held",))
-    assert json.loads(spec.to_json())["data"] == "/v"
+    assert read_record(files) == Record(Owner(1, 2), SPEC, ("memory: not held",))
+    assert EngineSpec.from_json(json.dumps(place).encode()) == SPEC
 
 
 def test_a_file_has_its_name_once_its_content_is_on_the_disk(
@@ -93,7 +106,7 @@ def test_a_file_has_its_name_once_its_content_is_on_the_disk(
 def test_the_manual_says_where_the_logs_are() -> None:
     layout = Layout(Path("/local"))
     files, volume = layout.server("NAME"), layout.volume("NAME")
-    logs = engine_spec_of(spec_of("NAME"), files, volume, files.run, None).logs
+    logs = engine_spec_of(spec_of("NAME"), files, volume, files.run).logs
     manual = (ROOT / "docs/operators/watching.md").read_text()
     for path in (logs, files.log):
         assert f"`[local] directory`/{path.relative_to(layout.directory)}" in manual
