@@ -13,7 +13,8 @@ from tests.support import slot
 from trove.providers import local
 from trove.providers.base import Flavor, Provider, ServerSpec
 from trove.providers.local.seeds import SeedCommand, seed_command
-from trove.settings import LocalSettings, Settings
+from trove.providers.local.settings import LocalSettings
+from trove.settings import Settings
 
 POOL = slot.next_pool()
 FIRST_UID = slot.next_first_uid(200)
@@ -23,7 +24,8 @@ IS_ROOT = os.geteuid() == 0
 
 def settings_in(directory: Path, **changes: object) -> Settings:
     known = {"directory": directory / "local", "address_pool": POOL, "first_uid": FIRST_UID}
-    return Settings(state_directory=directory, local=LocalSettings(**(known | changes)))  # type: ignore[arg-type]
+    group = LocalSettings(**(known | changes))  # type: ignore[arg-type]
+    return Settings(state_directory=directory, providers={"local": group})
 
 
 def sh(script: str) -> Callable[[Path], Sequence[str]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from trove.errors import Invalid
+from trove.providers.local.settings import directory_of, local_settings
 from trove.settings import Loaded, Settings, load_settings, naming, read_settings
 from trove.settings import loading as loading_module
 from trove.settings.ini import Entry
@@ -42,7 +43,7 @@ def test_without_anything_there_are_defaults(tmp_path: Path) -> None:
     assert loaded.warnings == ()
     assert loaded.settings.state_directory == Path("/s")
     assert loaded.settings.url == "sqlite:////s/trove.sqlite"
-    assert loaded.settings.local.directory == Path("/s/local")
+    assert directory_of(loaded.settings) == Path("/s/local")
     assert loaded.settings.api == Settings().api
 
 
@@ -95,7 +96,7 @@ ignore_dbs = monitor
     assert found.default_datastore == "mariadb"
     assert found.state_directory == Path.home() / "state"
     assert found.database_url == "postgresql://u:pa$word@h/trove"
-    assert found.local.flavors == ("1:small:512:1", "2:large:1024:2")
+    assert local_settings(found).flavors == ("1:small:512:1", "2:large:1024:2")
     assert found.keystone_authtoken == {"auth_url": "http://k/v3", "password": "p = q"}
     assert found.datastores == {"mysql": {"ignore_dbs": "monitor"}}
 

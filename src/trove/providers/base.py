@@ -10,11 +10,12 @@ with `Unavailable`. Foreign errors are translated at the edge: `Unavailable` (tr
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from trove.errors import Unavailable
+from trove.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -229,6 +230,16 @@ class Provider:
     def within(self, scope: Scope) -> Provider:
         """The same for calls in this scope; by default all are made alike."""
         return self
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """What a package that is a provider brings: its `PROVIDER`."""
+
+    create: Callable[[Settings], Provider]
+    """Makes the provider; touches nothing before the provider's first call. Raises Invalid."""
+    settings: type | None = None
+    """Its group of settings (see `trove.settings.plugins`), read from a section of its name."""
 
 
 def flavor_of(catalog: Catalog, flavor_id: str) -> Flavor | None:

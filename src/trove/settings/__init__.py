@@ -1,11 +1,10 @@
 """Everything that can be set. `groups.py` says what, `options.py` under which names operators
-write it, `loading.py` where values come from."""
+write it, `plugins.py` what providers add, `loading.py` where values come from."""
 
 from trove.settings.groups import (
     ApiSettings,
     ConductorSettings,
     LimitSettings,
-    LocalSettings,
     Settings,
     TimingSettings,
 )
@@ -16,7 +15,6 @@ __all__ = [
     "ConductorSettings",
     "LimitSettings",
     "Loaded",
-    "LocalSettings",
     "Settings",
     "TimingSettings",
     "load_settings",

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
+
+G = TypeVar("G")
 
 
 def in_url(host: str) -> str:
@@ -145,24 +148,6 @@ class ConductorSettings:
 
 
 @dataclass(frozen=True)
-class LocalSettings:
-    """The local provider: instances on this machine."""
-
-    directory: Path = Path("/var/lib/trove/local")
-    """Where instances live."""
-    # Linux answers on all of 127.0.0.0/8 without an address being set up.
-    address_pool: str = "127.77.0.0/16"
-    """Loopback addresses, of which each instance gets one."""
-    first_uid: int | None = None
-    """Each instance gets a user and group id of its own, counted from here (as root only); by
-    default from 210000, or above the ids that /etc/subuid and /etc/subgid give to users."""
-    isolation: str = "auto"
-    """How instances are kept apart; with `none` they are plain processes."""
-    flavors: tuple[str, ...] = ()
-    """`id:name:memory MiB:vcpus` each; a useful list by default."""
-
-
-@dataclass(frozen=True)
 class Settings:
     """One installation."""
 
@@ -197,10 +182,16 @@ class Settings:
     limits: LimitSettings = field(default_factory=LimitSettings)
     timing: TimingSettings = field(default_factory=TimingSettings)
     conductor: ConductorSettings = field(default_factory=ConductorSettings)
-    local: LocalSettings = field(default_factory=LocalSettings)
     datastores: dict[str, dict[str, str]] = field(default_factory=dict)
     """The options of each datastore's own section, such as [mysql]."""
     keystone_authtoken: dict[str, str] = field(default_factory=dict)
+    providers: dict[str, Any] = field(default_factory=dict)
+    """The group of each infrastructure that has settings of its own, by its name."""
+
+    def provider_group(self, name: str, kind: type[G]) -> G:
+        """The settings of this provider; the defaults where there are none."""
+        found = self.providers.get(name)
+        return found if isinstance(found, kind) else kind()
 
     @property
     def url(self) -> str:

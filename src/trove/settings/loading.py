@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from trove.settings.groups import Settings
 from trove.settings.ini import Entry, read_files
 from trove.settings.naming import Target, target_of
 from trove.settings.options import ENGINE_SECTIONS, PASSED_ON, options
+from trove.settings.plugins import provider_groups
 from trove.settings.values import value_of
 
 log = logging.getLogger(__name__)
@@ -125,12 +126,11 @@ def _value(target: Target, entry: Entry) -> Any:
 
 def _settings_of(values: dict[tuple[str, ...], Any], environ: Mapping[str, str]) -> Settings:
     values.setdefault(("state_directory",), default_state_directory(environ))
-    # Computed here, because a default in `groups.py` cannot follow another setting.
-    values.setdefault(("local", "directory"), values[("state_directory",)] / "local")
     # An older file says where Keystone is and nothing of [api] auth: it means Keystone.
     if ("keystone_authtoken", "auth_url") in values:
         values.setdefault(("api", "auth"), "keystone")
-    settings: Settings = _with(Settings(), _tree_of(values))
+    defaults = {name: group() for name, group in provider_groups().items()}
+    settings: Settings = _with(Settings(providers=defaults), _tree_of(values))
     return settings
 
 
@@ -146,10 +146,12 @@ def _tree_of(values: Mapping[tuple[str, ...], Any]) -> dict[str, Any]:
 
 def _with(group: Any, tree: Mapping[str, Any]) -> Any:
     """The group with these of its fields replaced, groups below it likewise."""
-    changes = {
-        name: _with(getattr(group, name), value)
-        if isinstance(value, dict) and not isinstance(getattr(group, name), dict)
-        else value
-        for name, value in tree.items()
-    }
-    return replace(group, **changes)
+    if isinstance(group, dict):
+        return group | {name: _changed(group.get(name), value) for name, value in tree.items()}
+    return replace(group, **{n: _changed(getattr(group, n), value) for n, value in tree.items()})
+
+
+def _changed(value: Any, change: Any) -> Any:
+    """A group is changed field by field, and anything else is replaced."""
+    is_group = isinstance(value, dict) or is_dataclass(value)
+    return _with(value, change) if is_group and isinstance(change, dict) else change

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, get_type_hints
 
 from trove.settings.groups import Settings
+from trove.settings.plugins import provider_groups
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class Option:
     kind: Any
     """The field's type."""
     default: Any
+    choices: tuple[str, ...] = ()
+    """The words that are allowed, if not any."""
+    limits: tuple[float, float] | None = None
+    """From where to where a number may be, if its group does not say it."""
 
 
 SECTION_OF_GROUP = {
@@ -33,7 +38,6 @@ SECTION_OF_GROUP = {
     "limits": "DEFAULT",
     "timing": "DEFAULT",
     "conductor": "conductor",
-    "local": "local",
 }
 
 NAMES: Mapping[tuple[str, ...], tuple[str, str]] = {
@@ -57,7 +61,6 @@ NAMES: Mapping[tuple[str, ...], tuple[str, str]] = {
 CHOICES: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("api", "auth"): ("builtin", "keystone"),
     ("log_format",): ("auto", "text", "json"),
-    ("local", "isolation"): ("auto", "none"),
 }
 
 MOST = 10**9
@@ -75,8 +78,6 @@ RANGES: Mapping[tuple[str, ...], tuple[float, float]] = {
     ("conductor", "bind_port"): (1, 65535),
     ("metrics_port",): (1, 65535),
     ("taskmanager_threads",): (1, 1024),
-    # Below 1000 are the system's own users, whose files an engine must not own.
-    ("local", "first_uid"): (1000, 2**31),
 }
 """From, to."""
 
@@ -85,6 +86,7 @@ RANGES_OF_GROUP: Mapping[str, tuple[float, float]] = {
     "limits": (-1, MOST),
     # Below, whatever comes round with this period would keep a processor busy.
     "timing": (0.1, MOST),
+    "providers": (0, MOST),
 }
 """The same, of every number of a group that has no range of its own."""
 
@@ -117,13 +119,24 @@ def range_of(option: Option) -> tuple[float, float] | None:
     """From where to where the option's number may be; None when it is no number."""
     if option.kind not in {int, float, int | None}:
         return None
-    return RANGES.get(option.path) or RANGES_OF_GROUP[option.path[0]]
+    return option.limits or RANGES.get(option.path) or RANGES_OF_GROUP[option.path[0]]
 
 
 @cache
 def options() -> dict[tuple[str, str], Option]:
     """Every option by its section and name."""
-    return {(option.section, option.name): option for option in _walk(Settings, ())}
+    found = [*_walk(Settings, ()), *_options_of_providers()]
+    return {(option.section, option.name): option for option in found}
+
+
+def _options_of_providers() -> Iterator[Option]:
+    for section, group in provider_groups().items():
+        hints = get_type_hints(group)
+        for field in dataclasses.fields(group):
+            path = ("providers", section, field.name)
+            yield Option(
+                section, field.name, path, hints[field.name], field.default, **field.metadata
+            )
 
 
 def _walk(group: type, above: tuple[str, ...]) -> Iterator[Option]:
@@ -135,4 +148,4 @@ def _walk(group: type, above: tuple[str, ...]) -> Iterator[Option]:
         elif field.default is not dataclasses.MISSING:
             section = SECTION_OF_GROUP[above[0]] if above else "DEFAULT"
             section, name = NAMES.get(path, (section, field.name))
-            yield Option(section, name, path, kind, field.default)
+            yield Option(section, name, path, kind, field.default, CHOICES.get(path, ()))

@@ -11,19 +11,19 @@ from trove.settings import groups
 from trove.settings.obsolete import FAMILIES, OBSOLETE, OBSOLETE_OF_ENGINES, OBSOLETE_SECTIONS
 from trove.settings.options import (
     ALIASES,
-    CHOICES,
     ENGINE_SECTIONS,
     MOST,
     Option,
     options,
     range_of,
 )
+from trove.settings.plugins import provider_groups
 
 # The page must read the same wherever it is made, or every build would change it.
 COMPUTED = {
     ("state_directory",): "`/var/lib/trove` as root, otherwise `$XDG_DATA_HOME/trove`",
     ("api", "auth"): "`keystone` with `[keystone_authtoken] auth_url`, otherwise `builtin`",
-    ("local", "directory"): "`local` in the state directory",
+    ("providers", "local", "directory"): "`local` in the state directory",
 }
 """Defaults that depend on where the service runs."""
 
@@ -85,8 +85,8 @@ def _default(option: Option) -> str:
 
 
 def _allowed(option: Option) -> str:
-    if choices := CHOICES.get(option.path):
-        return f"One of {', '.join(f'`{choice}`' for choice in choices)}."
+    if option.choices:
+        return f"One of {', '.join(f'`{choice}`' for choice in option.choices)}."
     if limits := range_of(option):
         low, high = limits
         return f"From {low} to {high}." if high < MOST else f"At least {low}."
@@ -94,10 +94,16 @@ def _allowed(option: Option) -> str:
 
 
 def _docstring(option: Option) -> str:
+    return _docstrings(_group_of(option))[option.path[-1]]
+
+
+def _group_of(option: Option) -> type:
+    if option.path[0] == "providers":
+        return provider_groups()[option.section]
     group: object = groups.Settings()
     for part in option.path[:-1]:
         group = getattr(group, part)
-    return _docstrings(type(group))[option.path[-1]]
+    return type(group)
 
 
 def _docstrings(group: type) -> dict[str, str]:

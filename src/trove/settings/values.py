@@ -8,7 +8,7 @@ from typing import Any, get_args, get_origin
 
 from trove.errors import Invalid
 from trove.settings.ini import Entry
-from trove.settings.options import CHOICES, Option, range_of
+from trove.settings.options import Option, range_of
 
 # The words that oslo.config takes.
 WORDS = {
@@ -29,9 +29,8 @@ def value_of(option: Option, entry: Entry) -> Any:
     except (ValueError, KeyError):
         # Without its cause: Python's words about it add nothing for an operator.
         raise Invalid(_complaint(entry, EXPECTED[kind])) from None
-    choices = CHOICES.get(option.path)
-    if choices and value not in choices:
-        raise Invalid(_complaint(entry, f"one of {', '.join(choices)}"))
+    if option.choices and value not in option.choices:
+        raise Invalid(_complaint(entry, f"one of {', '.join(option.choices)}"))
     limits = range_of(option)
     # NaN compares false with everything, and is refused too.
     if limits and not limits[0] <= value <= limits[1]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from trove.providers.base import Capability, Provider, Scope
+from trove.providers.base import Capability, Plugin, Provider, Scope
 from trove.providers.fake.catalog import FakeCatalog
 from trove.providers.fake.compute import FakeCompute
 from trove.providers.fake.network import FakeNetwork
@@ -60,3 +60,6 @@ def provider_of(
         capabilities=capabilities,
         world=world,
     )
+
+
+PROVIDER = Plugin(create_provider)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from trove.errors import Invalid
 from trove.providers.base import Flavor, VolumeType
 from trove.providers.local.network import pool_from, wanted_address
-from trove.settings import LocalSettings
+from trove.providers.local.settings import LocalSettings
 
 FLAVORS = (
     "1:db.tiny:256:1",

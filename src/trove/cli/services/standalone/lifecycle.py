@@ -33,6 +33,7 @@ from trove.models import Instance
 from trove.processes import Process
 from trove.providers.base import Provider
 from trove.providers.local.layout import Layout
+from trove.providers.local.settings import directory_of
 from trove.services import instances
 from trove.services.installation import Caller, Installation
 from trove.settings import Settings
@@ -139,7 +140,7 @@ def _terminate(settings: Settings, pid: int) -> None:
 def remove(settings: Settings, args: argparse.Namespace) -> int:
     """Delete every instance, then the state directory."""
     state = settings.state_directory
-    known = (state / "trove.sqlite", lock_file(settings), settings.local.directory)
+    known = (state / "trove.sqlite", lock_file(settings), directory_of(settings))
     with _usable(settings):
         is_there = any(path.exists() for path in known)
     if not is_there:
@@ -319,7 +320,7 @@ def _delete_instances(settings: Settings) -> None:
 def _sweep(settings: Settings) -> None:
     """What the metadata does not list: they may be lost, or older than what runs."""
     provider = build_provider(settings)
-    for name in sorted(Layout(settings.local.directory).names()):
+    for name in sorted(Layout(directory_of(settings)).names()):
         # The server first: an engine that runs keeps its volume busy.
         provider.compute.delete_server(name)
         provider.volumes.delete_volume(name)
