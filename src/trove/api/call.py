@@ -26,6 +26,8 @@ from trove.services.installation import Caller, Installation
 T = TypeVar("T")
 S = TypeVar("S", bound=Struct)
 
+OPERATION_HEADER = "X-Trove-Operation-Id"
+"""Names the operation that a request has started."""
 SHORT_PAGE = 100
 """Rows that are read in a few milliseconds, where the database is in this process."""
 PAGED: dict[str, Any] = {
@@ -180,6 +182,7 @@ def base_of(request: Request) -> str:
     return f"{request.scope['scheme']}://{host}"
 
 
-def accepted() -> Response:
-    """202: the body is empty but has a type, as clients expect."""
-    return Response(b"", 202, media_type=JSON_TYPE)
+def accepted(operation_id: str | None = None) -> Response:
+    """202: the body is empty but has a type, as clients expect; the operation is in the head."""
+    headers = {OPERATION_HEADER: operation_id} if operation_id else None
+    return Response(b"", 202, headers, JSON_TYPE)

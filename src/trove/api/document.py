@@ -15,7 +15,8 @@ from trove.db import JsonObject
 METHODS = ("get", "post", "put", "patch", "delete")
 
 DESCRIPTION = """\
-The Trove API v1.0. Every answer has an `X-OpenStack-Request-Id`.
+The Trove API v1.0. Every answer has an `X-OpenStack-Request-Id`, and that to an accepted change an
+`X-Trove-Operation-Id` if it started an operation.
 
 Lists come in pages: while there is more, `links` and `<collection>_links` have a `next`.
 A POST with an `Idempotency-Key` is done once within a day, and repeated requests of the same user

@@ -44,6 +44,10 @@ class Progress:
         return self.state not in GOING_ON
 
 
+NOTHING_STARTED = Progress("change", "succeeded", 100)
+"""Of a request that started no operation."""
+
+
 @dataclass
 class Watcher:
     """Polls an operation; `show` receives every result, `clock` and `sleep` are for tests."""
@@ -115,20 +119,22 @@ def _still_going_on(progress: Progress | None, timeout: float) -> str:
     )
 
 
-def newest_of(session: Session, subject_id: str, request_id: str = "") -> Json | None:
-    """The operation that a request started on this instance, else the newest; None without any."""
+def operations_of(session: Session, subject_id: str) -> list[Json] | None:
+    """The operations of an instance; None where the service has no operations at all."""
     try:
         body = session.get("/operations", instance_id=subject_id)
     except HttpError as error:
-        # Services without operations; any other error is raised.
+        # Any other error is raised.
         if error.code not in (404, 501):
             raise
         return None
     # A service that does not know this filter returns all operations.
-    found = [item for item in body["operations"] if item.get("subject_id") == subject_id]
-    # Another request may have started one on the same instance meanwhile.
-    started = [item for item in found if request_id and item.get("request_id") == request_id]
-    return max(started or found, key=_age, default=None)
+    return [item for item in body["operations"] if item.get("subject_id") == subject_id]
+
+
+def newest_of(session: Session, subject_id: str) -> Json | None:
+    """The newest operation of an instance; None without any."""
+    return max(operations_of(session, subject_id) or (), key=_age, default=None)
 
 
 def _age(operation: Json) -> str:
@@ -156,20 +162,48 @@ def progress_of(operation: Json) -> Progress:
     )
 
 
-def poll_newest(
-    session: Session, subject_id: str, request_id: str, otherwise: Callable[[], Progress]
+@dataclass(frozen=True)
+class Started:
+    """What is known of the request that may have started an operation."""
+
+    subject_id: str
+    request_id: str = ""
+    operation_id: str = ""
+    is_replayed: bool = False
+    """Its answer is that to another request, whose id is not known."""
+
+
+def poll_started(
+    session: Session, started: Started, otherwise: Callable[[], Progress]
 ) -> Callable[[], Progress]:
-    """For `Watcher.watch`: what a request has started; `otherwise` where there is no operation."""
+    """For `Watcher.watch`: the operation that this request has started, and no other one.
+
+    `otherwise` where the service has no operations.
+    """
     chosen: list[Callable[[], Progress]] = []
 
     def poll() -> Progress:
         # Looked up in the first poll, so that a service that does not answer then is waited for.
         if not chosen:
-            found = newest_of(session, subject_id, request_id)
-            chosen.append(poll_operation(session, found["id"]) if found else otherwise)
+            chosen.append(_poll_of(session, started, otherwise))
         return chosen[0]()
 
     return poll
+
+
+def _poll_of(
+    session: Session, started: Started, otherwise: Callable[[], Progress]
+) -> Callable[[], Progress]:
+    if started.operation_id:
+        return poll_operation(session, started.operation_id)
+    found = operations_of(session, started.subject_id)
+    if found is None:
+        return otherwise
+    # Services that do not name the operation in their answer record who requested it.
+    if not started.is_replayed:
+        found = [item for item in found if item.get("request_id") == started.request_id]
+    newest = max(found, key=_age, default=None)
+    return poll_operation(session, newest["id"]) if newest else lambda: NOTHING_STARTED
 
 
 def poll_status(

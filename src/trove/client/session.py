@@ -40,6 +40,10 @@ class Session:
         self.headers = dict(headers or {})
         self.request_id = ""
         """The service's id of the last request."""
+        self.operation_id = ""
+        """The operation that the last request has started, as far as its answer names it."""
+        self.is_replayed = False
+        """Whether the answer is that to an earlier request with the same key."""
         self.has_changed = False
         """Whether a request was sent that may have changed something."""
         self._ticket: Ticket | None = None
@@ -84,6 +88,8 @@ class Session:
             lambda: self._send(method, f"{self.ticket.endpoint}{target}", body, headers)
         )
         self.request_id = answer.headers.get("X-OpenStack-Request-Id", "")
+        self.operation_id = answer.headers.get("X-Trove-Operation-Id", "")
+        self.is_replayed = "Idempotent-Replayed" in answer.headers
         return answer
 
     def query_identity(self, path: str, **query: Any) -> Any:

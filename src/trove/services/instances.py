@@ -138,9 +138,9 @@ def update(inst: Installation, caller: Caller, instance_id: str, columns: dict[s
             note(caller, session, row, "instance.update", **columns)
 
 
-def delete(inst: Installation, caller: Caller, instance_id: str) -> None:
+def delete(inst: Installation, caller: Caller, instance_id: str) -> str:
     """Delete at any time, whatever else is running; succeeds if it is being deleted already."""
-    _delete(inst, caller, instance_id, attempts=ATTEMPTS)
+    return _delete(inst, caller, instance_id, attempts=ATTEMPTS)
 
 
 def reset_status(inst: Installation, caller: Caller, instance_id: str) -> None:
@@ -153,30 +153,30 @@ def reset_status(inst: Installation, caller: Caller, instance_id: str) -> None:
         note(caller, session, row, "instance.reset_status")
 
 
-def force_delete(inst: Installation, caller: Caller, instance_id: str) -> None:
+def force_delete(inst: Installation, caller: Caller, instance_id: str) -> str:
     """Deletion never waits, so there is nothing to force; kept for old clients."""
-    delete(inst, caller, instance_id)
+    return delete(inst, caller, instance_id)
 
 
-def restart(inst: Installation, caller: Caller, instance_id: str) -> None:
+def restart(inst: Installation, caller: Caller, instance_id: str) -> str:
     """Stop and start the engine."""
-    with changing(inst, caller, instance_id, "instance.restart"):
-        pass
+    with changing(inst, caller, instance_id, "instance.restart") as change:
+        return change.operation.id
 
 
-def stop(inst: Installation, caller: Caller, instance_id: str) -> None:
+def stop(inst: Installation, caller: Caller, instance_id: str) -> str:
     """Stop the engine, and keep it stopped until a restart."""
-    with changing(inst, caller, instance_id, "instance.stop"):
-        pass
+    with changing(inst, caller, instance_id, "instance.stop") as change:
+        return change.operation.id
 
 
-def reboot(inst: Installation, caller: Caller, instance_id: str) -> None:
+def reboot(inst: Installation, caller: Caller, instance_id: str) -> str:
     """Stop and start the server with all that is in it."""
-    with changing(inst, caller, instance_id, "instance.reboot", silent=True):
-        pass
+    with changing(inst, caller, instance_id, "instance.reboot", silent=True) as change:
+        return change.operation.id
 
 
-def resize_flavor(inst: Installation, caller: Caller, instance_id: str, flavor_id: str) -> None:
+def resize_flavor(inst: Installation, caller: Caller, instance_id: str, flavor_id: str) -> str:
     """Give the instance another flavor; its engine restarts."""
     flavor = choose_flavor(inst.catalog, flavor_id)
     with changing(inst, caller, instance_id, "instance.resize_flavor") as change:
@@ -192,9 +192,10 @@ def resize_flavor(inst: Installation, caller: Caller, instance_id: str, flavor_i
                 flavor_id=flavor.id, memory=flavor.memory, vcpus=flavor.vcpus, reserved=more
             )
         )
+        return change.operation.id
 
 
-def resize_volume(inst: Installation, caller: Caller, instance_id: str, size: int) -> None:
+def resize_volume(inst: Installation, caller: Caller, instance_id: str, size: int) -> str:
     """Grow the data volume to this many GiB while the engine runs."""
     with changing(inst, caller, instance_id, "instance.resize_volume") as change:
         session, row = change.session, change.row
@@ -207,28 +208,30 @@ def resize_volume(inst: Installation, caller: Caller, instance_id: str, size: in
         more = {"volumes": size - row.volume_size}
         take(session, row.project_id, more, inst.settings.limits.quotas)
         change.takes(VolumeResize(size=size, reserved=more))
+        return change.operation.id
 
 
-def _delete(inst: Installation, caller: Caller, instance_id: str, *, attempts: int) -> None:
+def _delete(inst: Installation, caller: Caller, instance_id: str, *, attempts: int) -> str:
     try:
-        _begin_deletion(inst, caller, instance_id)
+        return _begin_deletion(inst, caller, instance_id)
     except (DBAPIError, ResourceBusy) as error:
         if attempts == 1 or (isinstance(error, DBAPIError) and not is_conflict(error)):
             raise
         # Another operation started, or the instance was deleted, since it was read.
-        _delete(inst, caller, instance_id, attempts=attempts - 1)
+        return _delete(inst, caller, instance_id, attempts=attempts - 1)
 
 
-def _begin_deletion(inst: Installation, caller: Caller, instance_id: str) -> None:
+def _begin_deletion(inst: Installation, caller: Caller, instance_id: str) -> str:
     with inst.database.begin() as session:
         row = find(session, caller, instance_id)
         _must_not_have_replicas(session, row)
         holders = holders_of(session, row.id)
-        if any(active.workflow in REMOVING for active in holders):
-            return
+        removing = next((each for each in holders if each.workflow in REMOVING), None)
+        if removing is not None:
+            return removing.id
         for active in holders:
             give_up(inst, session, active)
-        begin(inst, caller, session, row, "instance.delete")
+        return begin(inst, caller, session, row, "instance.delete").id
 
 
 @cache

@@ -13,10 +13,11 @@ from trove.client.operations import (
     QUICK,
     SLOW,
     Progress,
+    Started,
     Watcher,
     newest_of,
-    poll_newest,
     poll_operation,
+    poll_started,
     poll_status,
 )
 from trove.client.session import Session
@@ -143,30 +144,59 @@ def test_the_operation_of_a_request_is_found_while_polling(
     service.give("/operations/o", {"operation": operation(state="succeeded")})
     seen: list[Progress] = []
     watcher.show = seen.append
-    watcher.watch(poll_newest(session, "i", "a", lambda: Progress("other", "succeeded")))
+    watcher.watch(poll_started(session, Started("i", "a"), lambda: Progress("other", "succeeded")))
     assert "(HTTP 503)" in seen[0].note
     assert seen[-1].id == "o"
 
 
 def test_what_is_watched_without_operations(session: Session, watcher: Watcher) -> None:
-    poll = poll_newest(session, "i", "a", lambda: Progress("other", "succeeded"))
+    poll = poll_started(session, Started("i", "a"), lambda: Progress("other", "succeeded"))
     assert watcher.watch(poll).workflow == "other"
 
 
-class TestNewest:
+class TestStarted:
     """Which operation a request has started."""
 
-    def test_that_of_the_request(self, service: Service, session: Session) -> None:
+    @pytest.mark.parametrize(
+        ("started", "expected"),
+        [
+            (Started("i", "a"), "1"),
+            (Started("i", "b"), "2"),
+            (Started("i", "c"), ""),
+            (Started("i", ""), ""),
+            (Started("i", "c", is_replayed=True), "2"),
+            (Started("i", "a", "named"), "named"),
+        ],
+    )
+    def test_that_of_the_request_and_no_other(
+        self,
+        service: Service,
+        session: Session,
+        watcher: Watcher,
+        started: Started,
+        expected: str,
+    ) -> None:
         found = [
             operation(id="2", subject_id="i", created="2026-02", request_id="b"),
             operation(id="1", subject_id="i", created="2026-01", request_id="a"),
             operation(id="0", subject_id="other", created="2026-03", request_id="a"),
         ]
         service.give("/operations", {"operations": found})
-        for request_id, operation_id in (("a", "1"), ("", "2")):
-            newest = newest_of(session, "i", request_id)
-            assert newest is not None
-            assert newest["id"] == operation_id
+        for each in ("1", "2", "named"):
+            over = operation(id=each, state="succeeded")
+            service.give(f"/operations/{each}", {"operation": over})
+        poll = poll_started(session, started, lambda: Progress("by status", "failed"))
+        assert watcher.watch(poll).id == expected
+
+    def test_the_newest_of_an_instance(self, service: Service, session: Session) -> None:
+        found = [
+            operation(id=str(number), subject_id="i", created=f"2026-0{number}")
+            for number in (1, 3, 2)
+        ]
+        service.give("/operations", {"operations": found})
+        newest = newest_of(session, "i")
+        assert newest is not None
+        assert newest["id"] == "3"
         assert newest_of(session, "unknown") is None
 
     def test_a_service_without_operations(self, session: Session) -> None:

@@ -197,7 +197,7 @@ def test_lists_of_others_are_for_administrators(cloud: Cloud) -> None:
     assert listed(ADMIN, all_projects=True, deleted=True) == [gone]
 
 
-CHANGES: list[Callable[[Cloud, Caller, str], None]] = [
+CHANGES: list[Callable[[Cloud, Caller, str], object]] = [
     lambda c, who, it: instances.update(c.installation, who, it, {"name": "new"}),
     lambda c, who, it: instances.update(c.installation, who, it, {"access": {"is_public": True}}),
     lambda c, who, it: instances.delete(c.installation, who, it),
@@ -213,7 +213,7 @@ CHANGES: list[Callable[[Cloud, Caller, str], None]] = [
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_another_project_does_not_find_it(
-    cloud: Cloud, change: Callable[[Cloud, Caller, str], None]
+    cloud: Cloud, change: Callable[[Cloud, Caller, str], object]
 ) -> None:
     instance_id = cloud.built()
     before = rows(cloud)
@@ -226,7 +226,7 @@ def test_another_project_does_not_find_it(
 
 @pytest.mark.parametrize("change", CHANGES[5:])
 def test_a_busy_instance_is_not_changed(
-    cloud: Cloud, change: Callable[[Cloud, Caller, str], None]
+    cloud: Cloud, change: Callable[[Cloud, Caller, str], object]
 ) -> None:
     instance_id = cloud.built()
     instances.restart(cloud.installation, cloud.caller, instance_id)

@@ -26,36 +26,36 @@ def act(
     given = body.model_fields_set
     # The wire allows it beside reset_status, and then it is the one that counts.
     name = "force_delete" if "force_delete" in given else next(iter(given))
-    ACTIONS[name](call, instance_id, body)
-    return accepted()
+    return accepted(ACTIONS[name](call, instance_id, body))
 
 
-def _restart(call: Call, instance_id: str, body: InstanceAction) -> None:
+def _restart(call: Call, instance_id: str, body: InstanceAction) -> str | None:
     enforce("instance:restart", call.caller)
-    instances.restart(call.inst, call.caller, instance_id)
+    return instances.restart(call.inst, call.caller, instance_id)
 
 
-def _resize(call: Call, instance_id: str, body: InstanceAction) -> None:
+def _resize(call: Call, instance_id: str, body: InstanceAction) -> str | None:
     assert body.resize is not None
     if body.resize.volume is not None:
         enforce("instance:resize_volume", call.caller)
-        instances.resize_volume(call.inst, call.caller, instance_id, body.resize.volume.size)
-        return
+        size = body.resize.volume.size
+        return instances.resize_volume(call.inst, call.caller, instance_id, size)
     enforce("instance:resize_flavor", call.caller)
-    instances.resize_flavor(call.inst, call.caller, instance_id, str(body.resize.flavorRef))
+    return instances.resize_flavor(call.inst, call.caller, instance_id, str(body.resize.flavorRef))
 
 
-def _reset_status(call: Call, instance_id: str, body: InstanceAction) -> None:
+def _reset_status(call: Call, instance_id: str, body: InstanceAction) -> str | None:
     enforce("instance:reset_status", call.caller)
     instances.reset_status(call.inst, call.caller, instance_id)
+    return None
 
 
-def _force_delete(call: Call, instance_id: str, body: InstanceAction) -> None:
+def _force_delete(call: Call, instance_id: str, body: InstanceAction) -> str | None:
     enforce("instance:force_delete", call.caller)
-    instances.force_delete(call.inst, call.caller, instance_id)
+    return instances.force_delete(call.inst, call.caller, instance_id)
 
 
-def _promote(call: Call, instance_id: str, body: InstanceAction) -> None:
+def _promote(call: Call, instance_id: str, body: InstanceAction) -> str | None:
     enforce("instance:promote_to_replica_source", call.caller)
     view = instances.show(call.inst, call.caller, instance_id)
     # Clients expect 400 for an instance that is not a replica, also where there are no replicas.
@@ -64,7 +64,7 @@ def _promote(call: Call, instance_id: str, body: InstanceAction) -> None:
     raise NotSupported("promote_to_replica_source: replicas are not supported here.")
 
 
-def _eject(call: Call, instance_id: str, body: InstanceAction) -> None:
+def _eject(call: Call, instance_id: str, body: InstanceAction) -> str | None:
     enforce("instance:eject_replica_source", call.caller)
     view = instances.show(call.inst, call.caller, instance_id)
     if not view.replicas:
@@ -72,7 +72,7 @@ def _eject(call: Call, instance_id: str, body: InstanceAction) -> None:
     raise NotSupported("eject_replica_source: replicas are not supported here.")
 
 
-ACTIONS: Mapping[str, Callable[[Call, str, InstanceAction], None]] = {
+ACTIONS: Mapping[str, Callable[[Call, str, InstanceAction], str | None]] = {
     "restart": _restart,
     "resize": _resize,
     "reset_status": _reset_status,

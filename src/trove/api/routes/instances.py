@@ -101,8 +101,7 @@ def update(
 @router.delete("/{instance_id}", status_code=202, response_class=Response)
 def delete(call: Annotated[Call, may("instance:delete")], instance_id: str) -> Response:
     """Delete the instance in any state."""
-    instances.delete(call.inst, call.caller, instance_id)
-    return accepted()
+    return accepted(instances.delete(call.inst, call.caller, instance_id))
 
 
 @router.get("/{instance_id}/configuration")

@@ -108,8 +108,7 @@ def act(call: Writer, instance_id: str, body: MgmtAction) -> Response:
     instances.show(call.inst, call.caller, instance_id)
     if act_on is None:
         raise NotSupported(f"{name}: this installation does not support it.")
-    act_on(call.inst, call.caller, instance_id)
-    return accepted()
+    return accepted(act_on(call.inst, call.caller, instance_id))
 
 
 ACTIONS: Mapping[str, Callable[..., Any]] = {

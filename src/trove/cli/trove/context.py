@@ -13,7 +13,7 @@ from trove.cli.trove.output import Columns, Item, Output
 from trove.cli.trove.progress import ProgressLine
 from trove.client.errors import ClientError, HttpError, OperationFailed
 from trove.client.find import find_id
-from trove.client.operations import Progress, Watcher, poll_newest, poll_status
+from trove.client.operations import Progress, Started, Watcher, poll_started, poll_status
 from trove.client.projects import find_project
 from trove.client.session import Session
 from trove.client.wire import Json
@@ -97,16 +97,22 @@ class Context:
         """Whether something may continue after the command."""
         return self._watches or (self._opened is not None and self._opened.has_changed)
 
-    def follow(self, subject: Subject) -> None:
-        """After a request that starts an operation: wait, or print how to follow it."""
+    def follow(self, subject: Subject, operation_id: str = "") -> None:
+        """After a request that may start an operation: wait, or print how to follow it."""
         self.followed = subject.id
+        session = self.session
+        # No other: another request may have started an operation on the instance meanwhile.
+        started = Started(
+            subject.id,
+            session.request_id,
+            operation_id or session.operation_id,
+            is_replayed=session.is_replayed,
+        )
         if not self.waits:
-            self.say(f"Accepted; follow it with `trove operation-watch {subject.id}`.")
+            self.say(_accepted(started))
             return
-        # By the id of the request: another request may have started an operation meanwhile.
-        request_id = self.session.request_id
-        by_status = poll_status(self.session, subject.path, "instance", deleting=subject.is_deleted)
-        self.watch(poll_newest(self.session, subject.id, request_id, by_status), subject)
+        by_status = poll_status(session, subject.path, "instance", deleting=subject.is_deleted)
+        self.watch(poll_started(session, started, by_status), subject)
 
     def watch(
         self, poll: Callable[[], Progress], subject: Subject, wanted: str = "succeeded"
@@ -132,6 +138,12 @@ class Context:
                 raise
             return None
         return instance
+
+
+def _accepted(started: Started) -> str:
+    if started.operation_id:
+        return f"Accepted; follow it with `trove operation-watch {started.operation_id}`."
+    return f"Accepted; `trove show {started.subject_id}` shows the instance."
 
 
 def advice_of(subject: Subject) -> str:

@@ -52,7 +52,8 @@ class Request:
         answer = context.session.send(self.method, path, body, query=query)
         subject = self.subject_of(path, answer.body) if self.follows else None
         if subject:
-            context.follow(subject)
+            created = answer.body[self.key] if subject.is_created else {}
+            context.follow(subject, created.get("operation_id") or "")
         self.show(context, answer.body, subject)
 
     def pages(self, arguments: Namespace) -> bool:

@@ -529,8 +529,8 @@ class TestProcess:
     def test_a_real_terminal_sees_one_line_that_changes(self, service: Service) -> None:
         polls = [{"step": "datastore.restart", "note": "x" * 300}, {"state": "succeeded"}]
         answers = [Reply(200, {"operation": operation(**each)}) for each in polls]
-        service.on("POST", f"{ONE}/action", Reply(202))
-        service.give("/operations", {"operations": [operation()]})
+        started = {"X-Trove-Operation-Id": OPERATION}
+        service.on("POST", f"{ONE}/action", Reply(202, None, started))
         service.on("GET", f"/operations/{OPERATION}", *answers)
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 60, 0, 0))

@@ -27,11 +27,11 @@ class TestWaiting:
     @pytest.fixture
     def goes(self, service: Service) -> Callable[..., None]:
         def goes(*polls: Any) -> None:
-            service.on(
-                "POST", "/instances", Reply(200, {"instance": INSTANCE | {"status": "BUILD"}})
-            )
-            service.on("POST", f"{ONE}/action", Reply(202))
-            service.on("DELETE", ONE, Reply(202))
+            created = INSTANCE | {"status": "BUILD", "operation_id": OPERATION}
+            service.on("POST", "/instances", Reply(200, {"instance": created}))
+            started = {"X-Trove-Operation-Id": OPERATION}
+            service.on("POST", f"{ONE}/action", Reply(202, None, started))
+            service.on("DELETE", ONE, Reply(202, None, started))
             service.give("/operations", {"operations": [operation()]})
             answers = [Reply(200, {"operation": operation(**each)}) for each in polls]
             service.on("GET", f"/operations/{OPERATION}", *answers)
@@ -167,7 +167,23 @@ class TestWaiting:
     ) -> None:
         goes({})
         result = trove("delete", "pg")
-        assert result.err == f"Accepted; follow it with `trove operation-watch {PG}`.\n"
+        assert result.err == f"Accepted; follow it with `trove operation-watch {OPERATION}`.\n"
+
+    @pytest.mark.parametrize("wait", [True, False])
+    def test_a_change_that_starts_no_operation_waits_for_none(
+        self,
+        goes: Callable[..., None],
+        service: Service,
+        trove: Callable[..., Result],
+        wait: bool,
+    ) -> None:
+        """Not even for an older operation that has failed."""
+        goes({"state": "failed", "error": "no space left"})
+        service.on("PUT", ONE, Reply(202))
+        result = trove("update", "pg", "--is-public", *(["--wait"] if wait else []))
+        assert result.code == 0
+        assert "operation-watch" not in result.err
+        assert ("change  100 %  succeeded" in result.err) is wait
 
     def test_what_is_gone_by_the_end_is_shown_as_it_was(
         self, goes: Callable[..., None], service: Service, trove: Callable[..., Result]
