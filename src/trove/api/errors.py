@@ -18,6 +18,7 @@ from trove.db import is_disk_full
 from trove.services.idempotency import KeyReused
 
 JSON_TYPE = "application/json"
+GZIP = b"\x1f\x8b"
 # A list of a hundred wrong users would otherwise be answered with a hundred sentences.
 MESSAGES_SHOWN = 3
 """How many faults of one malformed request its answer names."""
@@ -105,7 +106,7 @@ def answer_to(error: Exception, request_id: str) -> Answer:
         return answer(OF_FRAMEWORK[400], text_of(error.errors()))
     if isinstance(error, HTTPException):
         row = OF_FRAMEWORK.get(error.status_code, Row(error.status_code, "computeFault"))
-        return answer(row, str(error.detail), headers=dict(error.headers or {}))
+        return answer(row, reason_of(error), headers=dict(error.headers or {}))
     if isinstance(error, (DBAPIError, PoolTimeout)):
         return _answer_to_own(_database_error(error))
     return answer(
@@ -131,6 +132,26 @@ def answer(row: Row, message: str, *, headers: dict[str, str] | None = None, **m
     text = message.encode("utf-8", "replace").decode()
     body = orjson.dumps({row.name: {"code": row.status, "message": text, **more}})
     return Answer(row.status, body, headers or {})
+
+
+def reason_of(error: HTTPException) -> str:
+    """What the framework has refused, and why: it says of a body only that it cannot be read."""
+    cause = error.__cause__
+    if isinstance(cause, UnicodeDecodeError):
+        return _decoding_fault(cause)
+    if isinstance(cause, RecursionError):
+        return "body: not valid JSON: nested too deeply"
+    # Such as a number of more than 4300 digits.
+    if isinstance(cause, ValueError):
+        return f"body: not valid JSON: {cause}"
+    return str(error.detail)
+
+
+def _decoding_fault(error: UnicodeDecodeError) -> str:
+    if error.object.startswith(GZIP):
+        return "body: it is compressed by gzip; send plain JSON, without a Content-Encoding"
+    byte = error.object[error.start]
+    return f"body: not UTF-8, as JSON must be: byte 0x{byte:02x} at position {error.start}"
 
 
 def text_of(faults: Sequence[Any]) -> str:

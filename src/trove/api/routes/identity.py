@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from trove.api.errors import answer_to, handle, text_of
+from trove.api.errors import answer_to, handle, reason_of, text_of
 from trove.api.negotiation import VERSION, check_length
 from trove.api.resources import identity as views
 from trove.api.resources.identity_requests import AuthRequest, CredentialRequest, PasswordRequest
@@ -358,4 +358,4 @@ def _error(request: Request, error: Exception) -> Response:
 def _message_of(error: Exception) -> str:
     if isinstance(error, RequestValidationError):
         return text_of(error.errors())
-    return str(getattr(error, "detail", error))
+    return reason_of(error) if isinstance(error, HTTPException) else str(error)
