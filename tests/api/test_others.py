@@ -63,7 +63,7 @@ def test_pages_of_instances_go_round(world: World) -> None:
 
 def test_datastores_are_found_by_id_and_name(world: World) -> None:
     listed = world.get("/datastores")["datastores"]
-    assert [d["name"] for d in listed] == ["mariadb", "postgresql"]
+    assert [(d["name"], d["default"]) for d in listed] == [("mariadb", False), ("postgresql", True)]
     shown = world.get("/datastores/mariadb")["datastore"]
     assert shown["default_version"] in {v["id"] for v in shown["versions"]}
     version_id = shown["default_version"]

@@ -15,6 +15,7 @@ from trove.errors import AlreadyExists, Invalid, NotFound
 from trove.models.datastore import Datastore, DatastoreVersion
 from trove.models.instance import Instance
 from trove.services.installation import Caller, Installation
+from trove.services.selection import OFFERED, default_datastore
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class DatastoreView:
 
     row: Datastore
     versions: Sequence[DatastoreVersion]
+    is_default: bool = False
+    """Whether it is created when an order names no datastore."""
 
     @property
     def default_version(self) -> str | None:
@@ -66,17 +69,17 @@ class VersionChange:
 def list_all(inst: Installation, caller: Caller) -> list[DatastoreView]:
     """Datastores by name; those without an active version are for administrators."""
     with inst.database.session() as session:
-        rows = session.scalars(
-            select(Datastore).where(Datastore.deleted_at.is_(None)).order_by(Datastore.name)
-        ).all()
-    views = [_view_of(row, caller) for row in rows]
+        rows = session.scalars(select(Datastore).where(OFFERED).order_by(Datastore.name)).all()
+        default = default_datastore(session, inst.settings)
+    views = [_view_of(row, caller, default) for row in rows]
     return [view for view in views if caller.is_admin or view.versions]
 
 
 def show(inst: Installation, caller: Caller, name: str) -> DatastoreView:
     """One datastore by id or name; raises NotFound."""
     with inst.database.session() as session:
-        view = _view_of(_find(session, name), caller)
+        default = default_datastore(session, inst.settings)
+        view = _view_of(_find(session, name), caller, default)
     if not (caller.is_admin or view.versions):
         raise _unknown(name)
     return view
@@ -191,14 +194,15 @@ def ensure_datastore(session: Session, name: str) -> Datastore:
     return datastore
 
 
-def _view_of(row: Datastore, caller: Caller) -> DatastoreView:
+def _view_of(row: Datastore, caller: Caller, default: Datastore | None) -> DatastoreView:
     versions = [v for v in row.versions if v.active or caller.is_admin]
-    return DatastoreView(row, sorted(versions, key=lambda v: (v.name, v.number)))
+    in_order = sorted(versions, key=lambda v: (v.name, v.number))
+    return DatastoreView(row, in_order, default is not None and default.id == row.id)
 
 
 def _find(session: Session, name: str) -> Datastore:
     query = select(Datastore).where(or_(Datastore.id == name, Datastore.name == name))
-    found = session.scalars(query.where(Datastore.deleted_at.is_(None))).first()
+    found = session.scalars(query.where(OFFERED)).first()
     if found is None:
         raise _unknown(name)
     return found

@@ -67,32 +67,34 @@ def choose_region(settings: Settings, region: str | None) -> str:
     return own
 
 
+def default_datastore(session: Session, settings: Settings) -> Datastore | None:
+    """What is created when an order names no datastore: that of the settings, else the first
+    that was registered of those that can be ordered."""
+    if settings.default_datastore is not None:
+        return _find(session, settings.default_datastore)
+    offered = session.scalars(select(Datastore).where(OFFERED).order_by(Datastore.created_at)).all()
+    orderable = (each for each in offered if any(v.active for v in each.versions))
+    return next(orderable, offered[0] if offered else None)
+
+
 def _datastore(session: Session, settings: Settings, wanted: str | None) -> Datastore:
+    found = _find(session, wanted) if wanted else default_datastore(session, settings)
+    if found is not None:
+        return found
     name = wanted or settings.default_datastore
     if name is None:
-        return _only_or_first(session)
-    by_name = select(Datastore).where(or_(Datastore.id == name, Datastore.name == name))
-    found = session.scalars(by_name.where(OFFERED)).first()
-    if found is None:
-        known = _names(list(session.scalars(select(Datastore.name).where(OFFERED))))
-        raise Invalid(
-            f"no datastore is called {name!r}; there are: {known}", field="datastore.type"
-        )
-    return found
-
-
-def _only_or_first(session: Session) -> Datastore:
-    """Without any word of what is wanted: the datastore that was registered first."""
-    found = session.scalars(
-        select(Datastore).where(OFFERED).order_by(Datastore.created_at).limit(1)
-    ).first()
-    if found is None:
         raise Invalid(
             "no datastore is registered; an operator registers those that this machine has "
             "with `trove-manage datastore_discover`",
             field="datastore",
         )
-    return found
+    known = _names(list(session.scalars(select(Datastore.name).where(OFFERED))))
+    raise Invalid(f"no datastore is called {name!r}; there are: {known}", field="datastore.type")
+
+
+def _find(session: Session, name: str) -> Datastore | None:
+    named = select(Datastore).where(or_(Datastore.id == name, Datastore.name == name))
+    return session.scalars(named.where(OFFERED)).first()
 
 
 def _names(names: list[str]) -> str:

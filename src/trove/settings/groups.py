@@ -158,7 +158,8 @@ class Settings:
     provider: str = "local"
     """The infrastructure on which instances run."""
     default_datastore: str | None = None
-    """What is created when a request names no datastore: its name or id."""
+    """What is created when a request names no datastore: its name or id; by default the one that
+    was registered first. `trove datastore-list` marks it."""
     taskmanager_threads: int = 4
     """Steps that one task manager does at once."""
     # No token is required there, so it is for this machine unless an operator opens it.

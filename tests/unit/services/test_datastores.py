@@ -130,3 +130,31 @@ def test_a_name_is_taken_even_by_a_deleted_version(cloud: Cloud, admin: Any) -> 
                 cloud.installation, admin, version.id, VersionChange(name=name)
             )
     datastores.change_version(cloud.installation, admin, made.id, VersionChange(name="16"))
+
+
+def defaults(cloud: Cloud, caller: Any, name: str | None = None) -> list[str]:
+    settings = replace(cloud.settings, default_datastore=name)
+    installation = replace(cloud.installation, settings=settings)
+    return [v.row.name for v in datastores.list_all(installation, caller) if v.is_default]
+
+
+def test_the_datastore_that_an_order_without_one_gets_is_marked(cloud: Cloud, admin: Any) -> None:
+    datastores.create_version(
+        cloud.installation, admin, replace(ORDER, datastore_name="apart", name="16")
+    )
+    assert defaults(cloud, cloud.caller) == ["postgresql"]
+    assert defaults(cloud, cloud.caller, "apart") == ["apart"]
+    assert defaults(cloud, cloud.caller, "none") == []
+    assert not datastores.show(cloud.installation, cloud.caller, "apart").is_default
+    assert cloud.show(cloud.order()).datastore == "postgresql"
+    # Without a version that can be ordered, the next one is.
+    datastores.change_version(cloud.installation, admin, "v-1", VersionChange(active=False))
+    assert defaults(cloud, cloud.caller) == ["apart"]
+    assert cloud.show(cloud.order()).datastore == "apart"
+
+
+def test_without_any_version_the_first_datastore_is_named(cloud: Cloud, admin: Any) -> None:
+    datastores.change_version(cloud.installation, admin, "v-1", VersionChange(active=False))
+    assert defaults(cloud, admin) == ["postgresql"]
+    with pytest.raises(Invalid, match="postgresql has no active version"):
+        cloud.order()

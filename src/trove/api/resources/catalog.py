@@ -69,6 +69,8 @@ class DatastoreShown(Struct, kw_only=True):
     # `openstack datastore show` looks this id up among `versions` and breaks if it is not there:
     # without a default it must be missing, not null.
     default_version: str | UnsetType = UNSET
+    default: bool
+    """Whether it is created when an order names no datastore."""
 
 
 class DatastoreAnswer(Struct):
@@ -121,6 +123,7 @@ def datastore(call: Call, view: DatastoreView) -> DatastoreShown:
         links=call.links("datastores", view.row.id),
         versions=[version(call, each) for each in view.versions],
         default_version=view.default_version or UNSET,
+        default=view.is_default,
     )
 
 

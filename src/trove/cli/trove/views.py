@@ -68,6 +68,11 @@ def default_version_of(datastore: Item) -> str | None:
     return names.get(default)
 
 
+def default_mark(datastore: Item) -> str:
+    """Marks the datastore that is created when an order names none."""
+    return "yes" if datastore.get("default") else ""
+
+
 def details_of(event: Item) -> str:
     """`name=pg, users=joe`"""
     return pairs_of(event.get("payload") or {})

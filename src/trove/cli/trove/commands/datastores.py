@@ -8,7 +8,7 @@ from trove.cli.command import Command, arg
 from trove.cli.trove.context import Context
 from trove.cli.trove.output import Columns
 from trove.cli.trove.request import Request
-from trove.cli.trove.views import datastore_lines, default_version_of, version_names
+from trove.cli.trove.views import datastore_lines, default_mark, default_version_of, version_names
 from trove.client.errors import HttpError
 
 COLUMNS: Columns = {
@@ -16,6 +16,7 @@ COLUMNS: Columns = {
     "Name": "name",
     "Versions": version_names,
     "Default Version": default_version_of,
+    "Default": default_mark,
 }
 VERSION_COLUMNS: Columns = {"ID": "id", "Name": "name", "Version": "version"}
 DATASTORE = arg("datastore", help="name or id of the datastore")
