@@ -30,8 +30,11 @@ class Scenario:
         return instance_id
 
 
-def _call(action: Callable[..., None], *args: object) -> Callable[[Cloud, str], None]:
-    return lambda cloud, instance_id: action(cloud.installation, cloud.caller, instance_id, *args)
+def _call(action: Callable[..., object], *args: object) -> Callable[[Cloud, str], None]:
+    def call(cloud: Cloud, instance_id: str) -> None:
+        action(cloud.installation, cloud.caller, instance_id, *args)
+
+    return call
 
 
 ACTIVE: dict[str, object] = {"status": "ACTIVE", "operating_status": "HEALTHY", "fault": None}
