@@ -18,7 +18,8 @@ LIMIT = 1800
 
 def main() -> int:
     here = Path(__file__).parent
-    known = sorted(p.stem for p in here.glob("*.py") if p.stem not in FRAME)
+    packages = {p.parent.name for p in here.glob("*/__main__.py")}
+    known = sorted(packages | {p.stem for p in here.glob("*.py")} - FRAME)
     wanted = sys.argv[1:] or known
     if unknown := set(wanted) - set(known):
         print(f"no such benchmark: {', '.join(sorted(unknown))}; there are: {', '.join(known)}")

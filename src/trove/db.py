@@ -202,6 +202,12 @@ class Database:
         """Whether it runs within this process: then a short read waits for no other one."""
         return self.engine.dialect.name == "sqlite"
 
+    @property
+    def orders_by_null(self) -> bool:
+        """Whether ORDER BY must name a column that is NULL in all rows, for an index that begins
+        with it to be used."""
+        return self.engine.dialect.name == "postgresql"
+
     def session(self) -> Session:
         """A session that the caller closes."""
         return self._sessions()

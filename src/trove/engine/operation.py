@@ -39,6 +39,9 @@ class Operation(Base):
         Index("operations_of_subject", "subject_id", "created_at"),
         Index("operations_of_project", "project_id", "created_at"),
         Index("operations_of_parent", "parent_id"),
+        Index("operations_by_state", "project_id", "state", "created_at"),
+        Index("operations_by_workflow", "project_id", "workflow", "created_at"),
+        Index("operations_by_age", "created_at", "id"),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)

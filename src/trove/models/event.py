@@ -18,6 +18,10 @@ class Event(Base):
     __table_args__ = (
         Index("events_of_project", "project_id", "id"),
         Index("events_of_subject", "subject_id", "id"),
+        Index("events_of_operation", "operation_id", "id"),
+        Index("events_of_project_by_kind", "project_id", "kind", "id"),
+        Index("events_by_kind", "kind", "id"),
+        Index("events_by_age", "created_at"),
     )
 
     id: Mapped[int] = mapped_column(

@@ -22,4 +22,4 @@ class IdempotentRequest(Base):
     """SHA-256 of user, path and body: another request under the same key is an error."""
     status: Mapped[int | None]
     body: Mapped[Prose | None]
-    created_at: Mapped[datetime] = mapped_column(default=utcnow)
+    created_at: Mapped[datetime] = mapped_column(default=utcnow, index=True)

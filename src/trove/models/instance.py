@@ -21,6 +21,7 @@ class Instance(Base):
     __tablename__ = "instances"
     __table_args__ = (
         Index("instances_of_project", "project_id", "deleted_at", "created_at", "id"),
+        Index("instances_by_name", "project_id", "name", "deleted_at", "created_at", "id"),
         Index("instances_by_age", "deleted_at", "created_at", "id"),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, bindparam, or_, select
+from sqlalchemy import Connection, Select, bindparam, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -36,7 +36,7 @@ from trove.services.instance_view import (
     views_of,
     with_details,
 )
-from trove.services.paging import Page, page_of
+from trove.services.paging import Page, is_before, page_of, size_of
 from trove.services.selection import choose_flavor, choose_region, choose_version, choose_zone
 from trove.workflows import REMOVING
 from trove.workflows.args import FlavorResize, VolumeResize
@@ -121,7 +121,8 @@ def list_page(  # noqa: PLR0913 - the filters of the wire
     with inst.database.engine.connect() as connection:
         if marker is not None:
             values |= _after(connection, marker, project)
-        chosen = _page_query(project is not None, marker is not None, deleted, name is not None)
+        given = project is not None, marker is not None, deleted, name is not None
+        chosen = _page_query(*given, inst.database.orders_by_null)
         rows = connection.execute(chosen, values).all()
     return page_of(views_of(inst, rows), limit, lambda view: view.row.id)
 
@@ -243,7 +244,9 @@ def _one_query(of_project: bool, deleted: bool) -> Select[Any]:
 
 
 @cache
-def _page_query(of_project: bool, after: bool, deleted: bool, named: bool) -> Select[Any]:
+def _page_query(
+    of_project: bool, after: bool, deleted: bool, named: bool, by_null: bool
+) -> Select[Any]:
     """Built once: building a statement takes longer than executing it."""
     chosen = instances_where(
         INSTANCES.deleted_at.is_not(None) if deleted else INSTANCES.deleted_at.is_(None)
@@ -253,11 +256,12 @@ def _page_query(of_project: bool, after: bool, deleted: bool, named: bool) -> Se
     if named:
         chosen = chosen.where(INSTANCES.name == bindparam("name"))
     if after:
-        created, same = INSTANCES.created_at, bindparam("created", type_=Instant)
-        older = and_(created == same, INSTANCES.id < bindparam("marker"))
-        chosen = chosen.where(or_(created < same, older))
-    ordered = chosen.order_by(INSTANCES.created_at.desc(), INSTANCES.id.desc())
-    return with_details(ordered.limit(bindparam("size")))
+        last = bindparam("created", type_=Instant)
+        chosen = chosen.where(is_before(INSTANCES, last, bindparam("marker")))
+    order = [INSTANCES.created_at.desc(), INSTANCES.id.desc()]
+    if by_null and not deleted:
+        order.insert(0, INSTANCES.deleted_at.desc())
+    return with_details(chosen.order_by(*order).limit(size_of(0)))
 
 
 def _after(connection: Connection, marker: str, project: str | None) -> dict[str, Any]:
