@@ -30,7 +30,7 @@ from trove.models import Agent, Datastore, DatastoreVersion, Instance, Task
 from trove.models.agent import enrolment_token_of
 from trove.models.agent import invite as invite_agent
 from trove.models.task import dispatch
-from trove.providers.base import Flavor, VolumeType
+from trove.providers.base import Flavor, Scope, VolumeType
 from trove.services.installation import Installation
 from trove.settings import ConductorSettings, Settings, TimingSettings
 from trove.vault import load_vault
@@ -42,6 +42,9 @@ UNPRIVILEGED = 65534
 
 class EmptyCatalog:
     """A catalog with nothing on it."""
+
+    def within(self, scope: Scope) -> EmptyCatalog:
+        return self
 
     def flavors(self) -> list[Flavor]:
         return []

@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from trove.db import Database
+from trove.providers.base import Scope
 from trove.services import identity
 from trove.services.installation import Installation
 from trove.settings import ApiSettings, Settings
@@ -21,6 +22,9 @@ PASSWORD = "correct horse battery"
 
 class NoCatalog:
     """An infrastructure that offers nothing."""
+
+    def within(self, scope: Scope) -> NoCatalog:
+        return self
 
     def flavors(self) -> list[Any]:
         return []

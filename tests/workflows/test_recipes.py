@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import pytest
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from trove.engine.runner import CHECKPOINTS
 from trove.errors import Conflict, Failed, NotReady, Unavailable
 from trove.providers.base import (
     ResizeState,
+    Scope,
     ServerState,
     ServerView,
     VolumeState,
@@ -404,11 +405,11 @@ def test_the_watch_views_all_servers_in_one_request_outside_of_transactions(
     compute = type(cloud.provider.compute)
     views, connections = compute.server_views, []
 
-    def count(self: FakeCompute, names: Sequence[str]) -> Mapping[str, ServerView]:
+    def count(self: FakeCompute, scopes: Mapping[str, Scope]) -> Mapping[str, ServerView]:
         pool = cloud.database.engine.pool
         assert isinstance(pool, QueuePool)
-        connections.append((len(names), pool.checkedout()))
-        return views(self, names)
+        connections.append((len(scopes), pool.checkedout()))
+        return views(self, scopes)
 
     monkeypatch.setattr(compute, "server_views", count)
     cloud.answers = False

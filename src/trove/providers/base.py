@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from trove.errors import Unavailable
@@ -43,14 +43,40 @@ class VolumeType:
 
 
 class Capability(enum.StrEnum):
-    """What an infrastructure may be able to do besides; recipes choose their steps by it."""
+    """What an infrastructure may be able to do besides; recipes choose their steps by it.
+
+    With each stands what nothing enforces without it: a field of an instance's `access`, and why.
+    """
+
+    access: str
+    otherwise: str
 
     ONLINE_VOLUME_GROW = "online_volume_grow"
     """A volume grows while its server runs."""
-    FIREWALL = "firewall"
+    FIREWALL = "firewall", "allowed_cidrs", "nothing here keeps other clients from the address"
     """Only addresses in `access.allowed_cidrs` reach an instance."""
-    PUBLIC_ADDRESS = "public_address"
+    PUBLIC_ADDRESS = (
+        "public_address",
+        "is_public",
+        "nothing here makes the address reachable from outside",
+    )
     """An instance can be reached from other networks if `access.is_public` says so."""
+
+    def __new__(cls, value: str, access: str = "", otherwise: str = "") -> Capability:
+        made = str.__new__(cls, value)
+        made._value_, made.access, made.otherwise = value, access, otherwise
+        return made
+
+
+def unenforced_access(
+    access: Mapping[str, object], capabilities: frozenset[Capability]
+) -> list[str]:
+    """What an instance's `access` requests of an infrastructure with only these capabilities."""
+    return [
+        f"access.{each.access}: {each.otherwise}"
+        for each in Capability
+        if access.get(each.access) and each not in capabilities
+    ]
 
 
 @dataclass(frozen=True)
@@ -59,6 +85,10 @@ class Scope:
 
     project_id: str | None = None
     availability_zone: str | None = None
+
+
+ANYWHERE = Scope()
+"""No one's in particular."""
 
 
 @dataclass(frozen=True)
@@ -145,8 +175,14 @@ class Compute(Protocol):
     def ensure_server(self, spec: ServerSpec) -> str:
         """Make and start the server of this name, with its volume attached; its id."""
 
-    def server_views(self, names: Sequence[str]) -> Mapping[str, ServerView]:
-        """A view for each of these names, in as few calls as the infrastructure allows."""
+    def server_views(self, scopes: Mapping[str, Scope]) -> Mapping[str, ServerView]:
+        """A view for each name, which was made in its scope, in as few calls as possible.
+
+        Names of many scopes may be viewed at once, whatever scope this is itself bound to.
+        """
+
+    def names(self) -> Mapping[str, Scope]:
+        """Every server of this installation, complete or not, with the scope it was made in."""
 
     def start_server(self, spec: ServerSpec) -> None:
         """Start a server that is down, with all that it had; succeeds if it is up."""
@@ -184,6 +220,9 @@ class Volumes(Protocol):
 
     def volume_view(self, name: str) -> VolumeView: ...
 
+    def names(self) -> Mapping[str, Scope]:
+        """As `Compute.names`."""
+
     def grow_volume(self, name: str, size: int) -> None:
         """Make it at least this many GiB, file system included.
 
@@ -201,9 +240,15 @@ class Network(Protocol):
 
     def delete_address(self, name: str) -> None: ...
 
+    def names(self) -> Mapping[str, Scope]:
+        """As `Compute.names`; those that have an address."""
+
 
 class Catalog(Protocol):
-    """What the infrastructure offers."""
+    """What the infrastructure offers, in one scope."""
+
+    def within(self, scope: Scope) -> Catalog:
+        """What it offers there: a flavor or network may be one project's alone."""
 
     def flavors(self) -> Sequence[Flavor]: ...
 
@@ -228,8 +273,8 @@ class Provider:
     capabilities: frozenset[Capability] = frozenset()
 
     def within(self, scope: Scope) -> Provider:
-        """The same for calls in this scope; by default all are made alike."""
-        return self
+        """The same for calls in this scope; by default only what is offered depends on it."""
+        return replace(self, catalog=self.catalog.within(scope))
 
 
 @dataclass(frozen=True)
@@ -247,9 +292,9 @@ def flavor_of(catalog: Catalog, flavor_id: str) -> Flavor | None:
     return next((f for f in catalog.flavors() if f.id == flavor_id), None)
 
 
-def view_of(compute: Compute, name: str) -> ServerView:
+def view_of(compute: Compute, name: str, scope: Scope = ANYWHERE) -> ServerView:
     """One server; raises Unavailable if it cannot be seen."""
-    view = compute.server_views([name])[name]
+    view = compute.server_views({name: scope})[name]
     if view.state is ServerState.UNKNOWN:
         raise Unavailable(f"The server {name} cannot be seen: {view.detail}")
     return view

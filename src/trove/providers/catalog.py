@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from trove.providers.base import Catalog, Flavor, VolumeType
+from trove.providers.base import Catalog, Flavor, Scope, VolumeType
 
 T = TypeVar("T")
 
 LONGEST_AGE = 60.0
 """Seconds after which what an infrastructure offers is read again."""
+
+MOST_SCOPES = 1000
+"""Of which what they are offered is remembered."""
 
 
 class CachedCatalog:
@@ -21,6 +24,15 @@ class CachedCatalog:
         self._catalog = catalog
         self._clock = clock
         self._known: dict[str, tuple[float, Any]] = {}
+        self._within: dict[Scope, CachedCatalog] = {}
+
+    def within(self, scope: Scope) -> CachedCatalog:
+        if scope not in self._within:
+            # Forgotten at times: there is no end to the projects of a large installation.
+            if len(self._within) >= MOST_SCOPES:
+                self._within.clear()
+            self._within[scope] = CachedCatalog(self._catalog.within(scope), self._clock)
+        return self._within[scope]
 
     def flavors(self) -> Sequence[Flavor]:
         return self._remembered("flavors", self._catalog.flavors)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from trove.db import Clock, Database, DatabaseClock
 from trove.errors import Forbidden
-from trove.providers.base import Capability, Catalog
+from trove.providers.base import Capability, Catalog, Scope
 from trove.settings import Settings
 from trove.vault import Vault
 
@@ -22,6 +22,10 @@ class Installation:
     capabilities: frozenset[Capability] = field(default_factory=frozenset, kw_only=True)
     """What the provider can do besides."""
     clock: Clock = field(default_factory=DatabaseClock)
+
+    def catalog_for(self, caller: Caller) -> Catalog:
+        """What the infrastructure offers to the caller's project."""
+        return self.catalog.within(Scope(caller.project_id))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from trove.models.agent import Agent
 from trove.models.datastore import Datastore, DatastoreVersion
 from trove.models.instance import Instance
 from trove.models.status import is_silent, status_of
-from trove.providers.base import Capability
+from trove.providers.base import Capability, unenforced_access
 from trove.services.installation import Installation
 from trove.settings import Settings
 from trove.workflows import statuses_of
@@ -55,28 +55,10 @@ class InstanceView(msgspec.Struct, frozen=True):
     replicas: Sequence[str]
 
 
-UNENFORCED_ACCESS = {
-    "allowed_cidrs": (
-        Capability.FIREWALL,
-        "access.allowed_cidrs: nothing here keeps other clients from the address",
-    ),
-    "is_public": (
-        Capability.PUBLIC_ADDRESS,
-        "access.is_public: nothing here makes the address reachable from outside",
-    ),
-}
-"""What a field of `access` needs, and what is shown where the provider lacks it."""
-
-
 def unenforced_of(view: InstanceView, capabilities: frozenset[Capability]) -> list[str]:
     """Limits that nothing enforces for this instance: its server's, and who may reach it."""
     # Such `access` is not refused, because clients send it with every order.
-    access = [
-        why
-        for key, (needed, why) in UNENFORCED_ACCESS.items()
-        if view.row.access.get(key) and needed not in capabilities
-    ]
-    return [*view.row.unenforced, *access]
+    return [*view.row.unenforced, *unenforced_access(view.row.access, capabilities)]
 
 
 INSTANCES = Instance.__table__.c

@@ -54,9 +54,10 @@ def create(inst: Installation, caller: Caller, order: InstanceOrder) -> Instance
         if order.id and session.get(Instance, order.id) is not None:
             return view_of(inst, session, order.id)
         version = choose_version(session, inst.settings, order.datastore, order.datastore_version)
-        flavor = choose_flavor(inst.catalog, order.flavor_id)
-        zone = choose_zone(inst.catalog, order.availability_zone)
-        inst.catalog.check_nics(order.nics)
+        catalog = inst.catalog_for(caller)
+        flavor = choose_flavor(catalog, order.flavor_id)
+        zone = choose_zone(catalog, order.availability_zone)
+        catalog.check_nics(order.nics)
         check_order(inst.settings, order, version, flavor)
         size = order.volume_size or 0
         used = {"instances": 1, "ram": flavor.memory, "volumes": size}
@@ -179,7 +180,7 @@ def reboot(inst: Installation, caller: Caller, instance_id: str) -> str:
 
 def resize_flavor(inst: Installation, caller: Caller, instance_id: str, flavor_id: str) -> str:
     """Give the instance another flavor; its engine restarts."""
-    flavor = choose_flavor(inst.catalog, flavor_id)
+    flavor = choose_flavor(inst.catalog_for(caller), flavor_id)
     with changing(inst, caller, instance_id, "instance.resize_flavor") as change:
         session, row = change.session, change.row
         if flavor.id == row.flavor_id:

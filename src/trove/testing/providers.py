@@ -18,6 +18,7 @@ import pytest
 from trove.datastores import datastores
 from trove.errors import Unavailable
 from trove.providers.base import (
+    ANYWHERE,
     Capability,
     Flavor,
     Provider,
@@ -44,6 +45,7 @@ class Site:
     """A provider with the two names that a test uses: each call is awaited, as recipes do it."""
 
     provider: Provider
+    scope: Scope
     template: ServerSpec
     patience: float
     one: str
@@ -70,14 +72,14 @@ class Site:
 
     def details(self) -> str:
         """Why the server is as it is; of a local one, the end of its log."""
-        return view_of(self.provider.compute, self.one).detail
+        return view_of(self.provider.compute, self.one, self.scope).detail
 
     def spec(self, name: str = "") -> ServerSpec:
         name = name or self.one
         return replace(self.template, name=name, instance_id=name, volume=name)
 
     def server(self, name: str = "") -> ServerState:
-        return view_of(self.provider.compute, name or self.one).state
+        return view_of(self.provider.compute, name or self.one, self.scope).state
 
     def volume(self, name: str = "") -> VolumeState:
         return self.provider.volumes.volume_view(name or self.one).state
@@ -109,7 +111,7 @@ class Site:
         """A server with its volume, running."""
         self.ensure_volume()
         self.ensure_server()
-        return view_of(self.provider.compute, self.one)
+        return view_of(self.provider.compute, self.one, self.scope)
 
     def stop(self) -> None:
         self.carry_out(lambda: self.provider.compute.stop_server(self.one))
@@ -174,9 +176,10 @@ def template(provider: Provider) -> ServerSpec:
 def site(provider: Provider, template: ServerSpec, patience: float) -> Iterator[Site]:
     """In a scope of its own, with names that no other process on the infrastructure uses."""
     zone = provider.catalog.availability_zones()[0]
-    within = provider.within(Scope("contract", zone))
+    scope = Scope("contract", zone)
+    within = provider.within(scope)
     names = [f"trove-{uuid.uuid4()}" for _ in range(2)]
-    made = Site(within, template, patience, *names)
+    made = Site(within, scope, template, patience, *names)
     yield made
     for name in names:
         made.remove(name)
@@ -303,12 +306,22 @@ class ServersContract:
 
     def test_servers_are_viewed_together(self, site: Site) -> None:
         site.boot()
-        views = site.provider.compute.server_views([site.one, site.other])
+        views = site.provider.compute.server_views({n: site.scope for n in (site.one, site.other)})
         assert {name: view.state for name, view in views.items()} == {
             site.one: ServerState.UP,
             site.other: ServerState.ABSENT,
         }
-        assert site.provider.compute.server_views([]) == {}
+        assert site.provider.compute.server_views({}) == {}
+
+    def test_what_exists_is_listed_with_its_scope(self, site: Site) -> None:
+        parts = (site.provider.compute, site.provider.volumes, site.provider.network)
+        assert not any({site.one, site.other} & set(part.names()) for part in parts)
+        site.boot()
+        site.ensure_address(site.one)
+        scopes = [part.names()[site.one] for part in parts]
+        assert set(scopes) <= {site.scope, ANYWHERE}
+        site.remove(site.one)
+        assert not any(site.one in part.names() for part in parts)
 
     def test_a_deleted_server_is_absent_and_can_be_made_again(self, site: Site) -> None:
         site.boot()

@@ -74,11 +74,12 @@ class Context(Generic[S]):
 
     def provider_for(self, instance: Instance) -> Provider:
         """The infrastructure, for calls on behalf of this instance's project."""
-        return self.provider.within(Scope(instance.project_id, instance.availability_zone))
+        return self.provider.within(scope_of(instance))
 
     def server_view_of(self, instance: Instance) -> ServerView:
         """The instance's server as it is now; raises Unavailable if it cannot be seen."""
-        return view_of(self.provider_for(instance).compute, instance.resource_name)
+        scope = scope_of(instance)
+        return view_of(self.provider_for(instance).compute, instance.resource_name, scope)
 
     def end_transaction(self) -> None:
         """Hold no transaction during a slow call; the step must not have written anything yet.
@@ -156,6 +157,11 @@ class Context(Generic[S]):
         if view.state is ServerState.DOWN:
             self.provider_for(instance).compute.start_server(self.server_of(instance))
             raise Unavailable(f"the server went down and was started again: {view.detail}")
+
+
+def scope_of(instance: Instance) -> Scope:
+    """In which all that belongs to this instance is made."""
+    return Scope(instance.project_id, instance.availability_zone)
 
 
 def flavor_of(instance: Instance) -> Flavor:

@@ -1,4 +1,6 @@
-from trove.providers.base import Flavor
+import pytest
+
+from trove.providers.base import Flavor, Scope
 from trove.providers.catalog import LONGEST_AGE, CachedCatalog
 from trove.providers.fake.catalog import FLAVORS, FakeCatalog
 
@@ -31,3 +33,15 @@ def test_the_rest_is_that_of_the_catalog() -> None:
     assert catalog.availability_zones() == ("fake",)
     assert catalog.volume_types() == FakeCatalog().volume_types()
     catalog.check_nics([])
+
+
+def test_each_scope_is_remembered_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trove.providers.catalog.MOST_SCOPES", 2)
+    catalog = CachedCatalog(FakeCatalog(), lambda: 0.0)
+    one = catalog.within(Scope("1"))
+    assert one is catalog.within(Scope("1"))
+    assert one.flavors() == FLAVORS
+    for number in range(2, 6):
+        catalog.within(Scope(str(number)))
+        assert len(catalog._within) <= 2
+    assert catalog.within(Scope("1")) is not one

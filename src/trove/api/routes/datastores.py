@@ -70,12 +70,12 @@ def version(call: Seer, datastore: str, version: str) -> Shown[VersionAnswer]:
 def flavors_of(call: Seer, datastore: str, version: str) -> Shown[FlavorsAnswer]:
     """The flavors that are large enough."""
     row = datastores.version_of(call.inst, call.caller, datastore, version)
-    fitting = flavors.flavors_for(call.inst, row)
+    fitting = flavors.flavors_for(call.inst, call.caller, row)
     return Shown(FlavorsAnswer([catalog.flavor(call, each) for each in fitting]))
 
 
 @router.get("/{datastore}/versions/{version}/volume-types")
 def volume_types_of(call: Seer, datastore: str, version: str) -> Shown[VolumeTypesAnswer]:
     datastores.version_of(call.inst, call.caller, datastore, version)
-    kinds = flavors.volume_types(call.inst)
+    kinds = flavors.volume_types(call.inst, call.caller)
     return Shown(VolumeTypesAnswer([catalog.volume_type(each) for each in kinds]))

@@ -69,7 +69,7 @@ def create(
         enforce("database:create", call.caller)
     _check_unserved(order)
     if order.volume is not None and order.volume.type:
-        flavors.require_volume_type(call.inst, order.volume.type)
+        flavors.require_volume_type(call.inst, call.caller, order.volume.type)
     once = replace(order.order(), id=call.made_id)
     return Shown(InstanceAnswer(detail(call, instances.create(call.inst, call.caller, once))))
 

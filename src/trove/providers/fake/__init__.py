@@ -36,6 +36,7 @@ class FakeProvider(Provider):
             compute=FakeCompute(self.world, scope),
             volumes=FakeVolumes(self.world, scope),
             network=FakeNetwork(self.world, scope),
+            catalog=self.catalog.within(scope),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from trove.errors import Invalid
-from trove.providers.base import Flavor, VolumeType
+from trove.providers.base import ANYWHERE, Flavor, Scope, VolumeType
 
 FLAVORS = (
     Flavor("1", "tiny", memory=256, vcpus=1),
@@ -17,6 +17,12 @@ NO_NETWORK = "nowhere"
 
 class FakeCatalog:
     """What the fake infrastructure offers."""
+
+    def __init__(self, scope: Scope = ANYWHERE) -> None:
+        self.scope = scope
+
+    def within(self, scope: Scope) -> FakeCatalog:
+        return FakeCatalog(scope)
 
     def flavors(self) -> Sequence[Flavor]:
         return FLAVORS

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from trove.errors import NotFound
 from trove.providers.base import (
+    ANYWHERE,
     Flavor,
     ResizeState,
     Scope,
@@ -14,7 +15,7 @@ from trove.providers.base import (
     ServerState,
     ServerView,
 )
-from trove.providers.fake.world import FakeWorld, is_pending
+from trove.providers.fake.world import FakeWorld, is_pending, scope_of
 
 BUILDING = {"state": ServerState.BUILDING.value}
 
@@ -30,9 +31,12 @@ class FakeCompute:
         self._create(spec)
         return f"server-{spec.name}"
 
-    def server_views(self, names: Sequence[str]) -> Mapping[str, ServerView]:
-        self.world.requests.append(len(names))
-        return {name: self._view(name) for name in names}
+    def server_views(self, scopes: Mapping[str, Scope]) -> Mapping[str, ServerView]:
+        self.world.requests.append(len(scopes))
+        return {name: self._view(name, scope) for name, scope in scopes.items()}
+
+    def names(self) -> Mapping[str, Scope]:
+        return self.world.scopes("server")
 
     def start_server(self, spec: ServerSpec) -> None:
         if not self._create(spec):
@@ -68,9 +72,10 @@ class FakeCompute:
         record |= {"resize": ResizeState.DONE.value}
         return self.world.create("server", spec.name, record, BUILDING)
 
-    def _view(self, name: str) -> ServerView:
+    def _view(self, name: str, scope: Scope) -> ServerView:
         record = self.world.look("server", name)
-        if record is None:
+        # As in a cloud, where no one sees the servers of another project.
+        if record is None or scope not in {ANYWHERE, scope_of(record)}:
             return ServerView(ServerState.ABSENT)
         state = ServerState(record["state"])
         return ServerView(state, detail=record["detail"], unenforced=tuple(record["unenforced"]))

@@ -32,6 +32,9 @@ class FakeNetwork:
                 return address
         raise AssertionError("unreachable")
 
+    def names(self) -> Mapping[str, Scope]:
+        return self.world.scopes("address")
+
     def delete_address(self, name: str) -> None:
         found = self.world.find("address", name=name)
         if found is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from trove.errors import Unavailable
@@ -26,6 +27,9 @@ class FakeVolumes:
         if record is None:
             return VolumeView(VolumeState.ABSENT)
         return VolumeView(VolumeState.PENDING if is_pending(record) else VolumeState.READY)
+
+    def names(self) -> Mapping[str, Scope]:
+        return self.world.scopes("volume")
 
     def grow_volume(self, name: str, size: int) -> None:
         record = self.world.get("volume", name)

@@ -14,6 +14,7 @@ from typing import Any
 
 from trove.errors import Unavailable
 from trove.files import create_private, write_private
+from trove.providers.base import Scope
 
 Record = dict[str, Any]
 
@@ -32,6 +33,11 @@ class Switches:
     """So often each change fails before it is done."""
     loses_answers: bool = False
     """Whether each change is done the first time without the caller knowing."""
+
+
+def scope_of(record: Record) -> Scope:
+    """Where it was made; a record that a test has made by itself need not say it."""
+    return Scope(record.get("project_id"), record.get("availability_zone"))
 
 
 def is_pending(record: Record, key: str | None = None) -> bool:
@@ -96,6 +102,11 @@ class FakeWorld:
             if wanted.items() <= record.items():
                 return name
         return None
+
+    def scopes(self, kind: str) -> dict[str, Scope]:
+        """The names that have this kind of thing, each with its scope."""
+        records = [(name, self.get(kind, name)) for k, name in self._keys() if k == kind]
+        return {r.get("name", name): scope_of(r) for name, r in records if r is not None}
 
     def create(
         self, kind: str, name: str, record: Record, meanwhile: Mapping[str, Any] | None = None

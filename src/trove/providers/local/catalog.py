@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from trove.errors import Invalid
-from trove.providers.base import Flavor, VolumeType
+from trove.providers.base import Catalog, Flavor, Scope, VolumeType
 from trove.providers.local.network import pool_from, wanted_address
 from trove.providers.local.settings import LocalSettings
 
@@ -29,6 +29,10 @@ class LocalCatalog:
     def __init__(self, flavors: Sequence[str] = (), pool: str = LocalSettings.address_pool) -> None:
         self._flavors = tuple(flavor_from(text) for text in flavors or FLAVORS)
         self._pool = pool_from(pool)
+
+    def within(self, scope: Scope) -> Catalog:
+        """The machine is the same for all."""
+        return self
 
     def flavors(self) -> Sequence[Flavor]:
         return self._flavors

@@ -9,13 +9,21 @@ import contextlib
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from trove.errors import Failed, NotFound, Unavailable
 from trove.locks import acquire_inherited, is_inherited_lock_held
-from trove.providers.base import Flavor, ResizeState, ServerSpec, ServerState, ServerView
+from trove.providers.base import (
+    ANYWHERE,
+    Flavor,
+    ResizeState,
+    Scope,
+    ServerSpec,
+    ServerState,
+    ServerView,
+)
 from trove.providers.local import processes, records
 from trove.providers.local.images import Image, unmount
 from trove.providers.local.last_words import last_words
@@ -73,8 +81,12 @@ class LocalCompute:
     def start_server(self, spec: ServerSpec) -> None:
         self.ensure_server(spec)
 
-    def server_views(self, names: Sequence[str]) -> Mapping[str, ServerView]:
-        return {name: _view(self._layout.server(name)) for name in names}
+    def server_views(self, scopes: Mapping[str, Scope]) -> Mapping[str, ServerView]:
+        return {name: _view(self._layout.server(name)) for name in scopes}
+
+    def names(self) -> Mapping[str, Scope]:
+        """One machine has no scopes."""
+        return dict.fromkeys(self._layout.server_names(), ANYWHERE)
 
     def stop_server(self, name: str) -> None:
         with self._held(name) as files:

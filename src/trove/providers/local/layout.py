@@ -113,14 +113,22 @@ class Layout:
         """Where the volume is seen: a mount point, or a plain directory."""
         return self.volumes / checked(name)
 
-    def names(self) -> set[str]:
-        """The names that have a server or a volume here, complete or not."""
-        found = {p.name for folder in (self.servers, self.volumes) for p in folder.glob("*")}
-        return {re.sub(r"(\.img|\.img\.new|\.gone)$", "", name) for name in found}
+    def server_names(self) -> set[str]:
+        """Those that have a server here, complete or not."""
+        return _names_in(self.servers)
+
+    def volume_names(self) -> set[str]:
+        """Those that have a volume here, complete or not."""
+        return _names_in(self.volumes)
 
     def image(self, name: str) -> Path:
         """The file that a limited volume lives in."""
         return self.volumes / f"{checked(name)}.img"
+
+
+def _names_in(folder: Path) -> set[str]:
+    found = [path.name for path in folder.glob("*")]
+    return {re.sub(r"(\.img|\.img\.new|\.gone)$", "", name) for name in found}
 
 
 def checked(name: str) -> str:

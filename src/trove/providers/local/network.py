@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from trove.errors import Failed, Invalid
+from trove.providers.base import ANYWHERE, Scope
 from trove.providers.local import ports
 from trove.providers.local.layout import Layout, checked, named_lock
 from trove.providers.local.reservations import Reservations
@@ -53,6 +54,9 @@ class LocalNetwork:
     def delete_address(self, name: str) -> None:
         with named_lock(self._layout.locks, f"address.{checked(name)}"):
             self._taken.release(name)
+
+    def names(self) -> Mapping[str, Scope]:
+        return dict.fromkeys(self._taken.holders(), ANYWHERE)
 
     def _reserve(self, name: str, port: int, nics: Sequence[Mapping[str, str]]) -> str:
         """An address of the pool, or the requested one; raises Failed or Invalid."""

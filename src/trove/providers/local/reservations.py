@@ -35,6 +35,10 @@ class Reservations:
             if holder == name:
                 (self.folder / key).unlink(missing_ok=True)
 
+    def holders(self) -> set[str]:
+        """The names that have anything."""
+        return {holder for _, holder in self._all()}
+
     def _all(self) -> list[tuple[str, str]]:
         links = self.folder.iterdir() if self.folder.is_dir() else ()
         return [(link.name, str(link.readlink())) for link in list(links) if link.is_symlink()]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from trove.errors import Failed, Invalid, Unavailable
-from trove.providers.base import VolumeState, VolumeView
+from trove.providers.base import ANYWHERE, Scope, VolumeState, VolumeView
 from trove.providers.local import programs
 from trove.providers.local.catalog import VOLUME_TYPE
 from trove.providers.local.images import Image, promised, unmount
@@ -42,6 +42,9 @@ class LocalVolumes:
     def volume_view(self, name: str) -> VolumeView:
         """Every call has finished when it returns."""
         return VolumeView(VolumeState.READY if self._exists(name) else VolumeState.ABSENT)
+
+    def names(self) -> Mapping[str, Scope]:
+        return dict.fromkeys(self._layout.volume_names(), ANYWHERE)
 
     def grow_volume(self, name: str, size: int) -> None:
         with self._held(name):

@@ -12,9 +12,9 @@ from trove.engine import Claim, Operation, State, Wait, step
 from trove.errors import ResourceBusy, TroveError
 from trove.models.event import record_event
 from trove.models.instance import Instance
-from trove.providers.base import ServerState
+from trove.providers.base import Scope, ServerState
 from trove.workflows.args import Recovery
-from trove.workflows.context import Context
+from trove.workflows.context import Context, scope_of
 from trove.workflows.starting import start_on
 
 log = logging.getLogger(__name__)
@@ -33,9 +33,10 @@ def servers(ctx: Context[None]) -> Wait:
 
     One that keeps going down is recovered at growing intervals.
     """
-    names = [row.resource_name for row in ctx.session.scalars(_idle_instances())]
+    rows = ctx.session.scalars(_idle_instances())
+    scopes = {row.resource_name: scope_of(row) for row in rows}
     ctx.end_transaction()
-    down = _down_among(ctx, names) if names else set()
+    down = _down_among(ctx, scopes) if scopes else set()
     # Read again: an operation may have claimed an instance since.
     idle = ctx.session.scalars(_idle_instances()).all() if down else ()
     for row in (each for each in idle if each.resource_name in down):
@@ -56,10 +57,10 @@ def _idle_instances() -> Select[Instance]:
     )
 
 
-def _down_among(ctx: Context[None], names: list[str]) -> set[str]:
+def _down_among(ctx: Context[None], scopes: dict[str, Scope]) -> set[str]:
     """Those whose server is down, in one request."""
     try:
-        views = ctx.provider.compute.server_views(names)
+        views = ctx.provider.compute.server_views(scopes)
     except TroveError as error:
         log.warning("cannot view the servers: %s", error)
         return set()
