@@ -1,6 +1,6 @@
 """trove-manage: what operators do in the metadata database, without the API.
 
-The subcommands are in `database.py`, `datastores.py` and `identity.py`.
+The subcommands are in `database.py`, `datastores.py`, `identity.py` and `orphans.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy.exc import SQLAlchemyError
 
 from trove.cli.command import Command
-from trove.cli.manage import database, datastores, identity, unserved
+from trove.cli.manage import database, datastores, identity, orphans, unserved
 from trove.cli.services import add_common, first_line_of, prepare_from
 from trove.errors import TroveError
 from trove.settings import Settings
@@ -21,6 +21,7 @@ COMMANDS: tuple[Command[Settings], ...] = (
     *database.COMMANDS,
     *datastores.COMMANDS,
     *identity.COMMANDS,
+    *orphans.COMMANDS,
 )
 
 

@@ -32,12 +32,13 @@ from trove.locks import process_holding, process_lock
 from trove.models import Instance
 from trove.processes import Process
 from trove.providers.base import Provider
-from trove.providers.local.layout import Layout
 from trove.providers.local.settings import directory_of
 from trove.services import instances
 from trove.services.installation import Caller, Installation
+from trove.services.orphans import delete_holding, holdings_of
 from trove.settings import Settings
 from trove.taskmanager.service import TaskManager
+from trove.workflows.context import scope_of
 
 START_SECONDS = 75.0
 STOP_SECONDS = 20.0
@@ -294,7 +295,7 @@ def _stop_instances(settings: Settings) -> None:
     provider, installation = _environment(settings)
     rows = _instances(installation)
     for row in rows:
-        provider.compute.stop_server(row.resource_name)
+        provider.within(scope_of(row)).compute.stop_server(row.resource_name)
     print(f"Stopped {len(rows)} database servers; the next start brings them back.")
 
 
@@ -320,11 +321,8 @@ def _delete_instances(settings: Settings) -> None:
 def _sweep(settings: Settings) -> None:
     """What the metadata does not list: they may be lost, or older than what runs."""
     provider = build_provider(settings)
-    for name in sorted(Layout(directory_of(settings)).names()):
-        # The server first: an engine that runs keeps its volume busy.
-        provider.compute.delete_server(name)
-        provider.volumes.delete_volume(name)
-        provider.network.delete_address(name)
+    for holding in holdings_of(provider):
+        delete_holding(provider, holding)
 
 
 def _environment(settings: Settings) -> tuple[Provider, Installation]:
