@@ -15,6 +15,7 @@ TroveError
 ├── NotSupported         this datastore or installation cannot do it
 ├── Unavailable          try again: a needed service does not answer now
 └── Failed               trying again cannot help: turn back
+    └── Crashed          a program of an engine was ended by a signal
 
 An error's docstring is its default message. HTTP numbers stand in `api/errors.py` alone.
 """
@@ -94,3 +95,7 @@ class Unavailable(TroveError):
 
 class Failed(TroveError):
     """This cannot succeed, however often it is tried."""
+
+
+class Crashed(Failed):
+    """A program of the database engine crashed."""

@@ -123,7 +123,7 @@ class Driver(Protocol):
     def start(self) -> None:
         """Start the engine detached from this process and return when it answers.
 
-        Raises Failed with the last lines of the engine's log when it does not come up.
+        Raises Failed with the first and last lines of the engine's log when it does not come up.
         """
 
     def stop(self) -> None:

@@ -7,6 +7,7 @@ pid files outlive crashes and pids are given again.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import signal
@@ -16,13 +17,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from trove.errors import Failed
+from trove.datastores.output import excerpt
+from trove.errors import Crashed, Failed
 from trove.files import sync
 from trove.processes import LONGEST_NAME, Process, all_processes
 
+log = logging.getLogger(__name__)
+
 ROOT = Path("/")
 POLL_SECONDS = 0.01
-LAST_LINES = 15
 PATIENCE = 300.0
 """Seconds for a program of an engine that is run to its end; a slow machine needs a tenth."""
 KEPT = 1 << 20
@@ -83,8 +86,8 @@ def run(
 ) -> str:
     """Run a program of the engine to its end, and all that it said.
 
-    Raises Failed with the last lines of it, or when it takes longer than these seconds: then it
-    is killed, and what it has started too.
+    Raises Failed with the first and last lines of it (Crashed if a signal ended it), or when it
+    takes longer than these seconds: then it is killed, and what it has started too.
     """
     child = subprocess.Popen(  # noqa: S603
         command,
@@ -104,8 +107,7 @@ def run(
     finally:
         _kill(child)
     if child.returncode:
-        last = "\n".join(said.splitlines()[-LAST_LINES:])
-        raise Failed(f"{what} failed with exit code {child.returncode}:\n{last}")
+        raise _failure(what, child.returncode, said)
     return said
 
 
@@ -197,12 +199,6 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def last_lines(logs: Iterable[Path], known: Mapping[Path, int]) -> str:
-    """The end of these files, without the bytes that each had when it was `known`."""
-    lines = [line for path in logs for line in _tail(path, known.get(path, 0))]
-    return "\n".join(lines[-LAST_LINES:])
-
-
 def trim(path: Path, longest: int) -> None:
     """Keep the end of a log of more bytes than that, which may be open for appending elsewhere."""
     with suppress(OSError):
@@ -236,6 +232,17 @@ def sync_tree(path: Path) -> None:
     for folder, _, files in os.walk(path):
         for name in (*files, "."):
             sync(Path(folder) / name)
+
+
+def _failure(what: str, code: int, said: str) -> Failed:
+    lines = excerpt(said.splitlines())
+    # The second when it was a child of the program.
+    if code >= 0 and "terminated by signal" not in said:
+        return Failed(f"{what} failed with exit code {code}:\n{lines}")
+    # The stack, which no message has space for, is what the engine's authors need.
+    log.error("%s crashed with exit code %d:\n%s", what, code, said)
+    why = f"was ended by signal {-code}" if code < 0 else "crashed"
+    return Crashed(f"{what} {why}:\n{lines}")
 
 
 def _kill(child: subprocess.Popen[str]) -> None:
@@ -272,11 +279,3 @@ def _was_called(process: Process, program: str, configuration: Path) -> bool:
     return name == program[:LONGEST_NAME] and any(
         word == path or word.endswith(b"=" + path) for word in words
     )
-
-
-def _tail(path: Path, known: int) -> list[str]:
-    if not path.is_file():
-        return []
-    with path.open("rb") as file:
-        file.seek(max(known, path.stat().st_size - 8192))
-        return file.read().decode(errors="replace").splitlines()[-LAST_LINES:]

@@ -5,6 +5,7 @@ A driver has one of these; a `Program` has what is peculiar to the engine.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,12 @@ from signal import Signals
 
 from trove.datastores import process
 from trove.datastores.base import Log
-from trove.errors import Failed
+from trove.datastores.output import excerpt_of
+from trove.errors import Crashed, Failed
 from trove.files import write_private
 from trove.protocol.engine_spec import EngineSpec
+
+log = logging.getLogger(__name__)
 
 START_SECONDS = 300.0
 """Recovery after a crash may take long; a dead process is noticed at once."""
@@ -71,8 +75,7 @@ class Server:
         with process.failures_of(self.program.title):
             # First the children of an agent that was killed here: they would go on writing.
             self._end_orphans()
-            process.remove_tree(self.directory)
-            make()
+            self._make(make)
             process.sync_tree(self.directory)
             # Last, and once all of it is on the disk: until then the next attempt starts over.
             write_private(self._complete, "")
@@ -84,7 +87,7 @@ class Server:
                 write_private(self.spec.config / name, text)
 
     def start(self, arguments: Sequence[str], is_ready: Callable[[], bool]) -> None:
-        """Adopt it or launch it, and return when it is ready; Failed with its last lines."""
+        """Adopt it or launch it, and return when it is ready; Failed with what it said."""
         process.refuse_root(self.program.title)
         self._refuse_other_user()
         with process.failures_of(self.program.title):
@@ -94,7 +97,7 @@ class Server:
             process.wait_until(lambda: is_ready() or not process.exists(pid), START_SECONDS)
             if not (is_ready() and process.exists(pid)):
                 process.wait_until(lambda: not self._processes(), LEAVE_SECONDS)
-                said = process.last_lines(self._logs(), known)
+                said = excerpt_of(self._logs(), known)
                 why = f"; {process.DISK_FULL}" if process.is_disk_full(self.spec.data) else ""
                 raise Failed(f"{self.program.title} does not come up{why}:\n{said}")
 
@@ -118,6 +121,16 @@ class Server:
         """Cut off the beginning of logs that have grown long, even while the engine writes them."""
         for path in self._logs():
             process.trim(path, LONGEST_LOG)
+
+    def _make(self, make: Callable[[], None]) -> None:
+        """From an empty directory; once more if a program of the engine crashes."""
+        process.remove_tree(self.directory)
+        try:
+            make()
+        except Crashed as error:
+            log.warning("%s: again, from an empty directory: %s", self.program.title, error)
+            process.remove_tree(self.directory)
+            make()
 
     def _launch(self, arguments: Sequence[str]) -> int:
         if not self.is_prepared():

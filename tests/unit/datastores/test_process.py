@@ -13,7 +13,7 @@ from signal import SIGINT, SIGKILL, SIGTERM
 import pytest
 
 from trove.datastores import process
-from trove.errors import Failed
+from trove.errors import Crashed, Failed
 
 
 @pytest.fixture
@@ -83,16 +83,28 @@ def test_programs_must_be_there(tmp_path: Path) -> None:
         process.program_of(tmp_path, "postgres")
 
 
-def test_only_new_lines_are_quoted(tmp_path: Path) -> None:
-    old, new = tmp_path / "old", tmp_path / "new"
-    old.write_text("old\n")
-    known = {old: old.stat().st_size}
-    new.write_text("\n".join(str(number) for number in range(100)))
-    said = process.last_lines([old, new, tmp_path / "absent"], known)
-    assert said.splitlines() == [str(number) for number in range(85, 100)]
-    with old.open("a") as file:
-        file.write("newer\n")
-    assert process.last_lines([old], known) == "newer"
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("echo first; kill -SEGV $$", "making was ended by signal 11:\nfirst"),
+        (
+            "echo 'child process was terminated by signal 11: Segmentation fault'; exit 1",
+            "making crashed:\nchild process",
+        ),
+    ],
+    ids=["itself", "its child"],
+)
+def test_a_program_that_crashes_is_not_taken_for_one_that_gives_up(
+    script: str, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stack = "for n in $(seq 40); do echo frame $n; done"
+    with pytest.raises(Crashed) as crash:
+        process.run(["/bin/sh", "-c", f"{stack}; {script}"], "making")
+    assert why.splitlines()[0] in crash.value.message
+    assert why.splitlines()[1] in crash.value.message
+    assert "frame 1\n" in crash.value.message
+    assert "frame 20\n" not in crash.value.message
+    assert "frame 20\n" in caplog.text
 
 
 def test_a_long_log_keeps_its_end(tmp_path: Path) -> None:
