@@ -1,0 +1,299 @@
+"""Long tasks: processes that outlive their agent, each of which is reported once."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+
+from tests.e2e.agent.long_task_plugin.long_task_plugin import RunUntil
+from tests.support.agents import until
+from tests.support.long_tasks import PLUGIN, WAITS, processes_of
+from tests.unit.guestagent.conftest import MemoryAccounts, MemoryDriver
+from tests.unit.guestagent.test_worker import Life
+from trove.db import new_id
+from trove.errors import Unavailable
+from trove.guestagent import child
+from trove.guestagent.attempt import Attempt
+from trove.guestagent.guest import LongGuest
+from trove.guestagent.handlers import handles
+from trove.guestagent.journal import Entry, Journal, TaskState
+from trove.guestagent.long_task import LongTask
+from trove.guestagent.state import AgentDirectory
+from trove.protocol import TaskRequest, TaskResult
+from trove.protocol.tasks import AgentTask, Lane, Nothing
+
+START = """
+import sys
+from pathlib import Path
+import msgspec
+from trove.guestagent.long_task import LongTask
+from trove.guestagent.state import AgentDirectory
+from trove.protocol import TaskRequest
+request = msgspec.json.decode(sys.argv[2], type=TaskRequest)
+LongTask(AgentDirectory(Path(sys.argv[1])), request.id).start(request)
+"""
+
+
+@pytest.fixture(autouse=True)
+def with_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(PLUGIN))
+
+
+@pytest.fixture
+def live(
+    directory: Path, driver: MemoryDriver, accounts: MemoryAccounts
+) -> Iterator[Callable[[], Life]]:
+    """Runs of the agent; what they leave is ended."""
+    lives: list[Life] = []
+
+    def make() -> Life:
+        lives.append(life := Life(directory, driver, accounts))
+        life.worker._pause = lambda seconds: life.closing.wait(0.01)
+        return life
+
+    yield make
+    for life in lives:
+        life.worker.end_long_tasks()
+        life.closing.set()
+
+
+def running_for_ever(directory: Path) -> TaskRequest:
+    return TaskRequest(new_id(), "run_until", {"file": str(directory / "never")})
+
+
+def started_by_an_earlier_agent(directory: Path, task: TaskRequest) -> LongTask:
+    """Its process is nobody's child here, and the journal says that it began."""
+    journal = Journal(AgentDirectory(directory).journal)
+    journal.begin(journal.take(task))
+    command = [sys.executable, "-c", START, str(directory), msgspec.json.encode(task).decode()]
+    subprocess.run(command, check=True)
+    found = LongTask(AgentDirectory(directory), task.id)
+    until(lambda: (progress := found.progress()) and progress.note == WAITS)
+    return found
+
+
+def begin(life: Life, task: TaskRequest) -> None:
+    """Return when the process is there and waits."""
+    life.worker.start()
+    life.worker.take([task])
+    found = LongTask(life.directory, task.id)
+    until(lambda: (progress := found.progress()) and progress.note == WAITS)
+
+
+def results(life: Life, task: TaskRequest) -> list[TaskResult]:
+    return [result for result in life.outbox.batch().results if result.id == task.id]
+
+
+def entry_of(life: Life, task: TaskRequest) -> Entry:
+    entry = Journal(life.directory.journal).find(task.id)
+    assert entry is not None
+    return entry
+
+
+def test_others_are_done_beside_it(live: Callable[[], Life], directory: Path) -> None:
+    life, file = live(), directory / "enough"
+    task = TaskRequest(new_id(), "run_until", {"file": str(file)})
+    begin(life, task)
+    quick = [TaskRequest(new_id(), "restart"), TaskRequest(new_id(), "disable_root")]
+    life.worker.take(quick)
+    until(lambda: {r.id for r in life.outbox.batch().results} == {each.id for each in quick})
+    assert task.id in life.worker.busy()
+    until(lambda: [p.note for p in life.outbox.batch().progress if p.id == task.id] == [WAITS])
+    file.touch()
+    (result,) = until(lambda: results(life, task))
+    assert (result.error, result.result) == (None, {"times": 1})
+    assert not LongTask(life.directory, task.id).path.exists()
+
+
+def test_the_next_agent_goes_on_with_it_and_reports_it_once(
+    live: Callable[[], Life], directory: Path
+) -> None:
+    file = directory / "enough"
+    task = TaskRequest(new_id(), "run_until", {"file": str(file)})
+    found = started_by_an_earlier_agent(directory, task)
+    life = live()
+    assert life.worker.busy() == [task.id]
+    # The conductor sends it again to an agent that it does not know to be busy.
+    life.worker.take([task])
+    file.touch()
+    life.worker.do_all()
+    (result,) = results(life, task)
+    assert result.result == {"times": 1}
+    assert not found.path.exists()
+    again = live()
+    assert results(again, task) == [result], "it was not acknowledged"
+    batch = again.outbox.batch()
+    again.worker.acknowledge(batch)
+    assert results(live(), task) == []
+
+
+def test_a_result_that_came_between_two_agents_is_reported(
+    live: Callable[[], Life], directory: Path
+) -> None:
+    file = directory / "enough"
+    task = TaskRequest(new_id(), "run_until", {"file": str(file)})
+    found = started_by_an_earlier_agent(directory, task)
+    file.touch()
+    until(lambda: not found.is_alive())
+    life = live()
+    life.worker.do_all()
+    assert [result.result for result in results(life, task)] == [{"times": 1}]
+
+
+def test_an_agent_that_stops_leaves_it(live: Callable[[], Life], directory: Path) -> None:
+    task = running_for_ever(directory)
+    found = started_by_an_earlier_agent(directory, task)
+    life = live()
+    life.closing.set()
+    life.worker.do_all()
+    assert results(life, task) == []
+    assert found.is_alive()
+    life.worker.end_long_tasks()
+    assert processes_of(task.id) == []
+
+
+@pytest.mark.parametrize("repeatable", [False, True], ids=["fails", "is repeated"])
+def test_one_whose_process_was_lost(
+    live: Callable[[], Life], directory: Path, monkeypatch: pytest.MonkeyPatch, repeatable: bool
+) -> None:
+    """With the machine, for example; what it had done is not known."""
+    monkeypatch.setattr(RunUntil, "repeatable", repeatable)
+    file = directory / "enough"
+    file.touch()
+    task = TaskRequest(new_id(), "run_until", {"file": str(file)})
+    journal = Journal(AgentDirectory(directory).journal)
+    journal.begin(journal.take(task))
+    life = live()
+    assert life.worker.busy() == [], "the conductor sends it again, with its arguments"
+    (result,) = life.do(task)
+    if repeatable:
+        assert (result.error, result.result) == (None, {"times": 1})
+    else:
+        assert "ended without a result" in (result.error or "")
+        assert not (directory / "enough.runs").exists()
+
+
+def test_one_whose_process_dies_fails_with_what_it_said(
+    live: Callable[[], Life], directory: Path
+) -> None:
+    life, task = live(), running_for_ever(directory)
+    begin(life, task)
+    leader = min(processes_of(task.id))
+    with (LongTask(life.directory, task.id).path / "output").open("a") as output:
+        output.write("its last words")
+    os.kill(leader, signal.SIGKILL)
+    (result,) = until(lambda: results(life, task))
+    for left in processes_of(task.id):
+        os.kill(left, signal.SIGKILL)
+    assert result.error is not None
+    assert "ended without a result" in result.error and "its last words" in result.error
+
+
+def test_what_is_withdrawn_is_ended_and_not_reported(
+    live: Callable[[], Life], directory: Path
+) -> None:
+    life, task = live(), running_for_ever(directory)
+    begin(life, task)
+    assert len(processes_of(task.id)) == 2
+    life.worker.withdraw([task.id])
+    assert life.worker.busy() == []
+    until(lambda: entry_of(life, task).acknowledged)
+    until(lambda: not processes_of(task.id))
+    assert results(life, task) == []
+    assert entry_of(life, task).state is TaskState.FAILED
+    assert not LongTask(life.directory, task.id).path.exists()
+    assert live().worker.busy() == []
+
+
+def test_what_is_withdrawn_before_it_begins_starts_no_process(
+    live: Callable[[], Life], directory: Path
+) -> None:
+    life, task = live(), running_for_ever(directory)
+    life.worker.take([task])
+    life.worker.withdraw([task.id])
+    life.worker.do_all()
+    assert results(life, task) == []
+    assert not LongTask(life.directory, task.id).path.exists()
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["of no task", "of a task that has ended"])
+def test_a_process_that_no_task_needs_is_ended(
+    live: Callable[[], Life], directory: Path, known: bool
+) -> None:
+    task = running_for_ever(directory)
+    found = started_by_an_earlier_agent(directory, task)
+    journal = Journal(AgentDirectory(directory).journal)
+    if known:
+        journal.fail(journal.take(task), "withdrawn", "unavailable")
+        journal.acknowledge([task.id])
+    else:
+        (directory / "journal" / f"{task.id}.json").unlink()
+    assert live().worker.busy() == []
+    assert processes_of(task.id) == []
+    assert not found.path.exists()
+
+
+def test_wrong_arguments_start_no_process(live: Callable[[], Life]) -> None:
+    life, task = live(), TaskRequest(new_id(), "run_until", {"file": 7})
+    (result,) = life.do(task)
+    assert result.error_kind == "invalid"
+    assert not LongTask(life.directory, task.id).path.exists()
+
+
+class Break(AgentTask[Nothing], frozen=True):
+    """Fail in one of several ways."""
+
+    kind: ClassVar = "break_in_a_test"
+    lane: ClassVar = Lane.LONG
+    Result: ClassVar = Nothing
+
+    how: str = ""
+
+
+ERRORS: dict[str, Exception] = {
+    "away": Unavailable("nobody answers"),
+    "bug": ZeroDivisionError("oops"),
+}
+
+
+@handles(Break)
+def break_down(guest: LongGuest, task: Break, attempt: Attempt) -> Nothing:
+    if task.how in ERRORS:
+        raise ERRORS[task.how]
+    assert guest.parts.datastore.manifest.manager == "postgresql"
+    return Nothing()
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("", (None, None)),
+        ("away", ("nobody answers", "unavailable")),
+        ("bug", ("ZeroDivisionError: oops", "failed")),
+    ],
+)
+def test_every_end_of_a_process_is_a_result(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, how: str, expected: tuple[Any, Any]
+) -> None:
+    request = TaskRequest(new_id(), "break_in_a_test", {"how": how})
+    task = LongTask(AgentDirectory(directory), request.id)
+    task.path.mkdir(parents=True)
+    for _ in range(2):
+        stdin = SimpleNamespace(buffer=io.BytesIO(msgspec.json.encode(request)))
+        monkeypatch.setattr(sys, "stdin", stdin)
+        assert child.main(str(directory), request.id) == 0
+        result = task.result()
+        assert result is not None
+        assert (result.error, result.error_kind) == expected
+        # The second process finds the result and does nothing.
+        monkeypatch.setattr(child, "run", None)
