@@ -145,6 +145,14 @@ class Driver(Protocol):
         """Whether the data directory is complete."""
 
 
+@runtime_checkable
+class Complains(Protocol):
+    """A driver whose engine runs on when something is wrong, and refuses work."""
+
+    def complaint(self) -> str | None:
+        """What the running engine says is wrong, such as a full volume; soon, never raises."""
+
+
 class Tls(Protocol):
     """Encrypted connections, with the certificate that lies in the engine's directory."""
 

@@ -58,8 +58,10 @@ def message_of(error: Exception) -> str:
 
 
 def is_disk_full(directory: Path) -> bool:
-    """Whether no more can be written to the disk of this directory."""
-    return shutil.disk_usage(directory).free < LEAST_FREE
+    """Whether no more can be written to the disk of this directory; False if it is not there."""
+    with suppress(OSError):
+        return shutil.disk_usage(directory).free < LEAST_FREE
+    return False
 
 
 def refuse_root(title: str) -> None:

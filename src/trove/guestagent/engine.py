@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from trove.datastores import datastore_of
-from trove.datastores.base import Empty
+from trove.datastores.base import Complains, Empty
 from trove.datastores.parts import Datastore, Parts
+from trove.datastores.process import DISK_FULL, is_disk_full
 from trove.errors import TroveError, Unavailable
 from trove.guestagent.state import AgentDirectory
 from trove.protocol import EngineState
@@ -161,7 +162,13 @@ class Engine:
             return
         if seen in UP:
             self._failures = 0
-        self._publish(seen)
+        self._publish(seen, self._complaint() if seen in UP else None)
+
+    def _complaint(self) -> str | None:
+        """Why a running engine may refuse work."""
+        driver = self.parts.driver
+        found = driver.complaint() if isinstance(driver, Complains) else None
+        return found or (DISK_FULL if is_disk_full(self._directory.spec.data) else None)
 
     def _was_queried_just_now(self) -> bool:
         """A query costs the engine a connection."""

@@ -76,7 +76,7 @@ class Report(msgspec.Struct, omit_defaults=True):
     accounts: Accounts | None = None
     """Only when they changed since the last answered report."""
     error: str | None = None
-    """Why the engine does not run, when it should."""
+    """Why the engine does not run, when it should, or why it refuses work."""
     details: dict[str, Any] = {}
 
 

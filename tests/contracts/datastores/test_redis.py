@@ -7,23 +7,27 @@ import shutil
 import signal
 import socket
 import ssl
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.support.engines import volume
 from trove.datastores import datastore_of
-from trove.datastores.base import Empty
+from trove.datastores.base import Complains, Empty, Installation
 from trove.datastores.discovery import installed_engines
 from trove.datastores.parts import Parts
 from trove.datastores.process import wait_until
 from trove.datastores.redis.configuration import sizes_of
 from trove.datastores.redis.session import Refusal, Session, query, session
-from trove.errors import AlreadyExists, Invalid, NotFound, Unavailable
+from trove.errors import AlreadyExists, Failed, Invalid, NotFound, Unavailable
 from trove.protocol import Account, DatabaseAccount, EngineState
 from trove.protocol.engine_spec import EngineSpec
 from trove.testing.authority import Authority
-from trove.testing.engines import make_spec, short_directory
+from trove.testing.engines import IS_ROOT, make_spec, privileged, short_directory
 
 pytestmark = pytest.mark.engine
 INSTALLATIONS = [i for i in installed_engines() if i.manager == "redis"]
@@ -34,13 +38,20 @@ MIB = 1 << 20
 @pytest.fixture(params=INSTALLATIONS, ids=[i.version for i in INSTALLATIONS])
 def parts(request: pytest.FixtureRequest) -> Iterator[Parts]:
     """A running engine, of this test alone: it starts in a tenth of a second."""
-    with short_directory() as root:
-        parts = Parts(datastore_of("redis"), make_spec(root, request.param))
-        Authority().equip(parts.spec)
-        parts.driver.prepare(Empty())
-        parts.driver.configure()
-        parts.driver.start()
+    with short_directory() as root, running(make_spec(root, request.param)) as parts:
         yield parts
+
+
+@contextmanager
+def running(spec: EngineSpec) -> Iterator[Parts]:
+    parts = Parts(datastore_of("redis"), spec)
+    Authority().equip(parts.spec)
+    parts.driver.prepare(Empty())
+    parts.driver.configure()
+    parts.driver.start()
+    try:
+        yield parts
+    finally:
         parts.driver.stop()
 
 
@@ -269,3 +280,66 @@ def test_no_password_is_stored_in_the_clear(parts: Parts) -> None:
         assert path.name == "os_admin.secret" or secret.encode() not in body, path
     assert (parts.spec.config / "os_admin.secret").stat().st_mode & 0o777 == 0o600
     assert (parts.spec.data / "redis" / "users.acl").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.root
+@pytest.mark.skipif(not IS_ROOT, reason="mounts a small volume")
+@pytest.mark.parametrize(
+    "installation", INSTALLATIONS, ids=[each.version for each in INSTALLATIONS]
+)
+def test_a_full_volume_is_reported_and_more_space_is_enough(installation: Installation) -> None:
+    """Redis refuses writes while its log of commands cannot be written, and goes on by itself."""
+    with (
+        short_directory() as root,
+        volume(root / "data", mebibytes=16),
+        running(make_spec(root, installation)) as parts,
+    ):
+        make(parts, "ann", "a")
+        link = connect(parts.spec, "ann")
+        link.call("SET", "a:first", "x")
+        fill(parts.spec.data / "filler")
+        assert wait_until(lambda: not is_written(link), 60)
+        assert parts.driver.state() is EngineState.RUNNING
+        assert link.call("GET", "a:first") == "x"
+        complaint = complaint_of(parts)
+        assert "No space left on device" in complaint
+        assert "the volume is full" in complaint
+        with pytest.raises(Failed, match="the volume is full"):
+            parts.users.create([Account("bob", None, [], PASSWORD)])
+        assert accounts(parts) == {"ann": ["a"]}
+        grow(parts.spec.data, mebibytes=64)
+        assert wait_until(lambda: is_written(link), 60)
+        assert not complaint_of(parts)
+        parts.users.create([Account("bob", None, [], PASSWORD)])
+        link.close()
+
+
+def is_written(link: Session) -> bool:
+    try:
+        link.call("SET", "a:more", "x")
+    except Refusal as refusal:
+        assert refusal.code == "MISCONF"
+        return False
+    return True
+
+
+def complaint_of(parts: Parts) -> str:
+    assert isinstance(parts.driver, Complains)
+    return parts.driver.complaint() or ""
+
+
+def fill(path: Path) -> None:
+    """Let a file take all the space that is left."""
+    with suppress(OSError), path.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+
+
+def grow(point: Path, *, mebibytes: int) -> None:
+    with privileged():
+        subprocess.run(["mount", "-o", f"remount,size={mebibytes}m", point], check=True)
+
+
+def test_an_engine_that_does_not_answer_complains_of_nothing(parts: Parts) -> None:
+    parts.driver.stop()
+    assert not complaint_of(parts)

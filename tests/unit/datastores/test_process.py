@@ -156,6 +156,11 @@ def test_errors_of_the_operating_system_are_reported() -> None:
         raise OSError(28, "No space left on device")
 
 
+def test_a_disk_that_is_not_there_is_not_full(tmp_path: Path) -> None:
+    assert not process.is_disk_full(tmp_path)
+    assert not process.is_disk_full(tmp_path / "absent")
+
+
 def test_trees_are_synced_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tree = tmp_path / "tree"
     (tree / "below").mkdir(parents=True)

@@ -168,6 +168,58 @@ def test_restart_and_resize(
     assert (agent_directory.spec.memory, agent_directory.spec.vcpus) == (1024, 4)
 
 
+class Complaining(MemoryDriver):
+    """Runs, and says what is wrong."""
+
+    wrong: str | None = None
+
+    def complaint(self) -> str | None:
+        return self.wrong
+
+
+def test_what_a_running_engine_complains_of_is_reported_until_it_is_right(
+    agent_directory: AgentDirectory, seconds: Time
+) -> None:
+    driver, reports = Complaining(), []
+    made = Engine(
+        agent_directory,
+        lambda: reports.append((made.state, made.error)),
+        datastore=memory_datastore(driver, MemoryAccounts()),
+        clock=seconds,
+    )
+    made.bring_up()
+    for wrong in ("cannot write its log", None):
+        driver.wrong = wrong
+        seconds.now += 60
+        made.check()
+        made.check()
+    driver.wrong = "nothing that counts while it is down"
+    made.halt()
+    seconds.now += 60
+    made.check()
+    assert reports == [
+        (EngineState.RUNNING, None),
+        (EngineState.RUNNING, "cannot write its log"),
+        (EngineState.RUNNING, None),
+        (EngineState.STOPPED, None),
+    ]
+
+
+def test_a_full_volume_of_a_running_engine_is_reported(
+    engine: Engine, seconds: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.bring_up()
+    monkeypatch.setattr("trove.guestagent.engine.is_disk_full", lambda directory: True)
+    seconds.now += 60
+    engine.check()
+    assert engine.state is EngineState.RUNNING
+    assert "the volume is full" in (engine.error or "")
+    monkeypatch.undo()
+    seconds.now += 60
+    engine.check()
+    assert engine.error is None
+
+
 def test_no_check_runs_while_a_task_is_at_work(engine: Engine, driver: MemoryDriver) -> None:
     engine.bring_up()
     driver.now = EngineState.STOPPED

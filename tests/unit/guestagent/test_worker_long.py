@@ -72,7 +72,7 @@ def running_for_ever(directory: Path) -> TaskRequest:
 
 
 def started_by_an_earlier_agent(directory: Path, task: TaskRequest) -> LongTask:
-    """Its process is nobody's child here, and the journal says that it began."""
+    """Its process is not a child of this one, and the journal says that it began."""
     journal = Journal(AgentDirectory(directory).journal)
     journal.begin(journal.take(task))
     command = [sys.executable, "-c", START, str(directory), msgspec.json.encode(task).decode()]
@@ -261,7 +261,7 @@ class Break(AgentTask[Nothing], frozen=True):
 
 
 ERRORS: dict[str, Exception] = {
-    "away": Unavailable("nobody answers"),
+    "away": Unavailable("no answer"),
     "bug": ZeroDivisionError("oops"),
 }
 
@@ -278,7 +278,7 @@ def break_down(guest: LongGuest, task: Break, attempt: Attempt) -> Nothing:
     ("how", "expected"),
     [
         ("", (None, None)),
-        ("away", ("nobody answers", "unavailable")),
+        ("away", ("no answer", "unavailable")),
         ("bug", ("ZeroDivisionError: oops", "failed")),
     ],
 )

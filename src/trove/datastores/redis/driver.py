@@ -19,7 +19,7 @@ from trove.datastores.redis.session import (
     session,
 )
 from trove.datastores.server import Program, Server
-from trove.errors import Failed
+from trove.errors import Failed, Unavailable
 from trove.files import write_private
 from trove.protocol import EngineState
 from trove.protocol.engine_spec import EngineSpec
@@ -99,6 +99,17 @@ class RedisDriver:
         facts = dict(line.split(":", 1) for line in lines if ":" in line)
         # Valkey reports the version of Redis that it is compatible with besides.
         return str(facts.get("valkey_version") or facts["redis_version"])
+
+    def complaint(self) -> str | None:
+        """It refuses writes, and PING, as long as it cannot write its log or its snapshot."""
+        try:
+            with session(self.spec, seconds=PING_SECONDS) as link:
+                query(link, "PING")
+        except Failed as error:
+            return str(error)
+        except Unavailable:
+            return None
+        return None
 
     def _make(self) -> None:
         self.server.directory.mkdir(mode=0o700)

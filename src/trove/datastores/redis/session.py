@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from trove.datastores.process import DISK_FULL, is_disk_full
 from trove.datastores.redis import ADMIN
 from trove.errors import Failed, TroveError, Unavailable
 from trove.protocol.engine_spec import EngineSpec
@@ -93,12 +94,18 @@ def secret_file(spec: EngineSpec) -> Path:
 @contextmanager
 def session(spec: EngineSpec, *, seconds: int = QUICK) -> Iterator[Session]:
     """The administrator's session; foreign errors become Trove's."""
-    with translated():
-        link = connect(spec, seconds=seconds)
-        try:
-            yield link
-        finally:
-            link.close()
+    try:
+        with translated():
+            link = connect(spec, seconds=seconds)
+            try:
+                yield link
+            finally:
+                link.close()
+    except Failed as error:
+        # Redis says of a file only that it cannot be saved.
+        if is_disk_full(spec.data):
+            raise Failed(f"{error}; {DISK_FULL}") from None
+        raise
 
 
 def connect(spec: EngineSpec, *, seconds: int) -> Session:
