@@ -72,7 +72,7 @@ class Machine:
 
     def __post_init__(self) -> None:
         spec = make_spec(self.root, self.installation)
-        place = {name: str(getattr(spec, name)) for name in FOLDERS}
+        place: dict[str, str | None] = {name: str(getattr(spec, name)) for name in FOLDERS}
         place |= {"manager": "redis", "version": spec.version, "address": spec.address}
         sizes = {"port": spec.port, "memory": spec.memory, "vcpus": spec.vcpus}
         (self.root / "place.json").write_text(json.dumps(place | sizes))

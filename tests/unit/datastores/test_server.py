@@ -1,4 +1,4 @@
-"""The data directory of an engine: made anew after a crash of the engine's own program, once."""
+"""The data directory of an engine: made again after a crash of the engine's own program, once."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from tests.e2e.agent.long_task_plugin.long_task_plugin import RunUntil
 from tests.support.agents import until
 from tests.support.long_tasks import PLUGIN, WAITS, processes_of
 from tests.unit.guestagent.conftest import MemoryAccounts, MemoryDriver
-from tests.unit.guestagent.test_worker import Life
+from tests.unit.guestagent.test_worker import AgentProcess
 from trove.db import new_id
 from trove.errors import Unavailable
 from trove.guestagent import child
@@ -50,14 +50,14 @@ def with_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def live(
+def run_agent(
     directory: Path, driver: MemoryDriver, accounts: MemoryAccounts
-) -> Iterator[Callable[[], Life]]:
+) -> Iterator[Callable[[], AgentProcess]]:
     """Runs of the agent; what they leave is ended."""
-    lives: list[Life] = []
+    lives: list[AgentProcess] = []
 
-    def make() -> Life:
-        lives.append(life := Life(directory, driver, accounts))
+    def make() -> AgentProcess:
+        lives.append(life := AgentProcess(directory, driver, accounts))
         life.worker._pause = lambda seconds: life.closing.wait(0.01)
         return life
 
@@ -67,7 +67,7 @@ def live(
         life.closing.set()
 
 
-def running_for_ever(directory: Path) -> TaskRequest:
+def without_end(directory: Path) -> TaskRequest:
     return TaskRequest(new_id(), "run_until", {"file": str(directory / "never")})
 
 
@@ -82,7 +82,7 @@ def started_by_an_earlier_agent(directory: Path, task: TaskRequest) -> LongTask:
     return found
 
 
-def begin(life: Life, task: TaskRequest) -> None:
+def begin(life: AgentProcess, task: TaskRequest) -> None:
     """Return when the process is there and waits."""
     life.worker.start()
     life.worker.take([task])
@@ -90,18 +90,18 @@ def begin(life: Life, task: TaskRequest) -> None:
     until(lambda: (progress := found.progress()) and progress.note == WAITS)
 
 
-def results(life: Life, task: TaskRequest) -> list[TaskResult]:
+def results(life: AgentProcess, task: TaskRequest) -> list[TaskResult]:
     return [result for result in life.outbox.batch().results if result.id == task.id]
 
 
-def entry_of(life: Life, task: TaskRequest) -> Entry:
+def entry_of(life: AgentProcess, task: TaskRequest) -> Entry:
     entry = Journal(life.directory.journal).find(task.id)
     assert entry is not None
     return entry
 
 
-def test_others_are_done_beside_it(live: Callable[[], Life], directory: Path) -> None:
-    life, file = live(), directory / "enough"
+def test_others_are_done_beside_it(run_agent: Callable[[], AgentProcess], directory: Path) -> None:
+    life, file = run_agent(), directory / "enough"
     task = TaskRequest(new_id(), "run_until", {"file": str(file)})
     begin(life, task)
     quick = [TaskRequest(new_id(), "restart"), TaskRequest(new_id(), "disable_root")]
@@ -116,12 +116,12 @@ def test_others_are_done_beside_it(live: Callable[[], Life], directory: Path) ->
 
 
 def test_the_next_agent_goes_on_with_it_and_reports_it_once(
-    live: Callable[[], Life], directory: Path
+    run_agent: Callable[[], AgentProcess], directory: Path
 ) -> None:
     file = directory / "enough"
     task = TaskRequest(new_id(), "run_until", {"file": str(file)})
     found = started_by_an_earlier_agent(directory, task)
-    life = live()
+    life = run_agent()
     assert life.worker.busy() == [task.id]
     # The conductor sends it again to an agent that it does not know to be busy.
     life.worker.take([task])
@@ -130,30 +130,32 @@ def test_the_next_agent_goes_on_with_it_and_reports_it_once(
     (result,) = results(life, task)
     assert result.result == {"times": 1}
     assert not found.path.exists()
-    again = live()
+    again = run_agent()
     assert results(again, task) == [result], "it was not acknowledged"
     batch = again.outbox.batch()
     again.worker.acknowledge(batch)
-    assert results(live(), task) == []
+    assert results(run_agent(), task) == []
 
 
 def test_a_result_that_came_between_two_agents_is_reported(
-    live: Callable[[], Life], directory: Path
+    run_agent: Callable[[], AgentProcess], directory: Path
 ) -> None:
     file = directory / "enough"
     task = TaskRequest(new_id(), "run_until", {"file": str(file)})
     found = started_by_an_earlier_agent(directory, task)
     file.touch()
     until(lambda: not found.is_alive())
-    life = live()
+    life = run_agent()
     life.worker.do_all()
     assert [result.result for result in results(life, task)] == [{"times": 1}]
 
 
-def test_an_agent_that_stops_leaves_it(live: Callable[[], Life], directory: Path) -> None:
-    task = running_for_ever(directory)
+def test_an_agent_that_stops_leaves_it(
+    run_agent: Callable[[], AgentProcess], directory: Path
+) -> None:
+    task = without_end(directory)
     found = started_by_an_earlier_agent(directory, task)
-    life = live()
+    life = run_agent()
     life.closing.set()
     life.worker.do_all()
     assert results(life, task) == []
@@ -164,7 +166,10 @@ def test_an_agent_that_stops_leaves_it(live: Callable[[], Life], directory: Path
 
 @pytest.mark.parametrize("repeatable", [False, True], ids=["fails", "is repeated"])
 def test_one_whose_process_was_lost(
-    live: Callable[[], Life], directory: Path, monkeypatch: pytest.MonkeyPatch, repeatable: bool
+    run_agent: Callable[[], AgentProcess],
+    directory: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    repeatable: bool,
 ) -> None:
     """With the machine, for example; what it had done is not known."""
     monkeypatch.setattr(RunUntil, "repeatable", repeatable)
@@ -173,7 +178,7 @@ def test_one_whose_process_was_lost(
     task = TaskRequest(new_id(), "run_until", {"file": str(file)})
     journal = Journal(AgentDirectory(directory).journal)
     journal.begin(journal.take(task))
-    life = live()
+    life = run_agent()
     assert life.worker.busy() == [], "the conductor sends it again, with its arguments"
     (result,) = life.do(task)
     if repeatable:
@@ -184,9 +189,9 @@ def test_one_whose_process_was_lost(
 
 
 def test_one_whose_process_dies_fails_with_what_it_said(
-    live: Callable[[], Life], directory: Path
+    run_agent: Callable[[], AgentProcess], directory: Path
 ) -> None:
-    life, task = live(), running_for_ever(directory)
+    life, task = run_agent(), without_end(directory)
     begin(life, task)
     leader = min(processes_of(task.id))
     with (LongTask(life.directory, task.id).path / "output").open("a") as output:
@@ -199,38 +204,51 @@ def test_one_whose_process_dies_fails_with_what_it_said(
     assert "ended without a result" in result.error and "its last words" in result.error
 
 
-def test_what_is_withdrawn_is_ended_and_not_reported(
-    live: Callable[[], Life], directory: Path
+def test_what_is_withdrawn_is_ended_and_reported_once(
+    run_agent: Callable[[], AgentProcess], directory: Path
 ) -> None:
-    life, task = live(), running_for_ever(directory)
-    begin(life, task)
+    process, task = run_agent(), without_end(directory)
+    begin(process, task)
     assert len(processes_of(task.id)) == 2
-    life.worker.withdraw([task.id])
-    assert life.worker.busy() == []
-    until(lambda: entry_of(life, task).acknowledged)
-    until(lambda: not processes_of(task.id))
-    assert results(life, task) == []
-    assert entry_of(life, task).state is TaskState.FAILED
-    assert not LongTask(life.directory, task.id).path.exists()
-    assert live().worker.busy() == []
+    process.worker.withdraw([task.id])
+    (result,) = until(lambda: results(process, task))
+    assert "its process was ended" in (result.error or "")
+    assert processes_of(task.id) == []
+    assert not LongTask(process.directory, task.id).path.exists()
+    batch = process.outbox.batch()
+    process.worker.acknowledge(batch)
+    assert entry_of(process, task).state is TaskState.FAILED
+    assert results(run_agent(), task) == []
+
+
+def test_what_an_earlier_agent_began_is_ended_when_it_is_withdrawn(
+    run_agent: Callable[[], AgentProcess], directory: Path
+) -> None:
+    task = without_end(directory)
+    started_by_an_earlier_agent(directory, task)
+    process = run_agent()
+    process.worker.withdraw([task.id])
+    process.worker.do_all()
+    assert [result.error_kind for result in results(process, task)] == ["failed"]
+    assert processes_of(task.id) == []
 
 
 def test_what_is_withdrawn_before_it_begins_starts_no_process(
-    live: Callable[[], Life], directory: Path
+    run_agent: Callable[[], AgentProcess], directory: Path
 ) -> None:
-    life, task = live(), running_for_ever(directory)
-    life.worker.take([task])
-    life.worker.withdraw([task.id])
-    life.worker.do_all()
-    assert results(life, task) == []
-    assert not LongTask(life.directory, task.id).path.exists()
+    process, task = run_agent(), without_end(directory)
+    process.worker.take([task])
+    process.worker.withdraw([task.id])
+    process.worker.do_all()
+    assert [result.error_kind for result in results(process, task)] == ["late"]
+    assert not LongTask(process.directory, task.id).path.exists()
 
 
 @pytest.mark.parametrize("known", [False, True], ids=["of no task", "of a task that has ended"])
 def test_a_process_that_no_task_needs_is_ended(
-    live: Callable[[], Life], directory: Path, known: bool
+    run_agent: Callable[[], AgentProcess], directory: Path, known: bool
 ) -> None:
-    task = running_for_ever(directory)
+    task = without_end(directory)
     found = started_by_an_earlier_agent(directory, task)
     journal = Journal(AgentDirectory(directory).journal)
     if known:
@@ -238,13 +256,13 @@ def test_a_process_that_no_task_needs_is_ended(
         journal.acknowledge([task.id])
     else:
         (directory / "journal" / f"{task.id}.json").unlink()
-    assert live().worker.busy() == []
+    assert run_agent().worker.busy() == []
     assert processes_of(task.id) == []
     assert not found.path.exists()
 
 
-def test_wrong_arguments_start_no_process(live: Callable[[], Life]) -> None:
-    life, task = live(), TaskRequest(new_id(), "run_until", {"file": 7})
+def test_wrong_arguments_start_no_process(run_agent: Callable[[], AgentProcess]) -> None:
+    life, task = run_agent(), TaskRequest(new_id(), "run_until", {"file": 7})
     (result,) = life.do(task)
     assert result.error_kind == "invalid"
     assert not LongTask(life.directory, task.id).path.exists()
