@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import text
 
 from tests.support.metadata import Server
+from tests.support.waiting import HANG, until
 from trove import notifications
 from trove.db import Database
 from trove.notifications import OFTEN, RARE, SOON, notify, ramp
-
-PATIENCE = 20.0
 
 
 @pytest.fixture
@@ -25,13 +23,6 @@ def listening(postgresql_url: str) -> Iterator[Database]:
     until(lambda: other.notifications.are_complete)
     yield other
     other.dispose()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def commit(database: Database, *topics: str) -> None:
@@ -108,10 +99,10 @@ def test_other_processes_hear_of_what_is_committed(
             notify(session, "tasks")
             raise ZeroDivisionError
         commit(database, "x")
-        assert x.wait(PATIENCE)
+        assert x.wait(HANG)
         assert not tasks.is_set()
         commit(database, "tasks")
-        assert tasks.wait(PATIENCE)
+        assert tasks.wait(HANG)
     database.dispose()
 
 
@@ -124,7 +115,7 @@ def test_own_notifications_are_delivered_once(listening: Database) -> None:
     with listening.notifications.watch("later") as later:
         other = Database(listening.engine.url.render_as_string(hide_password=False))
         commit(other, "later")
-        assert later.wait(PATIENCE)
+        assert later.wait(HANG)
         other.dispose()
     assert heard == ["tasks"]
 
@@ -140,7 +131,7 @@ def test_a_lost_connection_is_opened_again(
         until(lambda: not listening.notifications.are_complete)
         assert listening.notifications.pause_after(60) == OFTEN
         postgresql.start()
-        assert waiting.wait(PATIENCE)
+        assert waiting.wait(HANG)
         until(lambda: listening.notifications.are_complete)
 
 
@@ -160,7 +151,7 @@ def test_a_listener_whose_notifications_do_not_arrive_looks_often(
 
     monkeypatch.setattr(notifications._Listening, "_greet", send_elsewhere)
     database.notifications.start()
-    assert greeted.wait(PATIENCE)
-    assert heard.wait(PATIENCE)
+    assert greeted.wait(HANG)
+    assert heard.wait(HANG)
     assert not database.notifications.are_complete
     database.dispose()

@@ -8,19 +8,18 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import make_url, select
 from sqlalchemy.exc import OperationalError
 
 from tests.support.metadata import Server
+from tests.support.waiting import HANG, until
 from trove import notifications
-from trove.db import Database
+from trove.db import Database, DatabaseClock
 from trove.engine import Operation, Pool, Runner, State, Wait, Workflow, start, step
 from trove.engine.lease import Lease
-
-PATIENCE = 60.0
 
 
 def runner_of(
@@ -45,13 +44,6 @@ def begin(database: Database, runner: Runner, count: int = 1) -> list[str]:
 def states(database: Database) -> set[str]:
     with database.begin() as session:
         return set(session.scalars(select(Operation.state)))
-
-
-def until(condition: Callable[[], bool], patience: float = PATIENCE) -> None:
-    deadline = time.monotonic() + patience
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.01)
 
 
 @contextmanager
@@ -97,7 +89,7 @@ def test_a_nudge_makes_an_idle_pool_look_at_once(
     monkeypatch.setattr(runner.leases, "take", looking)
     idle = Pool(runner, threads=1)
     with started(idle):
-        assert looked.acquire(timeout=PATIENCE)
+        assert looked.acquire(timeout=HANG)
         begin(sqlite_database, runner)
         assert states(sqlite_database) == {State.RUNNING}
         idle.nudge()
@@ -137,7 +129,7 @@ def test_a_lease_that_expires_is_taken_over_on_time(
     begin(sqlite_database, dead)
     assert dead.leases.take() is not None
     with started(Pool(runner_of(sqlite_database, lambda _: None), threads=1)):
-        until(lambda: states(sqlite_database) == {State.SUCCEEDED}, 10)
+        until(lambda: states(sqlite_database) == {State.SUCCEEDED})
 
 
 def test_what_another_runner_is_about_to_claim_is_looked_at_again(
@@ -151,7 +143,7 @@ def test_what_another_runner_is_about_to_claim_is_looked_at_again(
     )
     begin(sqlite_database, runner)
     with started(Pool(runner, threads=1)):
-        until(lambda: states(sqlite_database) == {State.SUCCEEDED}, 10)
+        until(lambda: states(sqlite_database) == {State.SUCCEEDED})
 
 
 def test_stopping_lets_the_step_finish_and_gives_the_rest_to_others(
@@ -161,17 +153,17 @@ def test_stopping_lets_the_step_finish_and_gives_the_rest_to_others(
 
     def long(_: Operation) -> None:
         at_work.set()
-        assert finish.wait(PATIENCE)
+        assert finish.wait(HANG)
 
     runner = runner_of(sqlite_database, long, lambda _: None)
     [operation] = begin(sqlite_database, runner)
     stopped = Pool(runner, threads=2)
     stopped.start()
-    assert at_work.wait(PATIENCE)
+    assert at_work.wait(HANG)
     stopping = threading.Thread(target=stopped.stop)
     stopping.start()
     finish.set()
-    stopping.join(PATIENCE)
+    stopping.join(HANG)
     with sqlite_database.begin() as session:
         found = session.get_one(Operation, operation)
         assert (found.step, found.lease_token) == ("test_pool.<lambda>", None)
@@ -180,20 +172,20 @@ def test_stopping_lets_the_step_finish_and_gives_the_rest_to_others(
 
 
 def test_stopping_does_not_wait_forever(sqlite_database: Database) -> None:
-    at_work, finish = threading.Event(), threading.Event()
+    at_work, finish, ended = threading.Event(), threading.Event(), threading.Event()
 
     def endless(_: Operation) -> None:
         at_work.set()
-        finish.wait(PATIENCE)
+        assert finish.wait(HANG)
+        ended.set()
 
     runner = runner_of(sqlite_database, endless)
     begin(sqlite_database, runner)
     stuck = Pool(runner, threads=2)
     stuck.start()
-    assert at_work.wait(PATIENCE)
-    began = time.monotonic()
+    assert at_work.wait(HANG)
     stuck.stop(timeout=0.2)
-    assert time.monotonic() - began < 5
+    assert not ended.is_set()
     finish.set()
     until(lambda: states(sqlite_database) == {State.SUCCEEDED})
 
@@ -203,13 +195,21 @@ def test_a_step_longer_than_its_lease_keeps_it(database: Database) -> None:
 
     def long(operation: Operation) -> None:
         runs.append(operation.id)
-        threading.Event().wait(2.5)
+        _, end = now_and_end_of_lease(database, operation.id)
+        until(lambda: now_and_end_of_lease(database, operation.id)[0] > end)
 
     runners = [runner_of(database, long, lease=1) for _ in range(2)]
     begun = begin(database, runners[0])
     with started(*(Pool(runner, threads=1) for runner in runners)):
         until(lambda: states(database) == {State.SUCCEEDED})
     assert runs == begun
+
+
+def now_and_end_of_lease(database: Database, operation_id: str) -> tuple[datetime, datetime]:
+    with database.begin() as session:
+        end = session.get_one(Operation, operation_id).lease_until
+        assert end is not None
+        return DatabaseClock().now(session), end
 
 
 @pytest.mark.parametrize("error", [OperationalError("x", None, Exception("gone")), KeyError("x")])
@@ -235,7 +235,7 @@ def test_a_pool_survives_errors(
     with started(Pool(runner, threads=1)):
         until(lambda: states(sqlite_database) == {State.SUCCEEDED})
         for _ in range(2):
-            assert renewals.acquire(timeout=PATIENCE)
+            assert renewals.acquire(timeout=HANG)
 
 
 @pytest.mark.engine

@@ -24,8 +24,8 @@ from tests.support.agents import (
     dispatch_task,
     invite,
     task_row,
-    until,
 )
+from tests.support.waiting import until
 from tests.unit.guestagent.conftest import MemoryAccounts, MemoryDriver, memory_datastore
 from trove.datastores.process import KEPT
 from trove.datastores.server import LONGEST_LOG
@@ -71,7 +71,7 @@ def running(agent: Agent) -> Iterator[list[int]]:
     finally:
         agent.stop()
         thread.join(20)
-        until(lambda: not {"poll", "report"} & {t.name for t in threading.enumerate()}, 20)
+        until(lambda: not {"poll", "report"} & {t.name for t in threading.enumerate()})
 
 
 @pytest.fixture
@@ -89,19 +89,19 @@ def test_from_the_first_call_to_a_running_engine(
     installation, agent = conductor.installation, make()
     prepare = dispatch_task(installation, instance, "prepare", databases=[{"name": "app"}])
     with running(agent):
-        until(lambda: task_row(installation, prepare).answered, 20)
+        until(lambda: task_row(installation, prepare).answered)
         row = agent_row(installation, instance)
         assert task_row(installation, prepare).error is None
         assert (row.engine_state, row.engine_version) == ("running", "15.2")
         assert row.accounts["databases"] == [{"name": "app"}]
-        until(lambda: not agent.worker.busy(), 20)
+        until(lambda: not agent.worker.busy())
         driver.now = EngineState.STOPPED
-        until(lambda: driver.now is EngineState.RUNNING, 20)
+        until(lambda: driver.now is EngineState.RUNNING)
         first = agent_row(installation, instance).reported_at
-        until(lambda: agent_row(installation, instance).reported_at != first, 20)
+        until(lambda: agent_row(installation, instance).reported_at != first)
     assert driver.now is EngineState.STOPPED
     with running(make()):
-        until(lambda: driver.now is EngineState.RUNNING, 20)
+        until(lambda: driver.now is EngineState.RUNNING)
     assert agent.directory.state.desired == "running"
 
 
@@ -116,9 +116,9 @@ def test_what_tenants_do_by_themselves_is_reported(
     installation, agent = conductor.installation, make()
     agent.directory.remember(desired="running")
     with running(agent):
-        until(lambda: agent_row(installation, instance).engine_state == "running", 20)
+        until(lambda: agent_row(installation, instance).engine_state == "running")
         accounts.databases.append("their own")
-        until(lambda: agent_row(installation, instance).accounts.get("databases"), 20)
+        until(lambda: agent_row(installation, instance).accounts.get("databases"))
 
 
 def test_progress_is_reported(
@@ -128,10 +128,10 @@ def test_progress_is_reported(
     driver.prepared.clear()
     prepare = dispatch_task(installation, instance, "prepare")
     with running(agent):
-        until(lambda: task_row(installation, prepare).note == "making the data directory", 20)
+        until(lambda: task_row(installation, prepare).note == "making the data directory")
         assert task_row(installation, prepare).progress == 0.1
         driver.prepared.set()
-        until(lambda: task_row(installation, prepare).answered, 20)
+        until(lambda: task_row(installation, prepare).answered)
 
 
 def test_an_answer_that_was_lost_locks_no_agent_out(
@@ -144,7 +144,7 @@ def test_an_answer_that_was_lost_locks_no_agent_out(
     link.close()
     assert agent.directory.credential().instance_id is None
     with running(make()) as codes:
-        until(lambda: agent_row(conductor.installation, instance).reported_at, 20)
+        until(lambda: agent_row(conductor.installation, instance).reported_at)
         assert codes == []
     assert codes == [143]
 
@@ -159,16 +159,16 @@ def test_a_conductor_that_forgot_is_enrolled_with_again(
     installation, agent = conductor.installation, make()
     agent.directory.remember(desired="running")
     with running(agent) as codes:
-        until(lambda: agent_row(installation, instance).engine_state == "running", 20)
+        until(lambda: agent_row(installation, instance).engine_state == "running")
         with installation.database.begin() as session:
             session.get_one(AgentRow, instance).credential_digest = None
-        until(lambda: "the credential was refused" in caplog.text, 20)
+        until(lambda: "the credential was refused" in caplog.text)
         assert driver.now is EngineState.RUNNING
         assert codes == []
         invite(installation, instance)
-        until(lambda: agent_row(installation, instance).credential_digest, 20)
+        until(lambda: agent_row(installation, instance).credential_digest)
         before = agent_row(installation, instance).reported_at
-        until(lambda: agent_row(installation, instance).reported_at != before, 20)
+        until(lambda: agent_row(installation, instance).reported_at != before)
 
 
 def test_when_its_instance_is_deleted_it_stops_for_good(
@@ -177,10 +177,10 @@ def test_when_its_instance_is_deleted_it_stops_for_good(
     installation, agent = conductor.installation, make()
     agent.directory.remember(desired="running")
     with running(agent) as codes:
-        until(lambda: agent_row(installation, instance).engine_state == "running", 20)
+        until(lambda: agent_row(installation, instance).engine_state == "running")
         with installation.database.begin() as session:
             session.get_one(Instance, instance).deleted_at = datetime.now(UTC)
-        until(lambda: codes, 20)
+        until(lambda: codes)
         assert codes == [0]
     assert driver.now is EngineState.STOPPED
 
@@ -192,15 +192,15 @@ def test_no_result_is_lost_while_the_conductor_is_away(
     driver.prepared.clear()
     prepare = dispatch_task(installation, instance, "prepare")
     with running(agent):
-        until(agent.worker.busy, 20)
+        until(agent.worker.busy)
         driver.prepared.set()
-        until(lambda: "configure" in driver.calls, 20)
+        until(lambda: "configure" in driver.calls)
         conductor.stop()
-        until(lambda: driver.now is EngineState.RUNNING, 20)
+        until(lambda: driver.now is EngineState.RUNNING)
         driver.now = EngineState.STOPPED
-        until(lambda: driver.now is EngineState.RUNNING, 20)
+        until(lambda: driver.now is EngineState.RUNNING)
         conductor.start()
-        until(lambda: task_row(installation, prepare).answered, 30)
+        until(lambda: task_row(installation, prepare).answered)
         assert task_row(installation, prepare).error is None
 
 
@@ -229,7 +229,7 @@ def test_a_certificate_is_renewed_in_time(
     agent = make()
     agent.directory.remember(desired="running", renew_at=1.0)
     with running(agent):
-        until(lambda: (agent.directory.state.renew_at or 0) > time.time(), 20)
+        until(lambda: (agent.directory.state.renew_at or 0) > time.time())
         assert agent.directory.spec.certificate.read_text().startswith("-----BEGIN CERTIFICATE")
 
 
@@ -284,7 +284,7 @@ def test_a_renewal_that_was_killed_is_done_again(
     assert not is_pair(spec)
     agent.directory.remember(desired="running", renew_at=1.0)
     with running(Agent(directory, memory_datastore(driver, accounts))):
-        until(lambda: driver.now is EngineState.RUNNING, 30)
+        until(lambda: driver.now is EngineState.RUNNING)
     assert is_pair(spec)
 
 
@@ -321,7 +321,7 @@ def test_the_watch_outlives_whatever_it_sees(
     monkeypatch.setattr(agent.engine, "check", check)
     agent.directory.remember(desired="running")
     with running(agent):
-        until(lambda: driver.now is EngineState.RUNNING, 20)
+        until(lambda: driver.now is EngineState.RUNNING)
     assert "surprise" in caplog.text
     assert "busy" in caplog.text
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import time
 
+from tests.support.waiting import HANG, until
 from trove.guestagent.lanes import EngineTurns, Lanes
 from trove.protocol import TaskRequest
 from trove.protocol.tasks import Lane
@@ -18,7 +18,7 @@ def test_engine_and_accounts_exclude_each_other_and_the_engine_goes_first() -> N
         with turns.of(lane):
             order.append(name)
             begun.set()
-            assert let_go.wait(10)
+            assert let_go.wait(HANG)
             order.append(name)
 
     def started(lane: Lane, name: str) -> threading.Thread:
@@ -27,16 +27,14 @@ def test_engine_and_accounts_exclude_each_other_and_the_engine_goes_first() -> N
         return thread
 
     threads = [started(Lane.ACCOUNTS, "user")]
-    assert begun.wait(10)
+    assert begun.wait(HANG)
     threads.append(started(Lane.ACCOUNTS, "database"))
     threads.append(started(Lane.ENGINE, "restart"))
-    deadline = time.monotonic() + 10
-    while not turns._first_waiting:
-        assert time.monotonic() < deadline
+    until(lambda: turns._first_waiting)
     assert order == ["user"]
     let_go.set()
     for thread in threads:
-        thread.join(10)
+        thread.join(HANG)
     assert order == ["user", "user", "restart", "restart", "database", "database"]
 
 
@@ -51,12 +49,12 @@ def test_a_lane_that_is_held_up_holds_up_no_other() -> None:
 
     def work(request: TaskRequest) -> None:
         if request.kind == "slow":
-            assert let_go.wait(10)
+            assert let_go.wait(HANG)
         done.release()
 
     lanes.start(work)
     lanes.put(Lane.LONG, TaskRequest("1", "slow"))
     lanes.put(Lane.ACCOUNTS, TaskRequest("2", "quick"))
-    assert done.acquire(timeout=10)
+    assert done.acquire(timeout=HANG)
     let_go.set()
-    assert done.acquire(timeout=10)
+    assert done.acquire(timeout=HANG)

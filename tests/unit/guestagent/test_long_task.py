@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.agents import until
+from tests.support.waiting import until
 from trove.guestagent.long_task import LongTask, left_by_earlier_agents
 from trove.guestagent.state import AgentDirectory
 from trove.protocol import TaskRequest

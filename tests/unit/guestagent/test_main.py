@@ -15,7 +15,8 @@ import pytest
 from cryptography import x509
 
 from tests.support import slot
-from tests.support.agents import add_instance, agent_row, conductor_in, invite, until
+from tests.support.agents import add_instance, agent_row, conductor_in, invite
+from tests.support.waiting import until
 from trove.cli.services import options_of
 from trove.guestagent import certificate
 from trove.guestagent.main import main
@@ -34,7 +35,7 @@ def test_sigterm_ends_it_with_143(directory: Path, tmp_path: Path, command: list
             + ["--directory", str(directory), "--debug"],
             stderr=subprocess.PIPE,
         )
-        until(lambda: agent_row(conductor.installation, instance).reported_at, 30)
+        until(lambda: agent_row(conductor.installation, instance).reported_at)
         cpu = _cpu_seconds(process.pid)
         print(f"from start to first report: {cpu:.2f} s of processor time")
         process.terminate()
@@ -109,7 +110,7 @@ def logged(directory: Path, log: Path, *options: str) -> list[str]:
     command = [sys.executable, "-m", "trove.guestagent", "--directory", str(directory), *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     try:
-        until(lambda: log.exists() and "cannot reach the conductor" in log.read_text(), 30)
+        until(lambda: log.exists() and "cannot reach the conductor" in log.read_text())
     finally:
         process.terminate()
         _, said = process.communicate(timeout=20)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import select
 
 from tests.support.cloud import Cloud
+from tests.support.waiting import until
 from trove.cli.services.wiring import with_own_certificate
 from trove.db import DatabaseClock
 from trove.engine import Operation, State
@@ -19,13 +18,6 @@ from trove.models import Event, Instance
 from trove.services.authority import load_authority
 from trove.taskmanager.service import TaskManager, environment_of
 from trove.testing import TaskFailure
-
-
-def await_(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not come about"
-        time.sleep(0.01)
 
 
 def test_operations_are_carried_out_and_logged(tmp_path: Path) -> None:
@@ -41,7 +33,7 @@ def test_operations_are_carried_out_and_logged(tmp_path: Path) -> None:
             cloud.agents.run()
             return cloud.busy_with(instance_id) is None
 
-        await_(done)
+        until(done)
     finally:
         manager.stop()
     assert cloud.last_operation(instance_id).state == State.SUCCEEDED
