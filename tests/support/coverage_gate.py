@@ -1,4 +1,7 @@
-"""A pytest plugin: prints the coverage of each package, fails the run where it is too low."""
+"""A pytest plugin: prints the coverage of each package, fails the run where it is too low.
+
+It prints how many lines of tests there are for one of code, too, which fails nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.architecture.measure import ROOT, code_lines_of
 
 COMPLETE = ("engine", "workflows", "services", "models")
 ELSEWHERE = 90.0
@@ -35,6 +40,18 @@ def tallies_of(report: dict[str, dict[str, dict[str, dict[str, int]]]]) -> dict[
         tally.covered += summary["covered_lines"] + summary.get("covered_branches", 0)
         tally.total += summary["num_statements"] + summary.get("num_branches", 0)
     return dict(packages)
+
+
+def ratio_of(root: Path) -> str:
+    """Tests to code in lines of code; what is shipped for tests counts as tests."""
+    shipped = [root / "src/trove/testing", *root.glob("examples/**/tests")]
+    tests = sum(lines_in(folder) for folder in (root / "tests", *shipped))
+    code = lines_in(root / "src") - lines_in(shipped[0])
+    return f"tests : code   {tests} : {code} lines = {tests / code:.2f}"
+
+
+def lines_in(folder: Path) -> int:
+    return sum(code_lines_of(path.read_text()) for path in folder.rglob("*.py"))
 
 
 def bar_of(package: str) -> float:
@@ -70,6 +87,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         )
     for gap in stash[GAPS]:
         terminalreporter.line(gap)
+    terminalreporter.line(ratio_of(ROOT))
 
 
 TALLIES = pytest.StashKey[dict[str, Tally]]()
