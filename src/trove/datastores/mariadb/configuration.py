@@ -60,6 +60,8 @@ def _fixed(spec: EngineSpec) -> dict[str, str]:
         # Hosts of users are patterns of addresses: a DNS server must not decide who may log in.
         "skip_name_resolve": "ON",
         "character_set_server": "utf8mb4",
+        # Whatever the zone of the machine is.
+        "default_time_zone": "+00:00",
         "local_infile": "OFF",
         "symbolic_links": "OFF",
         # Or root, once enabled, reads the administrator's secret with LOAD_FILE.

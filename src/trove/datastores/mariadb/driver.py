@@ -11,7 +11,7 @@ from pymysql.constants import CR
 
 from trove.datastores import process
 from trove.datastores.base import Driver, Source, Tls
-from trove.datastores.mariadb import MANIFEST
+from trove.datastores.mariadb import MANIFEST, timezones
 from trove.datastores.mariadb.configuration import render, settings_of
 from trove.datastores.mariadb.session import SOCKET, connect, session
 from trove.datastores.mysqlfamily.session import ADMIN, execute, query, secret_file, verifier
@@ -151,7 +151,7 @@ class MariadbDriver:
         scripts = "\n".join(_script(share, pattern) for pattern in SCRIPTS)
         unknown = verifier(secrets.token_urlsafe(32))
         accounts = ACCOUNTS.format(admin=ADMIN, verifier=verifier(password), unknown=unknown)
-        return OPENING + scripts + accounts
+        return OPENING + scripts + timezones.statements_of() + accounts
 
     def _is_ready(self) -> bool:
         # The pid file is written after recovery.
