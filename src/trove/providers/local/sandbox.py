@@ -149,6 +149,9 @@ def _system() -> tuple[str, ...]:
     args += ["--perms", "0755", "--dir", "/etc/ssl"]
     for path in (Path("/etc") / name for name in SETTINGS):
         args += ["--ro-bind-try", str(path), str(path)]
+    # Whatever the machine's zone is. Without the file, the list of zones has a link to nowhere, and
+    # PostgreSQL refuses to list them.
+    args += ["--symlink", "/usr/share/zoneinfo/UTC", "/etc/localtime"]
     return (*args, "--proc", "/proc", "--dev", "/dev")
 
 
