@@ -69,8 +69,10 @@ class Manifest:
     longest_password: int = 128
     character_sets: frozenset[str] | None = None
     """Lower-case names that may be requested; None means: the engine decides."""
-    collations_by_character_set: bool = False
-    """Whether a collation's name begins with its character set's."""
+    collations: str | None = None
+    """A regular expression of the names that may be requested; None means: the engine decides."""
+    newer_collations: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """Regular expressions of further ones, and the versions that have them first."""
     url_scheme: str = ""
     client: str = ""
     """The command-line client, for `trove connect`."""

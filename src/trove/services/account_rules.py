@@ -15,11 +15,9 @@ from trove.errors import Invalid, Reserved
 from trove.protocol import Account, Accounts, DatabaseAccount
 from trove.settings import Settings
 
-HOST_PATTERN = re.compile(r"[0-9a-fA-F.:%_/]{1,60}")
+HOST_PATTERN = re.compile(r"[0-9a-fA-F.:%_]{1,60}")
 ANY_HOST = "%"
 STEPS = frozenset({".", ".."})
-FREE_COLLATIONS = frozenset({"uca1400"})
-"""First words of collations that go with several character sets."""
 
 
 def rules_of(settings: Settings, manager: str) -> Manifest:
@@ -51,12 +49,15 @@ def visible(manifest: Manifest, reported: Accounts) -> Accounts:
     )
 
 
-def check_databases(manifest: Manifest, databases: Sequence[DatabaseAccount]) -> None:
-    """Raises Invalid or Reserved, naming `databases`."""
+def check_databases(
+    manifest: Manifest, databases: Sequence[DatabaseAccount], version: str | None = None
+) -> None:
+    """Raises Invalid or Reserved, naming `databases`; without a version, for the newest."""
     for database in databases:
         # Clients in use put it into a URL as it is: to delete this one would delete another.
         check_new_name(manifest.database_names, database.name, "databases.name", unfit="?#%")
-        _check_character_set(manifest, database)
+        _check_character_set(manifest, database.character_set)
+        _check_collation(manifest, database.collate, version)
     _check_unique((database.name for database in databases), "databases.name")
 
 
@@ -112,17 +113,18 @@ def check_host(
         return
     if not manifest.user_hosts:
         raise Invalid(f"{manifest.title} has no hosts for users; leave it out", field=field)
+    if "/" in host:
+        _check_range(host, field)
+        return
     if not valid_ip:
         if len(host) > manifest.user_names.longest or not host.isprintable() or " " in host:
             raise Invalid(f"{host!r} is not a host name", field=field)
         return
     if "%" not in host and "_" not in host and not _is_address(host):
         raise Invalid(f"{host!r} is neither an address nor a pattern with %", field=field)
-    if host.partition("/")[2].isdigit():
-        hint = "a range is written with its mask, as in 10.0.0.0/255.255.255.0"
-        raise Invalid(f"{host!r} would never match: {hint}", field=field)
     if not HOST_PATTERN.fullmatch(host):
         raise Invalid(f"{host!r} is not a pattern of an address", field=field)
+    _check_octets(host, field)
 
 
 def _reserving(rules: NameRules, names: Iterable[str]) -> NameRules:
@@ -130,29 +132,62 @@ def _reserving(rules: NameRules, names: Iterable[str]) -> NameRules:
     return replace(rules, reserved=rules.reserved | words)
 
 
+def _check_range(host: str, field: str) -> None:
+    """The engine compares `client & mask` with the address as it is written."""
+    address, _, mask = host.partition("/")
+    hint = "a range is written as its first address and its mask, as in 10.0.0.0/255.255.255.0"
+    try:
+        network = ipaddress.IPv4Network(host, strict=False)
+        # A mask of the other way round is understood, too, and a number of bits.
+        is_mask = str(network.netmask) == mask
+    except ValueError:
+        raise Invalid(f"{host!r} would never match: {hint}", field=field) from None
+    if not is_mask or str(network.network_address) != address:
+        if is_mask or mask.isdigit():
+            hint = f"write {network.network_address}/{network.netmask}"
+        raise Invalid(f"{host!r} would never match: {hint}", field=field)
+
+
+def _check_octets(host: str, field: str) -> None:
+    """The parts of a pattern of IPv4 that are numbers, and how many parts there are."""
+    if ":" in host:
+        return
+    parts = host.split(".")
+    # Clients' addresses are written without zeros in front.
+    wrong = [part for part in parts if part.isdigit() and str(min(int(part), 255)) != part]
+    if wrong or len(parts) > 4 or ("%" not in host and len(parts) != 4):
+        hint = "a pattern is of four numbers from 0 to 255, as in 10.0.% or 10.0.0._"
+        raise Invalid(f"{host!r} would never match: {hint}", field=field)
+
+
 def _is_address(host: str) -> bool:
     try:
-        ipaddress.ip_network(host, strict=False)
+        ipaddress.ip_address(host)
     except ValueError:
         return False
     return True
 
 
-def _check_character_set(manifest: Manifest, database: DatabaseAccount) -> None:
-    """Collations may begin with the character set that they order, except those of Unicode."""
+def _check_character_set(manifest: Manifest, name: str | None) -> None:
     known = manifest.character_sets
-    if known is None:
-        return
-    character_set, collation = database.character_set, database.collate
-    if character_set and character_set.lower() not in known:
+    if name and known is not None and name.lower() not in known:
         raise Invalid(
-            f"{manifest.title} has no character set {character_set!r}",
-            field="databases.character_set",
+            f"{manifest.title} has no character set {name!r}", field="databases.character_set"
         )
-    if not manifest.collations_by_character_set:
+
+
+def _check_collation(manifest: Manifest, name: str | None, version: str | None) -> None:
+    if not name or manifest.collations is None:
         return
-    if collation and collation.lower().partition("_")[0] not in known | FREE_COLLATIONS:
-        raise Invalid(f"{manifest.title} has no collation {collation!r}", field="databases.collate")
+    number = tuple(int(part) for part in re.findall(r"\d+", version)) if version else None
+    newer = [
+        pattern for pattern, since in manifest.newer_collations if number is None or number >= since
+    ]
+    if not any(re.fullmatch(pattern, name) for pattern in (manifest.collations, *newer)):
+        of_version = f" {version}" if version else ""
+        raise Invalid(
+            f"{manifest.title}{of_version} has no collation {name!r}", field="databases.collate"
+        )
 
 
 def _check_unique(names: Iterable[str], field: str) -> None:

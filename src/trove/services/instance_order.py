@@ -64,6 +64,7 @@ def check_order(
     manifest = rules_of(settings, version.manager)
     check_flavor(manifest, flavor)
     _check_parts(datastore_of(version.manager), order)
+    check_databases(manifest, order.databases, version.number)
     _check_accounts(manifest, order, settings.api.hostname_require_valid_ip)
 
 
@@ -103,7 +104,6 @@ def _check_parts(datastore: Datastore, order: InstanceOrder) -> None:
 
 
 def _check_accounts(manifest: Manifest, order: InstanceOrder, valid_ip: bool) -> None:
-    check_databases(manifest, order.databases)
     check_users(manifest, order.users, valid_ip=valid_ip)
     known = {database.name for database in order.databases}
     for user in order.users:

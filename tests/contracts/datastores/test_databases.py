@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -31,6 +32,54 @@ def test_character_set_and_collation(shared: Engine) -> None:
     found = {d.name: d for d in shared.parts.accounts().databases}
     assert (found["coded"].character_set, found["coded"].collate) == (character_set, collate)
     assert found["half_coded"].character_set == character_set
+
+
+@pytest.mark.only("postgresql")
+def test_naming_the_default_is_naming_nothing(shared: Engine) -> None:
+    spellings = {"utf8": None, "UTF-8": None, "unicode": None, "utf8mb4": "utf8mb4_unicode_ci"}
+    shared.parts.databases.create([DatabaseAccount("usual_0")])
+    for number, (character_set, collate) in enumerate(spellings.items(), 1):
+        shared.parts.databases.create([DatabaseAccount(f"usual_{number}", character_set, collate)])
+    found = {
+        (each.character_set, each.collate)
+        for each in shared.parts.accounts().databases
+        if each.name.startswith("usual_")
+    }
+    assert found == {("UTF8", "C.UTF-8")}
+    shared.parts.users.create([user("shouter", "usual_1")])
+    who: dict[str, Any] = {"user": "shouter", "password": "secret", "database": "usual_1"}
+    assert query(shared, "SELECT upper('é'), 'É' ILIKE 'é'", **who) == [("É", True)]
+
+
+@pytest.mark.only("mariadb")
+def test_time_zones_have_names(shared: Engine) -> None:
+    shared.parts.databases.create([database("zoned")])
+    shared.parts.users.create([user("traveller", "zoned")])
+    who: dict[str, Any] = {"user": "traveller", "password": "secret", "database": "zoned"}
+    summer = "SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Berlin') = '2026-07-01 14:00'"
+    assert query(shared, summer, **who) == [(1,)]
+    zone = "SET STATEMENT time_zone = 'Europe/Berlin' FOR SELECT @@time_zone, @@global.time_zone"
+    assert query(shared, zone, **who) == [("Europe/Berlin", "+00:00")]
+
+
+@pytest.mark.only("postgresql")
+def test_time_zones_can_be_listed(shared: Engine) -> None:
+    shared.parts.databases.create([database("zones")])
+    shared.parts.users.create([user("zoner", "zones")])
+    who: dict[str, Any] = {"user": "zoner", "password": "secret", "database": "zones"}
+    ((number,),) = query(shared, "SELECT count(*) FROM pg_timezone_names", **who)
+    assert int(str(number)) > 300
+
+
+@pytest.mark.only("mariadb")
+def test_every_collation_of_the_engine_is_known(shared: Engine) -> None:
+    shared.parts.databases.create([database("collated")])
+    shared.parts.users.create([user("collator", "collated")])
+    who: dict[str, Any] = {"user": "collator", "password": "secret", "database": "collated"}
+    manifest = manifest_of("mariadb")
+    known = (manifest.collations or "", *(pattern for pattern, _ in manifest.newer_collations))
+    for name, *_ in query(shared, "SHOW COLLATION", **who):
+        assert any(re.fullmatch(pattern, str(name)) for pattern in known), name
 
 
 def test_the_engines_own_databases_and_users_are_not_there(shared: Engine) -> None:

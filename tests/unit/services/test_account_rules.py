@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trove.datastores import manifest_of
 from trove.datastores.base import NameRules
@@ -52,15 +56,60 @@ def test_bad_passwords_are_not_shown(password: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", [None, "%", "10.0.0.1", "10.0.0.0/255.255.255.0", "10.0.%", "10.0.0._"]
+    "host",
+    [
+        *(None, "%", "10.0.0.1", "10.0.0.0/255.255.255.0", "10.0.%", "10.0.0._", "10.%.%.1"),
+        *("127.0.0.0/255.0.0.0", "0.0.0.0/0.0.0.0", "10.0.0.1/255.255.255.255", "10.1_.%"),
+        *("fe80::%", "fe80::1", "1%", "_.0.0.1"),
+    ],
 )
 def test_good_hosts(host: str | None) -> None:
     check_host(MARIADB, host)
 
 
 @pytest.mark.parametrize(
-    "host", ["", "10.0.0.0/24", "example.org", "10.0.0.300", "exa%mple", "10.0.0.1;%"]
+    ("host", "right"),
+    [
+        ("127.0.0.1/255.0.0.0", "127.0.0.0/255.0.0.0"),
+        ("10.0.0.0/24", "10.0.0.0/255.255.255.0"),
+        ("10.0.0.5/24", "10.0.0.0/255.255.255.0"),
+        ("127.0.0.0/0.255.255.255", "10.0.0.0/255.255.255.0"),
+        ("127.%/255.0.0.0", "10.0.0.0/255.255.255.0"),
+        ("127.0.0.0/255.0.255.0", "10.0.0.0/255.255.255.0"),
+        ("127.0.0.0/", "10.0.0.0/255.255.255.0"),
+        ("fe80::/64", "10.0.0.0/255.255.255.0"),
+        ("10.0.0.0/33", "10.0.0.0/255.255.255.0"),
+        ("300.%", "10.0.%"),
+        ("10.010.%", "10.0.%"),
+        ("10.0.0.0.%", "10.0.%"),
+        ("10._", "10.0.0._"),
+    ],
 )
+def test_hosts_that_no_client_has(host: str, right: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        check_host(MARIADB, host)
+    assert raised.value.message.startswith(f"users.host: {host!r} would never match: ")
+    assert right in raised.value.message
+
+
+@given(
+    address=st.integers(0, 2**32 - 1).map(IPv4Address),
+    mask=st.one_of(
+        st.integers(0, 32).map(lambda bits: IPv4Network(f"0.0.0.0/{bits}").netmask),
+        st.integers(0, 2**32 - 1).map(IPv4Address),
+    ),
+)
+def test_a_range_is_accepted_exactly_if_it_has_clients(
+    address: IPv4Address, mask: IPv4Address
+) -> None:
+    """The rule of the engine, for masks that are bits in a row."""
+    inverse = ~int(mask) & 0xFFFFFFFF
+    is_right = inverse & (inverse + 1) == 0 and int(address) & int(mask) == int(address)
+    with nullcontext() if is_right else pytest.raises(Invalid):
+        check_host(MARIADB, f"{address}/{mask}")
+
+
+@pytest.mark.parametrize("host", ["", "example.org", "10.0.0.300", "exa%mple", "10.0.0.1;%"])
 def test_bad_hosts(host: str) -> None:
     with pytest.raises(Invalid, match=r"users\.host"):
         check_host(MARIADB, host)
@@ -88,10 +137,49 @@ def test_nothing_twice() -> None:
     check_users(MARIADB, [joe, here])
 
 
-@pytest.mark.parametrize("collation", ["utf8mb4_bin", "BINARY", "uca1400_ai_ci", "latin1_bin"])
+@pytest.mark.parametrize(
+    "collation",
+    [
+        *("utf8mb4_bin", "BINARY", "uca1400_ai_ci", "latin1_bin", "utf8_general_ci"),
+        *("utf8mb4_unicode_520_nopad_ci", "latin7_general_cs", "cp1250_czech_cs"),
+        *("utf8mb4_uca1400_turkish_as_ci", "utf8mb4_0900_ai_ci", "utf8mb4_sv_0900_as_cs"),
+    ],
+)
 def test_good_collations(collation: str) -> None:
     check_databases(MARIADB, [DatabaseAccount("a", collate=collation)])
-    check_databases(POSTGRESQL, [DatabaseAccount("a", collate="de_DE.UTF-8")])
+
+
+@pytest.mark.parametrize(
+    ("collation", "version", "known"),
+    [
+        ("utf8mb4_0900_ai_ci", "10.11.19", False),
+        ("utf8mb4_0900_ai_ci", "11.4.4", False),
+        ("utf8mb4_0900_ai_ci", "11.4.5", True),
+        ("utf8mb4_0900_ai_ci", "11.8", True),
+        ("uca1400_ai_ci", "10.5", False),
+        ("uca1400_ai_ci", "10.11", True),
+        ("utf8mb4_klingon_ci", "11.8", False),
+        ("utf8mb4_bin", "10.5", True),
+    ],
+)
+def test_collations_of_a_version(collation: str, version: str, known: bool) -> None:
+    refusal = pytest.raises(Invalid, match=rf"databases.collate: MariaDB {version} has no collat")
+    with nullcontext() if known else refusal:
+        check_databases(MARIADB, [DatabaseAccount("a", collate=collation)], version)
+
+
+@pytest.mark.parametrize(
+    "locale",
+    ["C", "POSIX", "C.UTF-8", "C.utf8", "de_DE.UTF-8", "sr_RS@latin", "en_US", "utf8_general_ci"],
+)
+def test_good_locales(locale: str) -> None:
+    check_databases(POSTGRESQL, [DatabaseAccount("a", collate=locale)])
+
+
+@pytest.mark.parametrize("locale", ["latin1_bin", "klingon", "german", "uca1400_ai_ci", "c"])
+def test_locales_of_another_engine(locale: str) -> None:
+    with pytest.raises(Invalid, match=r"databases\.collate: PostgreSQL has no collation"):
+        check_databases(POSTGRESQL, [DatabaseAccount("a", collate=locale)])
 
 
 @pytest.mark.parametrize("name", [".", "..", "a?b", "#a", "a%41"])
@@ -148,5 +236,5 @@ def test_character_sets() -> None:
         check_databases(manifest, [DatabaseAccount("a", character_set="UTF8")])
         with pytest.raises(Invalid, match=r"databases\.character_set"):
             check_databases(manifest, [DatabaseAccount("a", character_set="klingon")])
-    anything = replace(POSTGRESQL, character_sets=None)
-    check_databases(anything, [DatabaseAccount("a", character_set="klingon")])
+    anything = replace(POSTGRESQL, character_sets=None, collations=None)
+    check_databases(anything, [DatabaseAccount("a", character_set="klingon", collate="klingon")])

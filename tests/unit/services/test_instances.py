@@ -57,6 +57,11 @@ APP = DatabaseAccount("app")
         ({"datastore_version": "99"}, Invalid, "datastore.version"),
         ({"databases": [APP, APP]}, Invalid, "databases.name"),
         ({"databases": [DatabaseAccount("postgres")]}, Reserved, "databases.name"),
+        (
+            {"databases": [DatabaseAccount("a", collate="latin1_swedish_ci")]},
+            Invalid,
+            "databases.collate",
+        ),
         ({"users": [Account("app")]}, Invalid, "users.password"),
         ({"users": [Account("postgres", password="secret-1")]}, Reserved, "users.name"),
         (

@@ -16,6 +16,23 @@ CHARACTER_SETS = frozenset(
 # fmt: on
 """SHOW CHARACTER SET, the same in every release since 10.0, and utf8's newer name."""
 
+WITH_UNICODE = "(utf8|utf8mb3|utf8mb4|ucs2|utf16|utf32)"
+# fmt: off
+ALPHABETS = "|".join(
+    (
+        "general", "general_mysql500", "unicode", "unicode_520", "bulgarian", "chinese", "croatian",
+        "croatian_mysql561", "czech", "danish", "english", "esperanto", "estonian", "german1",
+        "german2", "hungarian", "icelandic", "japanese", "korean", "latvian", "lithuanian",
+        "myanmar", "persian", "polish", "roman", "romanian", "sinhala", "slovak", "slovenian",
+        "spanish", "spanish2", "swedish", "thai", "turkish", "ukrainian",
+        "vietnamese",
+    )
+)
+# fmt: on
+OF_ONE_SET = "|".join(sorted(CHARACTER_SETS))
+COLLATIONS = rf"(?i:binary|({OF_ONE_SET})_((nopad_)?bin|thai_520_w2|({ALPHABETS})(_nopad)?_c[isw]))"
+"""What SHOW COLLATION has since 10.5, and a few that would be of another character set."""
+
 HIGHEST = "\uffff"
 """Identifiers are utf8mb3 there, whatever a database's own character set is."""
 
@@ -51,7 +68,12 @@ MANIFEST = Manifest(
     smallest_memory=256,
     longest_password=128,
     character_sets=CHARACTER_SETS,
-    collations_by_character_set=True,
+    collations=COLLATIONS,
+    newer_collations=(
+        (rf"(?i:({WITH_UNICODE}_)?uca1400_(\w+_)?a[is]_c[is])", (10, 10)),
+        # MySQL 8's names, which are understood as those of uca1400.
+        (r"(?i:utf8mb4_(\w+_)?0900_(a[is]_c[is]|bin))", (11, 4, 5)),
+    ),
     url_scheme="mariadb",
     client="mariadb",
 )

@@ -10,7 +10,8 @@ GROUP_PREFIX = "os_db_"
 # fmt: off
 CHARACTER_SETS = frozenset(
     {
-        "utf8", "utf-8", "unicode", "sql_ascii", "latin1", "latin2", "latin3", "latin4", "latin5",
+        "utf8", "utf-8", "unicode", "utf8mb3", "utf8mb4",
+        "sql_ascii", "latin1", "latin2", "latin3", "latin4", "latin5",
         "latin6", "latin7", "latin8", "latin9", "latin10", "iso_8859_5", "iso_8859_6",
         "iso_8859_7", "iso_8859_8", "iso-8859-1", "iso-8859-2", "iso-8859-5", "iso-8859-6",
         "iso-8859-7", "iso-8859-8", "iso-8859-9", "iso-8859-15", "iso88591", "iso88592",
@@ -24,6 +25,13 @@ CHARACTER_SETS = frozenset(
 # fmt: on
 """Those of servers, not of clients alone, in PostgreSQL's own spellings and in usual ones; see
 https://www.postgresql.org/docs/current/multibyte.html."""
+
+USUAL = r"utf8|utf-8|utf8mb[34]|unicode"
+"""The encoding that databases have, in lower case; utf8mb4 is MySQL's name for it."""
+USUAL_LOCALE = r"(?i:utf8(mb[34])?(_\w+)?)"
+"""How clients that know MySQL alone name the usual locale: Heat always sends utf8_general_ci."""
+LOCALES = rf"C|POSIX|C\.(?i:utf-?8)|[a-z]{{2,3}}_[A-Z]{{2}}(\.[\w-]+)?(@\w+)?|{USUAL_LOCALE}"
+"""Of an operating system (POSIX), as far as their names go; which it has, only the server knows."""
 
 INITDB = (
     "initdb",
@@ -70,6 +78,7 @@ MANIFEST = Manifest(
     client="psql",
     lacks_tls=b"SSL is not supported by this build",
     character_sets=CHARACTER_SETS,
+    collations=LOCALES,
 )
 
 DATASTORE = Datastore(

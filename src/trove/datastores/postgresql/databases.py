@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -9,7 +10,7 @@ from psycopg import sql
 
 from trove.datastores.base import Databases
 from trove.datastores.names import check_absent, check_present
-from trove.datastores.postgresql import GROUP_PREFIX, catalog
+from trove.datastores.postgresql import GROUP_PREFIX, USUAL, USUAL_LOCALE, catalog
 from trove.datastores.postgresql.groups import (
     close_to_others,
     create_group,
@@ -19,6 +20,9 @@ from trove.datastores.postgresql.groups import (
 from trove.datastores.postgresql.session import SLOW, execute, session
 from trove.protocol import DatabaseAccount
 from trove.protocol.engine_spec import EngineSpec
+
+USUAL_OPTIONS = ("UTF8", "C.UTF-8")
+"""What initdb made the templates with."""
 
 
 def create_databases(spec: EngineSpec) -> Databases:
@@ -63,10 +67,20 @@ class PostgresDatabases:
 
 def _options_of(database: DatabaseAccount) -> sql.Composable:
     """Encoding and locale as requested; another encoding than the engine's takes the locale C."""
-    if not (database.character_set or database.collate):
+    encoding, locale = encoding_and_locale_of(database)
+    if (encoding, locale) == USUAL_OPTIONS:
         return sql.SQL("")
-    locale = database.collate or ("C" if database.character_set else "C.UTF-8")
     # template1 may hold text, so PostgreSQL copies it into no other encoding or locale.
     text = "TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {}"
-    values = (database.character_set or "UTF8", locale, locale)
-    return sql.SQL(text).format(*(sql.Literal(value) for value in values))
+    return sql.SQL(text).format(*(sql.Literal(value) for value in (encoding, locale, locale)))
+
+
+def encoding_and_locale_of(database: DatabaseAccount) -> tuple[str, str]:
+    """To name what is usual, in any spelling, is to name nothing."""
+    encoding, locale = USUAL_OPTIONS
+    is_usual = re.fullmatch(USUAL, (database.character_set or encoding).lower())
+    if database.character_set and not is_usual:
+        encoding, locale = database.character_set, "C"
+    if database.collate and not re.fullmatch(USUAL_LOCALE, database.collate):
+        locale = database.collate
+    return encoding, locale

@@ -33,7 +33,7 @@ MANIFEST = Manifest(
     smallest_memory=128,
     longest_password=128,
     character_sets=frozenset(),
-    collations_by_character_set=True,
+    collations="(?!)",  # none
     url_scheme="rediss",
     client="redis-cli",
 )

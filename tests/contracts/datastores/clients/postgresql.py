@@ -35,7 +35,7 @@ CLIENT = PostgresClient(
     refused_user="pg_reserved",
     encoding=("SQL_ASCII", "C"),
     character_set="SELECT 1 WHERE pg_char_to_encoding('{}') BETWEEN 0 AND 34",
-    aliases=frozenset(),
+    aliases=frozenset({"utf8mb3", "utf8mb4"}),
     tls_versions=("SHOW ssl_min_protocol_version", "TLSv1.2"),
     buffer_size="SELECT setting::bigint * 8192 FROM pg_settings WHERE name='shared_buffers'",
     open_to_all="GRANT CREATE ON SCHEMA public TO PUBLIC",
