@@ -33,7 +33,7 @@ from trove.engine.outcome import (
     is_hopeless,
 )
 from trove.engine.workflow import StepResult, Wait, Workflow
-from trove.errors import Failed
+from trove.errors import Failed, TroveError
 
 log = logging.getLogger(__name__)
 
@@ -210,7 +210,7 @@ class Runner:
             operation.step,
             operation.attempt,
             error,
-            exc_info=None if isinstance(error, Failed) else error,
+            exc_info=None if isinstance(error, TroveError) else error,
         )
         spent = self._spent(session, operation)
         stuck = operation.state == State.RUNNING and not position.can_turn_back

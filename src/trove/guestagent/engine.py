@@ -24,7 +24,9 @@ log = logging.getLogger(__name__)
 
 RUNNING, STOPPED = str(EngineState.RUNNING), str(EngineState.STOPPED)
 TRIES_UNTIL_FAILED = 3
-LONGEST_PAUSE = 30.0
+LONGEST_PAUSE = 3600.0
+LONGEST_PAUSE_IF_FULL = 30.0
+"""On a full volume, which may be resized at any time."""
 QUERY_EVERY = 10.0
 """Seconds for which a running engine is not queried again, while its process is there."""
 DOWN = {EngineState.CRASHED, EngineState.FAILED}
@@ -187,10 +189,17 @@ class Engine:
             self._start()
         except TroveError as error:
             self._failures += 1
-            self._not_before = self._clock() + min(2.0**self._failures, LONGEST_PAUSE)
+            self._not_before = self._clock() + self._pause()
             given_up = self._failures >= TRIES_UNTIL_FAILED
             log.warning("the engine does not start (try %d): %s", self._failures, error)
             self._publish(EngineState.FAILED if given_up else EngineState.CRASHED, str(error))
+
+    def _pause(self) -> float:
+        """Seconds until the next attempt."""
+        with suppress(OSError):
+            if is_disk_full(self._directory.spec.data):
+                return min(2.0**self._failures, LONGEST_PAUSE_IF_FULL)
+        return min(2.0 ** min(self._failures, 20), LONGEST_PAUSE)
 
     def _start_or_fail(self) -> None:
         try:

@@ -103,6 +103,7 @@ def test_one_that_does_not_come_back_is_started_again_and_again(
         engine.check()
         seconds.now += 31
     assert driver.calls.count("start") == tries + 3
+    seconds.now += 3600
     assert (engine.state, engine.error) == (EngineState.FAILED, "FATAL: no space left")
     assert reports == [
         EngineState.RUNNING,
@@ -281,3 +282,27 @@ def test_a_version_that_cannot_be_read_is_read_later(
     driver.version_error = None
     engine.check()
     assert engine.version == "15.2"
+
+
+@pytest.mark.parametrize(("is_full", "least", "most"), [(True, 110, 125), (False, 8, 13)])
+def test_it_is_tried_less_and_less_often_unless_its_volume_is_full(
+    engine: Engine,
+    driver: MemoryDriver,
+    seconds: Time,
+    monkeypatch: pytest.MonkeyPatch,
+    is_full: bool,
+    least: int,
+    most: int,
+) -> None:
+    """In an hour; a volume that is resized is soon of use."""
+    engine.bring_up()
+    monkeypatch.setattr("trove.guestagent.engine.is_disk_full", lambda directory: is_full)
+    driver.now, driver.start_error = EngineState.STOPPED, broken()
+    driver.calls.clear()
+    while seconds.now < 3600:
+        engine.check()
+        seconds.now += 1
+    assert least <= driver.calls.count("start") <= most
+    driver.start_error = None
+    engine.restart()
+    assert engine.state is EngineState.RUNNING

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 ROUND_EVERY = 5.0
 RECOVER = "instance.recover"
-LONGEST_INTERVAL = 900.0
+LONGEST_INTERVAL = 6 * 3600.0
 """Seconds between two recoveries of a server that does not stay up."""
 STABLE = 3600.0
 """Seconds after which a server counts as one that has stayed up."""
