@@ -525,6 +525,7 @@ def test_a_server_that_cannot_be_recovered_is_reported_and_retried_less_often(
     cloud.clock.advance(6 * 3600)
     watch(cloud, 10)
     assert view_of(cloud.provider.compute, f"trove-{instance_id}").state == "up"
+    cloud.agents.run()
     assert cloud.show(instance_id).fault is None
 
 

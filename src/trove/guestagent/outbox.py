@@ -127,7 +127,8 @@ def usage_of(data: Path, *, beside: Path) -> tuple[float, float | None]:
     except FileNotFoundError:
         return 0.0, None
     used = (seen.f_blocks - seen.f_bfree) * seen.f_frsize
-    return used / GIB, seen.f_blocks * seen.f_frsize / GIB
+    # Without what is kept for the superuser: the engine cannot write there.
+    return used / GIB, (used + seen.f_bavail * seen.f_frsize) / GIB
 
 
 def _blocks_below(directory: Path) -> Iterator[int]:

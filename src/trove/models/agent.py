@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import JSON, ForeignKey, String
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from trove.db import Base, Clock, JsonObject
+from trove.db import Base, Clock, JsonObject, Prose
 from trove.vault import Vault
 
 
@@ -35,6 +35,10 @@ class Agent(Base):
     engine_version: Mapped[str | None] = mapped_column(String(64))
     volume_used: Mapped[float | None]
     """GiB."""
+    volume_total: Mapped[float | None]
+    """GiB that its file system can hold; None where files are counted."""
+    error: Mapped[Prose | None]
+    """Why the engine does not run."""
     accounts: Mapped[JsonObject] = mapped_column(JSON, default=dict)
     """The last `protocol.Accounts` that the agent reported."""
     details: Mapped[JsonObject] = mapped_column(JSON, default=dict)

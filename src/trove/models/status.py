@@ -21,6 +21,11 @@ OPERATING_WORDS: Mapping[str, str] = {
 }
 
 
+FULL = 16 / 1024
+"""GiB: with less on the volume, engines cannot extend their files."""
+DISK_FULL = "the volume is full: delete what is not needed, or resize the volume"
+
+
 class Status(NamedTuple):
     """What clients see: two words of the Trove API."""
 
@@ -50,6 +55,28 @@ def status_of(
     if silent:
         return Status("ACTIVE", "ERROR")
     return Status("ACTIVE", OPERATING_WORDS.get(engine_state or EngineState.NEW, "ERROR"))
+
+
+def is_full(used: float | None, total: float | None) -> bool:
+    """Whether a volume (GiB) has no room left."""
+    return used is not None and total is not None and total - used < FULL
+
+
+def effective_state_of(engine_state: str | None, *, hindered: bool) -> str | None:
+    """An engine that runs on a full volume, or reports an error, takes no writes."""
+    return EngineState.BLOCKED if hindered and engine_state == EngineState.RUNNING else engine_state
+
+
+def reason_of(
+    *, engine_state: str | None, error: str | None, full: bool, silent: bool, since: datetime | None
+) -> str | None:
+    """Why an instance with a server is not healthy, as far as that is known."""
+    if silent:
+        return f"the agent has not reported since {since:%Y-%m-%d %H:%M:%S} UTC" if since else None
+    known = error if engine_state != EngineState.STOPPED else None
+    if full and "volume is full" not in (known or ""):
+        return f"{DISK_FULL} ({known})" if known else DISK_FULL
+    return known
 
 
 def is_silent(reported_at: datetime | None, now: datetime, expiry: timedelta) -> bool:

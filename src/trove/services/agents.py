@@ -18,11 +18,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-import msgspec
 from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.orm import Session
 
-from trove.db import Clock, Database, DatabaseNow, JsonObject
+from trove.db import Clock, Database, DatabaseNow
 from trove.engine import ACTIVE, Claim, Operation, wake
 from trove.errors import (
     AlreadyExists,
@@ -40,24 +39,20 @@ from trove.models.event import record_event
 from trove.models.task import DISPATCHED, FORGOTTEN, find_task
 from trove.notifications import notify
 from trove.protocol import (
-    Accounts,
     EnrolRequest,
     ErrorKind,
-    Report,
     SyncRequest,
     TaskProgress,
     TaskRequest,
     TaskResult,
 )
 from trove.protocol.tasks import task_of
+from trove.services.agent_reports import LONGEST_TEXT, cut, is_changed, keep_report
 from trove.services.installation import Installation
 from trove.vault import Vault
 from trove.workflows import REMOVING
 
 SHORTEST_CREDENTIAL = 32
-LONGEST_TEXT = 4000
-LONGEST_DETAILS = 16_384
-"""Bytes of JSON; a guest that is taken over must not fill the metadata database."""
 
 ERRORS: dict[str, type[TroveError]] = {
     ErrorKind.INVALID: Invalid,
@@ -146,7 +141,7 @@ def identify(session: Session, credential: str) -> str:
 
 def receive(session: Session, instance_id: str, request: SyncRequest, clock: Clock) -> None:
     """Store an agent's report, and the progress and results of its tasks."""
-    _keep_report(session, instance_id, request, clock)
+    keep_report(session, instance_id, request, clock)
     if not request.progress and not request.results:
         return
     pending = set(session.scalars(_pending(instance_id)))  # all else is not worth a statement
@@ -271,51 +266,17 @@ def _spend(session: Session, instance_id: str, request: EnrolRequest, credential
             enrolment_expires_at=None,
             credential_digest=digest_of(credential),
             protocol=request.protocol,
-            version=_cut(request.agent_version, 64),
+            version=cut(request.agent_version, 64),
         )
         .execution_options(synchronize_session=False)
     )
     return bool(spent.rowcount)  # type: ignore[attr-defined]
 
 
-def _keep_report(session: Session, instance_id: str, request: SyncRequest, clock: Clock) -> None:
-    """One UPDATE, for it is by far the most frequent write of all."""
-    report = request.report
-    values: JsonObject = {
-        "reported_at": clock.stamp(),
-        "protocol": request.protocol,
-        "version": _cut(request.agent_version, 64),
-        "engine_state": _cut(report.engine, 32),
-        "engine_version": _cut(report.engine_version, 64),
-        "volume_used": report.volume_used,
-        "details": _details_of(report),
-    }
-    if report.accounts is not None:
-        values["accounts"] = _without_passwords(report.accounts)
-    session.execute(
-        update(Agent)
-        .where(Agent.instance_id == instance_id)
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _details_of(report: Report) -> JsonObject:
-    known = {"volume_total": report.volume_total, "error": _cut(report.error, LONGEST_TEXT)}
-    details = report.details if len(msgspec.json.encode(report.details)) <= LONGEST_DETAILS else {}
-    return details | {key: value for key, value in known.items() if value is not None}
-
-
-def _without_passwords(accounts: Accounts) -> Any:
-    for user in accounts.users:
-        user.password = None
-    return msgspec.to_builtins(accounts)
-
-
 def _keep_progress(session: Session, instance_id: str, progress: TaskProgress) -> None:
     session.execute(
         _unanswered(instance_id, progress.id).values(
-            progress=min(max(progress.progress, 0.0), 1.0), note=_cut(progress.note, LONGEST_TEXT)
+            progress=min(max(progress.progress, 0.0), 1.0), note=cut(progress.note, LONGEST_TEXT)
         )
     )
 
@@ -333,7 +294,7 @@ def _handed(
     if task.expires_at is not None and task.handed_at is None:
         first = _unanswered(task.instance_id, task.id).values(handed_at=clock.stamp())
         # Its caller may have given up at this moment, and been answered that nothing happens.
-        if not _changes(session, first):
+        if not is_changed(session, first):
             return None
     args = (task.args or {}) | secret
     return TaskRequest(task.id, task.kind, args, task.request_id, begin_within=seconds)
@@ -362,13 +323,13 @@ def _keep_result(session: Session, instance_id: str, result: TaskResult, clock: 
         answered=True,
         sealed_args=FORGOTTEN,
         result=result.result,
-        error=_cut(result.error, LONGEST_TEXT),
-        error_kind=_cut(result.error_kind, 32),
+        error=cut(result.error, LONGEST_TEXT),
+        error_kind=cut(result.error_kind, 32),
         progress=1.0,
         note=None,
         answered_at=clock.stamp(),
     )
-    if not _changes(session, answer):
+    if not is_changed(session, answer):
         return
     task = session.get_one(Task, result.id)
     if task.operation_id is not None:
@@ -416,11 +377,6 @@ def _unanswered(instance_id: str, task_id: str) -> Any:
     )
 
 
-def _changes(session: Session, statement: Any) -> bool:
-    """Whether it finds a row to change."""
-    return bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]
-
-
 def _open(*what: Any) -> Select[Any]:
     """Unanswered tasks of requests, abandoned ones too, and of operations that still wait for
     them."""
@@ -449,9 +405,9 @@ def _withdraw(database: Database, task_id: str, timeout: float) -> Task:
             answered_at=DatabaseNow(),
         )
         abandoned = unanswered.values(abandoned_at=DatabaseNow(), sealed_args=FORGOTTEN)
-        if _changes(session, withdrawn):
+        if is_changed(session, withdrawn):
             _record(session, task, "error", error=error)
-        elif _changes(session, abandoned):
+        elif is_changed(session, abandoned):
             _record(session, task, "unknown", error=_unknown(task))
         notify(session, DISPATCHED)
         session.refresh(task)
@@ -471,7 +427,3 @@ def _unknown(task: Task) -> str:
 
 def _answer_topic(task_id: str) -> str:
     return f"answer to task {task_id}"
-
-
-def _cut(text: str | None, longest: int) -> str | None:
-    return text[:longest] if text is not None else None

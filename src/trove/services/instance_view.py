@@ -17,7 +17,7 @@ from trove.engine import Operation, State
 from trove.models.agent import Agent
 from trove.models.datastore import Datastore, DatastoreVersion
 from trove.models.instance import Instance
-from trove.models.status import is_silent, status_of
+from trove.models.status import effective_state_of, is_full, is_silent, reason_of, status_of
 from trove.providers.base import Capability, unenforced_access
 from trove.services.installation import Installation
 from trove.settings import Settings
@@ -26,7 +26,7 @@ from trove.workflows.subjects import INSTANCE
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """Why the last operation failed."""
+    """Why the instance is not healthy, or why its last operation failed."""
 
     message: str | None
     created: datetime
@@ -47,6 +47,8 @@ class InstanceView(msgspec.Struct, frozen=True):
     manager: str
     volume_used: float | None
     """GiB."""
+    volume_total: float | None
+    """GiB that the volume's file system can hold, if that is known."""
     reported_at: datetime | None
     operation_id: str | None
     status: str
@@ -89,6 +91,8 @@ def with_details(chosen: Select[Any]) -> Select[Any]:
         "datastore_version_number": version.c.number,
         "manager": version.c.manager,
         "volume_used": agent.c.volume_used,
+        "volume_total": agent.c.volume_total,
+        "engine_error": agent.c.error,
         "reported_at": agent.c.reported_at,
         "engine_state": agent.c.engine_state,
         "operation_id": operation.c.id,
@@ -137,12 +141,16 @@ def _by_id() -> Select[Any]:
 
 def _view_of(rows: Sequence[Row[Any]], clock: Clock, expiry: timedelta) -> InstanceView:
     row = rows[0]
+    silent = is_silent(row.reported_at, clock.given(row.now), expiry)
+    full = is_full(row.volume_used, row.volume_total)
     status, operating_status = status_of(
         has_server=row.server_id is not None,
         workflow_status=STATUSES.get(row.workflow) if row.workflow else None,
         operation_state=row.operation_state,
-        engine_state=row.engine_state,
-        silent=is_silent(row.reported_at, clock.given(row.now), expiry),
+        engine_state=effective_state_of(
+            row.engine_state, hindered=full or row.engine_error is not None
+        ),
+        silent=silent,
         deleted=row.deleted_at is not None,
     )
     return InstanceView(
@@ -152,15 +160,30 @@ def _view_of(rows: Sequence[Row[Any]], clock: Clock, expiry: timedelta) -> Insta
         datastore_version_number=row.datastore_version_number,
         manager=row.manager,
         volume_used=row.volume_used,
+        volume_total=row.volume_total,
         reported_at=row.reported_at,
         operation_id=row.operation_id,
         status=status,
         operating_status=operating_status,
-        fault=_fault_of(row) if row.operation_state in FAULTY else None,
+        fault=_fault_of(row, operating_status, silent=silent, full=full),
         replicas=[each.replica_id for each in rows if each.replica_id is not None],
     )
 
 
-def _fault_of(row: Row[Any]) -> Fault:
+def _fault_of(row: Row[Any], operating_status: str, *, silent: bool, full: bool) -> Fault | None:
+    """Why the instance is not healthy now, or why its last operation failed."""
+    if operating_status not in {"", "HEALTHY"}:
+        reason = reason_of(
+            engine_state=row.engine_state,
+            error=row.engine_error,
+            full=full,
+            silent=silent,
+            since=row.reported_at,
+        )
+        # A failed operation is the reason why an agent is silent, not the other way round.
+        if reason is not None and not (silent and row.operation_state in FAULTY):
+            return Fault(reason, row.reported_at, f"the engine is {row.engine_state}")
+    if row.operation_state not in FAULTY:
+        return None
     details = f"{row.workflow} ended {row.operation_state}; operation {row.operation_id}"
     return Fault(row.error, row.ended_at, details)

@@ -17,8 +17,10 @@ from trove.datastores.base import Manifest
 from trove.datastores.parts import Part
 from trove.engine import holders_of
 from trove.errors import Invalid, NotFound, NotReady, NotSupported
+from trove.models.agent import Agent
 from trove.models.datastore import DatastoreVersion
 from trove.models.instance import Instance
+from trove.models.status import is_full, reason_of
 from trove.models.task import dispatch
 from trove.protocol import Account, Accounts, EngineState
 from trove.protocol.tasks import AgentTask, arguments_of, result_of
@@ -78,9 +80,21 @@ def running_engine(
         raise NotReady(f"Instance {row.id} is busy with {names}; wait for it to end.")
     agent = must_answer(inst, session, row)
     if agent.engine_state not in RUNNING:
-        raise NotReady(f"The database server of instance {row.id} is {agent.engine_state}.")
+        raise NotReady(_why_not(row, agent))
     accounts = visible(manifest, msgspec.convert(agent.accounts, Accounts))
     return RunningEngine(session, row, manifest, accounts)
+
+
+def _why_not(row: Instance, agent: Agent) -> str:
+    reason = reason_of(
+        engine_state=agent.engine_state,
+        error=agent.error,
+        full=is_full(agent.volume_used, agent.volume_total),
+        silent=False,
+        since=agent.reported_at,
+    )
+    why = f": {reason}" if reason else "."
+    return f"The database server of instance {row.id} is {agent.engine_state}{why}"
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,16 @@ def test_the_size_of_a_volume_is_read(tmp_path: Path) -> None:
     assert 0 <= used <= total
 
 
+def test_a_volume_is_full_when_its_user_cannot_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some blocks are kept for the superuser, and free in vain."""
+    kept = os.statvfs_result((4096, 4096, 262144, 13107, 0, 0, 0, 0, 0, 255))
+    monkeypatch.setattr("os.statvfs", lambda _: kept)
+    used, total = usage_of(Path("/dev/shm"), beside=tmp_path)
+    assert used == total == pytest.approx(0.95, abs=0.01)
+
+
 def test_files_that_go_while_they_are_counted_are_not_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,7 +47,7 @@ from trove.protocol import (
     TaskProgress,
     TaskResult,
 )
-from trove.services import agents
+from trove.services import agent_reports, agents
 from trove.services.installation import Installation
 from trove.testing import ManualClock
 from trove.vault import Vault
@@ -227,6 +227,7 @@ def test_a_report_is_kept(installation: Installation, instance: str) -> None:
     row = agent_row(installation, instance)
     assert (row.engine_state, row.engine_version, row.volume_used) == ("failed", "15.2", 0.5)
     assert row.details == {"load": 1, "volume_total": 1.0, "error": "e" * 4000}
+    assert (row.volume_total, row.error) == (1.0, "e" * 4000)
     assert row.accounts == {"databases": [], "users": [{"name": "u"}], "root_enabled": False}
     assert row.version == "v" * 64
     with installation.database.session() as session:
@@ -239,6 +240,34 @@ def test_a_report_is_kept(installation: Installation, instance: str) -> None:
     row = agent_row(installation, instance)
     assert (row.engine_state, row.details) == ("running", {})
     assert row.accounts["users"] == [{"name": "u"}]
+
+
+def test_another_state_of_the_engine_is_an_event(installation: Installation, instance: str) -> None:
+    invite(installation, instance)
+    states = ["new", "running", "running", "crashed", "failed", "starting", "running", "odd"]
+    for state in states:
+        error = "no memory" if state == "failed" else None
+        receive(installation, instance, report=Report(state, error=error))
+    with installation.database.session() as session:
+        events = session.scalars(select(Event).order_by(Event.id)).all()
+        seen = [(event.kind, event.payload) for event in events]
+    assert seen == [
+        ("instance.engine.crashed", {"before": "running"}),
+        ("instance.engine.failed", {"before": "crashed", "error": "no memory"}),
+        ("instance.engine.running", {"before": "starting"}),
+    ]
+    row = agent_row(installation, instance)
+    assert (row.engine_state, row.error, row.volume_total) == ("odd", None, None)
+
+
+def test_of_two_reports_of_a_change_one_writes_the_event(
+    installation: Installation, instance: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    invite(installation, instance)
+    receive(installation, instance, report=Report(EngineState.RUNNING))
+    monkeypatch.setattr(agent_reports, "is_changed", lambda session, statement: False)
+    receive(installation, instance, report=Report(EngineState.CRASHED))
+    assert outcomes_of(installation, instance) == []
 
 
 def test_a_report_is_one_update(installation: Installation, instance: str) -> None:
@@ -501,7 +530,7 @@ def test_a_caller_that_gives_up_at_the_moment_of_handing_out_wins(
     installation: Installation, instance: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task_id = demand(installation, instance)
-    monkeypatch.setattr(agents, "_changes", lambda session, statement: False)
+    monkeypatch.setattr(agents, "is_changed", lambda session, statement: False)
     assert pending_ids(installation, instance) == []
     assert task_row(installation, task_id).handed_at is None
 

@@ -17,7 +17,7 @@ from trove.models import Agent, Datastore, DatastoreVersion, Event, Instance
 from trove.protocol import Account, DatabaseAccount
 from trove.providers.base import Capability, Flavor
 from trove.providers.fake.catalog import FakeCatalog
-from trove.services import instance_order, instances
+from trove.services import accounts, instance_order, instances
 from trove.services.installation import Caller
 from trove.services.instance_view import unenforced_of
 from trove.settings import LimitSettings
@@ -380,3 +380,49 @@ def test_an_agent_without_a_word_yet(cloud: Cloud) -> None:
     with cloud.database.begin() as session:
         session.get_one(Agent, instance_id).engine_state = None
     assert cloud.words(instance_id) == ("ACTIVE", "BUILD")
+
+
+def report(cloud: Cloud, instance_id: str, **columns: Any) -> None:
+    """Write what the agent of an instance has reported."""
+    with cloud.database.begin() as session:
+        agent = session.get_one(Agent, instance_id)
+        for name, value in columns.items():
+            setattr(agent, name, value)
+
+
+def test_a_status_comes_with_its_reason(cloud: Cloud) -> None:
+    instance_id = cloud.built()
+    assert cloud.show(instance_id).fault is None
+    report(cloud, instance_id, engine_state="failed", error="FATAL: pg_control is damaged")
+    fault = cloud.show(instance_id).fault
+    assert (fault.message, fault.details) == (
+        "FATAL: pg_control is damaged",
+        "the engine is failed",
+    )
+    with pytest.raises(NotReady, match="is failed: FATAL: pg_control is damaged"):
+        accounts.list_users(cloud.installation, cloud.caller, instance_id, limit=1, marker=None)
+    report(cloud, instance_id, engine_state="stopped", error=None)
+    assert cloud.show(instance_id).fault is None
+    with pytest.raises(NotReady, match=r"is stopped\.$"):
+        accounts.list_users(cloud.installation, cloud.caller, instance_id, limit=1, marker=None)
+
+
+def test_a_full_volume_is_named(cloud: Cloud) -> None:
+    instance_id = cloud.built()
+    report(cloud, instance_id, engine_state="running", volume_used=0.95, volume_total=0.96)
+    assert cloud.words(instance_id) == ("ACTIVE", "BLOCKED")
+    assert "resize the volume" in cloud.show(instance_id).fault.message
+    # What makes room must not be refused.
+    accounts.list_users(cloud.installation, cloud.caller, instance_id, limit=1, marker=None)
+    report(cloud, instance_id, volume_total=2.0, error="MISCONF cannot save")
+    assert cloud.words(instance_id) == ("ACTIVE", "BLOCKED")
+    assert cloud.show(instance_id).fault.message == "MISCONF cannot save"
+    report(cloud, instance_id, error=None)
+    assert cloud.words(instance_id) == ("ACTIVE", "HEALTHY")
+    assert cloud.show(instance_id).fault is None
+
+
+def test_a_silent_agent_is_a_reason(cloud: Cloud) -> None:
+    instance_id = cloud.built()
+    cloud.clock.advance(3600)
+    assert "the agent has not reported since" in cloud.show(instance_id).fault.message

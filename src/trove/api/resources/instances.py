@@ -412,7 +412,9 @@ def _detail(kind: type[D], call: Call, view: InstanceView) -> D:
     shown.availability_zone = row.availability_zone or UNSET
     if view.volume_used is not None:
         shown.volume.used = round(view.volume_used, 3)
-        shown.volume.used_percent = round(100 * view.volume_used / row.volume_size, 1)
+        # Of what the file system holds: a part of the volume is its own.
+        total = view.volume_total or row.volume_size
+        shown.volume.used_percent = round(100 * view.volume_used / total, 1)
     if view.fault is not None:
         shown.fault = _fault(call, view.fault)
     if call.caller.is_admin:
