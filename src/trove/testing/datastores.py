@@ -30,6 +30,7 @@ from trove.testing.engines import (
     Engine,
     Refused,
     another_user,
+    equip,
     free_address,
     make_engine,
     make_spec,
@@ -82,7 +83,7 @@ def idle(prepared: Engine, authority: Authority, as_another_user: None) -> Itera
     """An engine that is prepared and does not run: a test may start and break it."""
     yield prepared
     prepared.driver.stop()
-    authority.equip(prepared.spec)
+    equip(prepared, authority)
     prepared.driver.configure()
 
 
@@ -166,7 +167,7 @@ class DriverContract:
     ) -> None:
         with short_directory() as root:
             engine = make_engine(installation, make_spec(root, installation), client)
-            authority.equip(engine.spec)
+            equip(engine, authority)
             half: Path = engine.driver.server.directory  # type: ignore[attr-defined]
             half.mkdir()
             (half / "half").write_text("half")

@@ -235,10 +235,16 @@ def prepared_engine(
             yield engine
 
 
+def equip(engine: Engine, authority: Authority) -> None:
+    """As the agent does: an engine without TLS gets no certificate."""
+    if engine.has(Part.TLS):
+        authority.equip(engine.spec)
+
+
 @contextmanager
 def ended_after(engine: Engine, authority: Authority) -> Iterator[None]:
     """Prepare and configure an engine, and end it afterwards."""
-    authority.equip(engine.spec)
+    equip(engine, authority)
     try:
         engine.driver.prepare(Empty())
         engine.driver.configure()
