@@ -79,6 +79,11 @@ class Scene:
             why=f"not {state}; the agent says:\n{self.guest.log()[-3000:]}",
         )
 
+    def await_report(self) -> None:
+        """One that the agent sends from now on; it looks at its engine as often."""
+        last = agent_row(self.installation, self.instance_id).reported_at
+        until(lambda: agent_row(self.installation, self.instance_id).reported_at != last)
+
     def journal(self, task_id: str) -> dict[str, Any]:
         try:
             text = (self.guest.directory / "journal" / f"{task_id}.json").read_text()

@@ -7,25 +7,29 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.agent.conftest import PASSWORD, Scene, scene_of
 from tests.support.agents import add_operation, task_row, until
+from tests.support.long_tasks import PLUGIN, WAITS, processes_of
 from trove.engine import Operation, supersede
 from trove.models.task import dispatch
-from trove.processes import Process, all_processes
 
 pytestmark = pytest.mark.engine
 
-PLUGIN = Path(__file__).parent / "long_task_plugin"
 
-
-@pytest.fixture(scope="module")
-def long_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with scene_of("postgresql", 40, tmp_path_factory.mktemp("conductor")) as scene:
+@pytest.fixture(
+    scope="module",
+    params=[("postgresql", 40), ("mariadb", 45)],
+    ids=["postgresql", "mariadb"],
+)
+def long_scene(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
+    manager, number = request.param
+    with scene_of(manager, number, tmp_path_factory.mktemp("conductor")) as scene:
         shutil.copytree(PLUGIN, scene.guest.root / "plugin")
         scene.guest.environment["PYTHONPATH"] = str(scene.guest.root / "plugin")
         scene.guest.kill()
@@ -34,21 +38,10 @@ def long_scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield scene
 
 
-def running_for(scene: Scene, task_id: str) -> list[int]:
-    """The processes of a long task, its program included; any may end between two looks."""
-    found = []
-    for process in all_processes():
-        with suppress(OSError):
-            leader = os.getsid(process.pid)
-            if leader and task_id.encode() in Process(leader).arguments():
-                found.append(process.pid)
-    return found
-
-
 def begun(scene: Scene, task_id: str) -> list[int]:
-    until(lambda: task_row(scene.installation, task_id).note == "waiting for the file")
-    until(lambda: len(running_for(scene, task_id)) == 2)
-    return running_for(scene, task_id)
+    until(lambda: task_row(scene.installation, task_id).note == WAITS)
+    until(lambda: len(processes_of(task_id)) == 2)
+    return processes_of(task_id)
 
 
 def seconds_of_a_user(scene: Scene, name: str) -> float:
@@ -66,17 +59,24 @@ def test_it_runs_beside_everything_and_outlives_the_agent(long_scene: Scene) -> 
     beside = min(seconds_of_a_user(scene, f"beside{n}") for n in range(5))
     print(f"a user: {before * 1000:.0f} ms alone, {beside * 1000:.0f} ms beside a long task")
     scene.do("restart")
-    assert running_for(scene, task_id) == pids
+    assert processes_of(task_id) == pids
     scene.guest.kill()
     scene.guest.start()
     until(lambda: "found the process of task" in scene.guest.log())
     assert scene.do("diagnose")
-    assert running_for(scene, task_id) == pids
+    assert processes_of(task_id) == pids
     assert not task_row(scene.installation, task_id).answered
     file.touch()
     assert scene.answer(task_id).result == {"times": 1}
     until(lambda: not (scene.guest.directory / "long" / task_id).exists())
-    assert running_for(scene, task_id) == []
+    assert processes_of(task_id) == []
+    # The next agent knows that the conductor has it.
+    until(lambda: scene.journal(task_id).get("acknowledged"))
+    scene.guest.kill()
+    scene.guest.start()
+    scene.do("diagnose")
+    assert scene.guest.log().count(f"task {task_id} run_until succeeded") == 1
+    assert "found the process" not in scene.guest.log().rpartition("run_until succeeded")[2]
 
 
 def test_one_that_is_not_needed_any_more_is_ended_soon(long_scene: Scene) -> None:
@@ -90,7 +90,7 @@ def test_one_that_is_not_needed_any_more_is_ended_soon(long_scene: Scene) -> Non
     begin = time.monotonic()
     with scene.installation.database.begin() as session:
         assert supersede(session, operation_id)
-    until(lambda: not running_for(scene, task_id), 5)
+    until(lambda: not processes_of(task_id), 5)
     print(f"ended {time.monotonic() - begin:.2f} s after it was withdrawn")
     scene.do("diagnose")
     until(lambda: not (scene.guest.directory / "long" / task_id).exists())
