@@ -30,12 +30,18 @@ def in_use(shared: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
 @pytest.mark.only("postgresql")
 def test_a_table_that_is_read_cannot_be_given_away(in_use: Engine) -> None:
     link = in_use.connect(user="reader", password="secret", database="in_use")
+    own = in_use.connect(user="owner", password="secret", database="in_use")
     link.cursor().execute("SELECT * FROM t")
-    with pytest.raises(Unavailable, match=IN_USE):
+    ((pid,),) = rows_of(link, "SELECT pg_backend_pid()")
+    named = f"nothing was changed: process {pid} of user 'reader' in database 'in_use'; end it"
+    with pytest.raises(Unavailable, match=named):
         in_use.parts.users.delete(user("owner"))
     assert "owner" in listed(in_use)
+    # Its sessions have not been ended either, and it may log in.
+    assert rows_of(own, "SELECT 1")
     assert query(in_use, "SELECT 1", user="owner", password="secret", database="in_use")
     link.close()
+    own.close()
     in_use.parts.users.delete(user("owner"))
     in_use.parts.users.create([user("owner", "in_use")])
     assert listed(in_use)["owner"] == ["in_use"]

@@ -104,6 +104,22 @@ def owned_databases(link: Session, user: str) -> list[str]:
     return [name for (name,) in rows]
 
 
+def users_of_property(link: Session, user: str) -> list[tuple[str, str, str]]:
+    """Sessions of others that have locks on what a user owns: their pids, users and databases."""
+    rows = query(
+        link,
+        "SELECT DISTINCT a.pid::text, a.usename::text, a.datname::text FROM pg_shdepend s "
+        "JOIN pg_roles u ON u.oid = s.refobjid AND s.refclassid = 'pg_authid'::regclass "
+        "JOIN pg_locks l ON l.database = s.dbid AND l.relation = s.objid AND l.granted "
+        "JOIN pg_stat_activity a ON a.pid = l.pid "
+        "WHERE u.rolname = %s AND s.deptype = 'o' AND s.classid = 'pg_class'::regclass "
+        # Those of the engine itself, such as autovacuum, have no user, and stop by themselves.
+        "AND a.usename <> u.rolname ORDER BY 1",
+        user,
+    )
+    return [(pid, name, database) for pid, name, database in rows]
+
+
 def places_of(link: Session, user: str) -> list[tuple[str, str]]:
     """The databases in which something depends on a user, and their owners."""
     rows = query(

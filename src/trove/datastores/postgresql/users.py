@@ -25,7 +25,7 @@ from trove.datastores.postgresql.session import (
     session,
     set_password,
 )
-from trove.errors import Invalid
+from trove.errors import Invalid, Unavailable
 from trove.protocol import Account
 from trove.protocol.engine_spec import EngineSpec
 
@@ -90,6 +90,7 @@ class PostgresUsers:
         with session(self.spec, seconds=SLOW) as link, ExitStack() as undo:
             roles = catalog.tenants_roles(link)
             check_present("user", roles, [user.name])
+            _refuse_while_in_use(link, user.name)
             if roles[user.name]:
                 undo.callback(execute, link, "ALTER ROLE {} LOGIN", user.name)
             # First, or a client could connect again in between.
@@ -136,6 +137,19 @@ class PostgresUsers:
             with session(self.spec, name) as inside:
                 for user in members:
                     _default_privileges(inside, user.name, group, "GRANT", "TO")
+
+
+def _refuse_while_in_use(link: Session, user: str) -> None:
+    """Before anything is changed: giving a table to another owner needs all of its locks."""
+    found = [
+        f"process {pid} of user {name!r} in database {database!r}"
+        for pid, name, database in catalog.users_of_property(link, user)
+    ]
+    if found:
+        raise Unavailable(
+            f"what user {user!r} owns is in use by another session, and nothing was changed: "
+            f"{', '.join(found)}; end it and try again"
+        )
 
 
 def _create_user(link: Session, user: Account) -> None:
