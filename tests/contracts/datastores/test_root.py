@@ -16,6 +16,8 @@ from tests.support.tenants import (
     user,
 )
 from trove.datastores import manifest_of
+from trove.datastores.base import Complains
+from trove.protocol import DatabaseAccount, EngineState
 from trove.testing.engines import Engine, Refused
 
 pytestmark = [pytest.mark.engine, pytest.mark.sql]
@@ -44,3 +46,36 @@ def test_root_is_locked_until_enabled(shared: Engine) -> None:
     with pytest.raises(Refused):
         query(shared, "SELECT 1", user=root, password="again")
     shared.parts.root.disable()
+
+
+@pytest.mark.only("mariadb")
+@pytest.mark.parametrize(
+    "mischief",
+    [
+        "DROP USER os_admin@localhost",
+        "ALTER USER os_admin@localhost ACCOUNT LOCK",
+        "ALTER USER os_admin@localhost IDENTIFIED BY 'stolen'",
+        "REVOKE ALL PRIVILEGES, GRANT OPTION FROM os_admin@localhost",
+    ],
+)
+def test_a_start_repairs_the_administrator_that_root_has_harmed(
+    shared: Engine, mischief: str
+) -> None:
+    shared.parts.root.enable("powerful")
+    outside_transaction(shared, mischief, user="root", password="powerful")
+    driver = shared.parts.driver
+    assert isinstance(driver, Complains)
+    assert driver.state() is EngineState.RUNNING
+    # What it may do is not seen by a login.
+    complaint = driver.complaint()
+    assert mischief.startswith("REVOKE") or "restart the instance" in (complaint or "")
+    driver.stop()
+    driver.configure()
+    driver.start()
+    assert driver.state() is EngineState.RUNNING
+    assert driver.complaint() is None
+    shared.parts.root.disable()
+    shared.parts.databases.create([DatabaseAccount("repaired")])
+    shared.parts.databases.delete("repaired")
+    logs = "".join(path.read_text(errors="replace") for path in shared.spec.logs.glob("*"))
+    assert "IDENTIFIED" not in logs

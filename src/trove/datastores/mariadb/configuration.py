@@ -5,6 +5,8 @@ from __future__ import annotations
 from trove.datastores import configuration
 from trove.protocol.engine_spec import EngineSpec
 
+AT_START = "at_start.sql"
+"""What the server runs before it takes connections."""
 OVERHEAD = 96
 """MiB that the engine needs before any buffer."""
 
@@ -45,6 +47,7 @@ def render(settings: dict[str, str]) -> str:
 def _fixed(spec: EngineSpec) -> dict[str, str]:
     return {
         "datadir": str(spec.data / "mariadb"),
+        "init_file": str(spec.config / AT_START),
         # On the volume: /tmp is in the server's memory, and counts as such.
         "tmpdir": str(spec.data / "mariadb-tmp"),
         "socket": str(spec.run / "mariadb.sock"),

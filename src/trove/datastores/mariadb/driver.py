@@ -7,12 +7,12 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
 import pymysql
-from pymysql.constants import CR
+from pymysql.constants import CR, ER
 
 from trove.datastores import process
 from trove.datastores.base import Driver, Source, Tls
 from trove.datastores.mariadb import MANIFEST, timezones
-from trove.datastores.mariadb.configuration import render, settings_of
+from trove.datastores.mariadb.configuration import AT_START, render, settings_of
 from trove.datastores.mariadb.session import SOCKET, connect, session
 from trove.datastores.mysqlfamily.session import ADMIN, execute, query, secret_file, verifier
 from trove.datastores.server import Program, Server
@@ -22,6 +22,11 @@ from trove.protocol import EngineState
 from trove.protocol.engine_spec import EngineSpec
 
 PING_SECONDS = 2
+REFUSALS = frozenset({ER.ACCESS_DENIED_ERROR, 4151})  # 4151: the account is locked
+HARMED = (
+    f"the administrator's account {ADMIN} was dropped, locked or changed, so that nothing can be "
+    "managed; restart the instance to have it repaired"
+)
 # What mariadb-install-db feeds to the server, in its order; releases differ in the first word.
 SCRIPTS = (
     "m*_system_tables.sql",
@@ -43,6 +48,12 @@ CREATE USER {admin}@localhost IDENTIFIED VIA mysql_native_password USING '{verif
 GRANT ALL ON *.* TO {admin}@localhost WITH GRANT OPTION;
 CREATE USER root@`%` IDENTIFIED VIA mysql_native_password USING '{unknown}' ACCOUNT LOCK;
 GRANT ALL ON *.* TO root@`%` WITH GRANT OPTION;
+"""
+# Root, once it was enabled, may have dropped or locked the administrator.
+REPAIR = """\
+CREATE USER IF NOT EXISTS {admin}@localhost;
+ALTER USER {admin}@localhost IDENTIFIED VIA mysql_native_password USING '{verifier}' ACCOUNT UNLOCK;
+GRANT ALL ON *.* TO {admin}@localhost WITH GRANT OPTION;
 """
 # Nothing is synced while the tables are made: `prepare` syncs all of it before it says complete.
 BOOTSTRAP = (
@@ -92,6 +103,7 @@ class MariadbDriver:
         self.spec = spec
         self.server = Server(spec, program_at(spec))
         self._scratch = spec.data / "mariadb-tmp"
+        self._is_refused = False
 
     def is_prepared(self) -> bool:
         return self.server.is_prepared()
@@ -100,7 +112,13 @@ class MariadbDriver:
         self.server.prepare(self._make)
 
     def configure(self) -> None:
-        self.server.configure({"mariadb.cnf": render(settings_of(self.spec))})
+        known = verifier(secret_file(self.spec).read_text()) if self.is_prepared() else ""
+        self.server.configure(
+            {
+                "mariadb.cnf": render(settings_of(self.spec)),
+                AT_START: REPAIR.format(admin=ADMIN, verifier=known) if known else "",
+            }
+        )
 
     def start(self) -> None:
         # First of all options, or mariadbd refuses it; nothing of the machine's /etc/mysql is read.
@@ -118,6 +136,10 @@ class MariadbDriver:
 
     def state(self) -> EngineState:
         return self._ping() if self.server.pid() else EngineState.STOPPED
+
+    def complaint(self) -> str | None:
+        """What the last look at the state has found."""
+        return HARMED if self._is_refused else None
 
     def is_alive(self) -> bool:
         return self.server.pid() is not None
@@ -164,9 +186,11 @@ class MariadbDriver:
         except (FileNotFoundError, ConnectionRefusedError):
             return EngineState.STARTING
         except pymysql.OperationalError as error:
+            self._is_refused = error.args[0] in REFUSALS
             return _state_after(error.args[0])
         except (OSError, pymysql.Error, Failed):
             return EngineState.BLOCKED
+        self._is_refused = False
         return EngineState.RUNNING
 
 
