@@ -54,7 +54,11 @@ class Pool:
         deadline = time.monotonic() + timeout
         for thread in filter(threading.Thread.is_alive, self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
+        # Leases are renewed until here. A connection that is in use when its database is disposed
+        # of would be closed by nothing.
         self._over.set()
+        if self._renewer.is_alive():
+            self._renewer.join(max(0.0, deadline - time.monotonic()))
 
     def _goes_on(self) -> bool:
         return not self._stopping.is_set()

@@ -190,6 +190,32 @@ def test_stopping_does_not_wait_forever(sqlite_database: Database) -> None:
     until(lambda: states(sqlite_database) == {State.SUCCEEDED})
 
 
+def test_stopping_waits_for_a_renewal(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its connection would be closed by nothing once the database is disposed of."""
+    runner = runner_of(sqlite_database, lambda _: None, lease=0.1)
+    pool = Pool(runner, threads=1)
+    renewing, renewed = threading.Event(), threading.Event()
+
+    def renew() -> None:
+        renewing.set()
+        assert pool._over.wait(HANG)
+        with sqlite_database.begin() as session:
+            session.scalars(select(Operation.id)).all()
+        renewed.set()
+
+    monkeypatch.setattr(runner, "renew", renew)
+    pool.start()
+    assert renewing.wait(HANG)
+    pool.stop(timeout=HANG)
+    assert renewed.is_set()
+
+
+def test_a_pool_that_was_never_started_stops(sqlite_database: Database) -> None:
+    Pool(runner_of(sqlite_database, lambda _: None), threads=1).stop()
+
+
 def test_a_step_longer_than_its_lease_keeps_it(database: Database) -> None:
     runs: list[str] = []
 
