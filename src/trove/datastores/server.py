@@ -108,6 +108,8 @@ class Server:
         if pid:
             process.end(pid, self.program.endings)
         self._end_orphans()
+        # One that was killed, or could not listen, leaves it.
+        self.program.pid_file.unlink(missing_ok=True)
 
     def pid(self) -> int | None:
         """The server's process, if it is there."""
