@@ -32,6 +32,10 @@ class ApiSettings:
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of proxies, separated by commas, that may say for whom they call
     (X-Forwarded-For, -Proto)."""
+    max_connections: int = 8192
+    """Connections to one process of the API; at most a third of the files that it may open."""
+    max_connections_per_peer: int = 1024
+    """Of these, connections from one address, unless it is a trusted proxy's."""
     # The defaults here are those that older files rely on by not naming the option.
     http_get_rate: int = 200
     """GET requests that a project may send a minute."""
@@ -140,6 +144,11 @@ class ConductorSettings:
     """PEM file of the conductor's certificate; with it, agents come by HTTPS."""
     tls_private_key: Path | None = None
     """PEM file of the certificate's private key."""
+    # Two for each agent; those of the local provider all come from this machine.
+    max_connections: int = 32768
+    """Connections of agents; at most a third of the files that the process may open."""
+    max_connections_per_peer: int = 16384
+    """Of these, connections from one address."""
 
     @property
     def url(self) -> str:

@@ -48,6 +48,8 @@ NAMES: Mapping[tuple[str, ...], tuple[str, str]] = {
     ("api", "token_seconds"): ("api", "token_seconds"),
     ("api", "token_cache_seconds"): ("api", "token_cache_seconds"),
     ("api", "region"): ("DEFAULT", "os_region_name"),
+    ("api", "max_connections"): ("api", "max_connections"),
+    ("api", "max_connections_per_peer"): ("api", "max_connections_per_peer"),
     ("timing", "enrolment_seconds"): ("conductor", "enrolment_seconds"),
     ("database_url",): ("database", "connection"),
     ("taskmanager_threads",): ("taskmanager", "threads"),
@@ -76,6 +78,8 @@ RANGES: Mapping[tuple[str, ...], tuple[float, float]] = {
     # A token that was revoked works for as long: more than a minute would surprise an operator.
     ("api", "token_cache_seconds"): (0, 60),
     ("conductor", "bind_port"): (1, 65535),
+    ("conductor", "max_connections"): (1, MOST),
+    ("conductor", "max_connections_per_peer"): (1, MOST),
     ("metrics_port",): (1, 65535),
     ("taskmanager_threads",): (1, 1024),
 }

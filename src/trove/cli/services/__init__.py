@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from trove import logs, migrations
+from trove.cli.services.connections import Limits
 from trove.cli.services.serving import SIGNALS, Endpoint, Site, serve
 from trove.cli.services.web_server import Tls
 from trove.cli.services.wiring import (
@@ -100,7 +101,8 @@ def serve_conductor(settings: Settings) -> None:
 def api_endpoint(settings: Settings) -> Endpoint:
     """Where the tenants' API is served."""
     at = settings.api
-    return Endpoint(at.bind_host, at.bind_port, proxies=at.trusted_proxies)
+    limits = Limits(total=at.max_connections, per_peer=at.max_connections_per_peer)
+    return Endpoint(at.bind_host, at.bind_port, proxies=at.trusted_proxies, limits=limits)
 
 
 def conductor_endpoint(settings: Settings) -> Endpoint:
@@ -108,7 +110,8 @@ def conductor_endpoint(settings: Settings) -> Endpoint:
     at = settings.conductor
     key = str(at.tls_private_key) if at.tls_private_key else None
     tls = Tls(str(at.tls_certificate), key) if at.tls_certificate else None
-    return Endpoint(at.bind_host, at.bind_port, tls)
+    limits = Limits(total=at.max_connections, per_peer=at.max_connections_per_peer)
+    return Endpoint(at.bind_host, at.bind_port, tls, limits=limits)
 
 
 def run_taskmanager(settings: Settings) -> None:

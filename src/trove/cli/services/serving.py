@@ -13,11 +13,12 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import uvloop
 from starlette.types import ASGIApp
 
+from trove.cli.services.connections import Limits
 from trove.cli.services.web_server import Tls, WebServer
 from trove.errors import Failed
 
@@ -38,6 +39,7 @@ class Endpoint:
     tls: Tls | None = None
     proxies: Sequence[str] = ()
     """The addresses whose X-Forwarded headers are believed."""
+    limits: Limits = field(default_factory=Limits)
 
     def listen(self) -> socket.socket:
         """Raises Failed when the address is not available."""
@@ -68,7 +70,8 @@ class Site:
         """Raises Failed when the certificate cannot be used."""
         at = self.endpoint
         try:
-            server = WebServer(self.app, tls=at.tls, proxies=at.proxies)
+            limits = at.limits.within(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+            server = WebServer(self.app, tls=at.tls, proxies=at.proxies, limits=limits)
         except (OSError, ssl.SSLError) as error:
             certificate = at.tls.certificate if at.tls else None
             raise Failed(f"the certificate {certificate} cannot be used: {error}") from None

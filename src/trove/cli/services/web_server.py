@@ -1,20 +1,24 @@
 """uvicorn, adapted: the one module that imports it.
 
-It builds on what uvicorn does not document (`HttpToolsProtocol`, `Server.shutdown`, `main_loop`
-and `capture_signals`), so `pyproject.toml` admits one minor version; read these before a new one.
+It builds on what uvicorn does not document (`HttpToolsProtocol`, `Server.startup`, `shutdown`,
+`main_loop` and `capture_signals`), so `pyproject.toml` admits one minor version; read these before
+a new one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from trove.cli.services.connections import Acceptor, Limits
 
 GRACE = 5
 """Seconds that requests in flight get once the server stops."""
@@ -43,36 +47,97 @@ class Tls:
 # httptools, unlike uvicorn's other parser, has no limit: a head that never ends would fill the
 # memory before the client has shown a token.
 class BoundedHttp(HttpToolsProtocol):
-    """Closes a connection whose request head is too long."""
+    """Closes a connection whose request head is too long, or whose request does not arrive."""
 
+    limits = Limits()
+    _on_lost: Callable[[], None] = staticmethod(lambda: None)
     _in_head = True
+    _is_receiving = True
     _length = 0
+    _timer: asyncio.TimerHandle | None = None
+
+    @classmethod
+    def within(
+        cls, limits: Limits, on_lost: Callable[[], None], *args: Any, **options: Any
+    ) -> BoundedHttp:
+        """With these limits; `on_lost` is called when the connection has gone."""
+        made = cls(*args, **options)
+        made.limits, made._on_lost = limits, on_lost
+        return made
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect(self.limits.head)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._cancel()
+        self._on_lost()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        was_in_head = self._in_head
         # First: it may find the end of the head in this piece.
         super().data_received(data)
         self._length = self._length + len(data) if self._in_head else 0
         if self._length > LONGEST_HEAD and not self.transport.is_closing():
             self.transport.write(REFUSAL)
             self.transport.close()
+        self._watch(was_in_head)
 
     def on_message_begin(self) -> None:
-        self._in_head = True
+        self._in_head = self._is_receiving = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        self._is_receiving = False
+        super().on_message_complete()
+
+    def _watch(self, was_in_head: bool) -> None:
+        """Limit what is still to come of the request; most come whole, and need no timer."""
+        if not (self._is_receiving or self._is_idle()):
+            self._cancel()
+        elif was_in_head and not self._in_head:
+            self._expect(self.limits.body)
+        elif self._timer is None:
+            in_body = self._is_receiving and not self._in_head
+            self._expect(self.limits.body if in_body else self.limits.head)
+
+    def _is_idle(self) -> bool:
+        # Then what came is no request: line ends between two of them, without an end.
+        return self.cycle is None or bool(self.cycle.response_complete)
+
+    def _expect(self, seconds: float) -> None:
+        self._cancel()
+        self._timer = self.loop.call_later(seconds, self._end)
+
+    def _cancel(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _end(self) -> None:
+        # Not close, which would wait for the client's part of the end of TLS.
+        self.transport.abort()
+
 
 class WebServer:
     """Serves one application on one listening socket, on the event loop that runs `serve`."""
 
     def __init__(
-        self, app: ASGIApp, *, tls: Tls | None = None, proxies: Sequence[str] = ()
+        self,
+        app: ASGIApp,
+        *,
+        tls: Tls | None = None,
+        proxies: Sequence[str] = (),
+        limits: Limits | None = None,
     ) -> None:
         """`proxies` are the addresses whose X-Forwarded headers are believed. Raises OSError or
         ssl.SSLError when the certificate cannot be used."""
+        limits = limits or Limits()
         config = uvicorn.Config(
             app,
             http=BoundedHttp,
@@ -85,12 +150,13 @@ class WebServer:
             proxy_headers=bool(proxies),
             forwarded_allow_ips=list(proxies),
             timeout_graceful_shutdown=GRACE,
+            timeout_keep_alive=limits.idle,  # type: ignore[arg-type]
             ssl_certfile=tls.certificate if tls else None,
             ssl_keyfile=tls.private_key if tls else None,
         )
         # uvicorn would do it later, on the loop, and a wrong certificate would end in a traceback.
         config.load()
-        self._server = _Server(config)
+        self._server = _Server(config, limits, proxies)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self, listener: socket.socket) -> None:
@@ -106,9 +172,28 @@ class WebServer:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, limits: Limits, proxies: Sequence[str]) -> None:
         super().__init__(config)
         self.stopping = asyncio.Event()
+        self._limits = limits
+        self._proxies = proxies
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's own, with acceptors that know limits in place of asyncio's servers."""
+        await super().startup([])
+        self.servers = [self._acceptor(listener) for listener in sockets or ()]  # type: ignore[misc]
+
+    def _acceptor(self, listener: socket.socket) -> Acceptor:
+        def protocol(on_lost: Callable[[], None]) -> BoundedHttp:
+            return BoundedHttp.within(
+                self._limits,
+                on_lost,
+                config=self.config,
+                server_state=self.server_state,
+                app_state=self.lifespan.state,
+            )
+
+        return Acceptor(listener, protocol, self._limits, self.config.ssl, self._proxies)
 
     async def main_loop(self) -> None:
         # In place of ten ticks a second, which are most of what an idle process does.

@@ -5,18 +5,27 @@ from __future__ import annotations
 import asyncio
 import http.client
 import socket
+import ssl
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 
 import pytest
+import uvloop
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from tests.support import slot
+from trove.cli.services.connections import Limits
 from trove.cli.services.serving import Endpoint, Site
+from trove.cli.services.web_server import Tls, WebServer
+from trove.services.authority import load_authority
 
+MANY = 300
 ADDRESS = slot.address(75, 9)
 
 
@@ -24,17 +33,133 @@ async def length(request: Request) -> PlainTextResponse:
     return PlainTextResponse(str(len(await request.body())))
 
 
-@pytest.fixture
-def port() -> Iterator[int]:
-    endpoint = Endpoint(ADDRESS, 0)
+@contextmanager
+def served(limits: Limits | None = None, tls: Tls | None = None) -> Iterator[int]:
+    """The port of a server with these limits."""
+    endpoint = Endpoint(ADDRESS, 0, tls, limits=limits or Limits())
     app = Starlette(routes=[Route("/", length, methods=["GET", "POST"])])
     with endpoint.listen() as listener:
         server = Site(endpoint, app, listener).server()
-        serving = threading.Thread(target=lambda: asyncio.run(server.serve(listener)), daemon=True)
+        serving = threading.Thread(target=lambda: run(server, listener), daemon=True)
         serving.start()
         yield listener.getsockname()[1]
         server.stop()
         serving.join(20)
+
+
+def run(server: WebServer, listener: socket.socket) -> None:
+    # The loop that services use.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(server.serve(listener))
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    with served() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    directory = tmp_path_factory.mktemp("authority")
+    certificate = directory / "listener.pem"
+    load_authority(directory).ensure_listener_certificate(
+        certificate, ADDRESS, now=datetime.now(UTC)
+    )
+    return Tls(str(certificate))
+
+
+@contextmanager
+def callers(port: int, count: int, data: bytes = b"") -> Iterator[list[socket.socket]]:
+    """So many connections, on each of which this was sent."""
+    with ExitStack() as stack:
+        found = []
+        for _ in range(count):
+            caller = stack.enter_context(socket.create_connection((ADDRESS, port), timeout=30))
+            caller.sendall(data)
+            found.append(caller)
+        yield found
+
+
+def answer_of(port: int, tls: Tls | None = None) -> int:
+    """The status of a whole request."""
+    context = ssl._create_unverified_context() if tls else None
+    connection: http.client.HTTPConnection
+    if context:
+        connection = http.client.HTTPSConnection(ADDRESS, port, timeout=30, context=context)
+    else:
+        connection = http.client.HTTPConnection(ADDRESS, port, timeout=30)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+SLOW = {
+    "nothing": b"",
+    "half a line": b"GET / HT",
+    "line ends alone": b"\r\n\r\n",
+    "a head without end": b"GET / HTTP/1.1\r\nHost: x\r\nX: y\r\n",
+    "a body without end": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nx",
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_request_that_does_not_end_is_given_up(name: str) -> None:
+    """On many connections at once; who sends whole requests is served meanwhile."""
+    limits = Limits(head=0.5, body=0.5, total=MANY + 10, per_peer=MANY + 10)
+    with served(limits) as port, callers(port, MANY, SLOW[name]) as slow:
+        assert answer_of(port) == 200
+        assert {_received(caller) for caller in slow} == {b""}
+        assert answer_of(port) == 200
+
+
+@pytest.mark.parametrize("after", [b"", b"GET / HTTP/1.1\r\nHo", b"\r\n"])
+def test_a_second_request_that_does_not_come_is_given_up(after: bytes) -> None:
+    first = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    with served(Limits(head=0.5, idle=0.5)) as port, callers(port, 20, first) as slow:
+        for caller in slow:
+            assert caller.recv(4096).startswith(b"HTTP/1.1 200 ")
+            caller.sendall(after)
+        assert {_received(caller) for caller in slow} == {b""}
+
+
+@pytest.mark.parametrize("shakes_hands", [False, True])
+def test_an_idle_tls_connection_is_given_up(tls: Tls, shakes_hands: bool) -> None:
+    limits = Limits(handshake=0.5, head=0.5)
+    context = ssl._create_unverified_context()
+    with served(limits, tls) as port, callers(port, 40) as plain, ExitStack() as stack:
+        idle: list[socket.socket] = plain
+        if shakes_hands:
+            idle = [stack.enter_context(context.wrap_socket(caller)) for caller in plain]
+        assert {_received(caller) for caller in idle} == {b""}
+        assert answer_of(port, tls) == 200
+
+
+def test_what_is_no_tls_is_refused(tls: Tls) -> None:
+    with served(None, tls) as port, callers(port, 40, b"GET / HTTP/1.1\r\n\r\n") as plain:
+        for caller in plain:
+            while _received(caller):
+                pass
+        assert answer_of(port, tls) == 200
+
+
+@pytest.mark.parametrize("limits", [Limits(total=30), Limits(per_peer=30)], ids=["total", "peer"])
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_connections_beyond_the_limit_are_refused(tls: Tls, limits: Limits, secure: bool) -> None:
+    """Also those that are still in their handshake."""
+    with served(limits, tls if secure else None) as port:
+        with callers(port, 30), callers(port, 20) as refused:
+            assert {_received(caller) for caller in refused} == {b""}
+        # What has gone counts no more, as soon as the server has seen it go.
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                assert answer_of(port, tls if secure else None) == 200
+                break
+            except OSError:
+                assert time.monotonic() < deadline
 
 
 def test_a_head_without_end(port: int) -> None:
