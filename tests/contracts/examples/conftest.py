@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.contracts.examples.client import MemcachedClient
-from trove.datastores import ENTRY_POINTS, datastores
+from tests.contracts.examples.installing import EXAMPLES, installed_from
+from trove.datastores import datastores
 from trove.datastores.base import Installation
 from trove.testing.datastores import (  # noqa: F401 - fixtures
     as_another_user,
@@ -21,23 +19,12 @@ from trove.testing.datastores import (  # noqa: F401 - fixtures
 )
 from trove.testing.engines import Client, installations_of
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "memcached"
+EXAMPLE = EXAMPLES / "memcached"
 
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """As `pip install` leaves it: metadata with the entry points that pyproject.toml declares."""
-    project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]
-    points = project["entry-points"][ENTRY_POINTS]
-    site = tmp_path_factory.mktemp("site")
-    metadata = site / f"trove_memcached-{project['version']}.dist-info"
-    metadata.mkdir()
-    lines = [f"[{ENTRY_POINTS}]", *(f"{name} = {value}" for name, value in points.items())]
-    (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    text = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
-    (metadata / "METADATA").write_text(text)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [*sys.path, str(site), str(EXAMPLE / "src")])
+    with installed_from(EXAMPLE, tmp_path_factory.mktemp("site")):
         datastores.cache_clear()
         yield
     datastores.cache_clear()
