@@ -11,7 +11,7 @@ from tests.support.api import RED, World
 
 ORDER = json.dumps({"instance": {"name": "é", "flavorRef": "2"}}, ensure_ascii=False)
 BODIES = [
-    (gzip.compress(ORDER.encode()), "gzip"),
+    (gzip.compress(ORDER.encode(), mtime=0), "gzip"),
     (ORDER.encode("latin-1"), "not UTF-8, as JSON must be: byte 0xe9 at position 23"),
     (b"[" * 50_000, "nested too deeply"),
     (b'{"i":' * 10_000 + b"1" + b"}" * 10_000, "nested too deeply"),
