@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.support.api import BLUE, RED, World
+from trove.services.authority import CERTIFICATE_LIFETIME, load_authority
 
 
 def refused(answer: Any, code: int, message: str) -> None:
@@ -222,6 +228,26 @@ def test_tls_is_on_and_the_authority_is_handed_out(world: World) -> None:
     answer = world.get("/certificate-authority")
     assert answer == {"certificate_authority": {"certificate": pem}}
     assert pem.startswith("-----BEGIN CERTIFICATE-----")
+
+
+def test_the_certificate_of_an_instance_is_shown_with_its_expiry(world: World) -> None:
+    instance_id = world.built()
+    path = f"/instances/{instance_id}/ssl"
+    whole = {"include_certificate": "True"}
+    # An agent of the first release has a certificate that was not kept.
+    assert world.get(path)["ssl"]["certificate"]["expire_at"] is None
+    assert "payload" not in world.get(path, params=whole)["ssl"]["certificate"]
+    now = datetime(2030, 1, 2, tzinfo=UTC)
+    key = ec.generate_private_key(ec.SECP256R1())
+    csr = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, SHA256())
+    authority = load_authority(world.settings.authority)
+    signed = authority.sign(csr.public_bytes(Encoding.PEM).decode(), instance_id, None, now=now)
+    world.change_agent(instance_id, certificate=signed)
+    shown = world.get(path)["ssl"]["certificate"]
+    assert shown["expire_at"] == (now + CERTIFICATE_LIFETIME).strftime("%Y-%m-%dT%H:%M:%S")
+    assert shown["cn"] in shown["san"]
+    assert "payload" not in shown
+    assert world.get(path, params=whole)["ssl"]["certificate"]["payload"] == signed
 
 
 def test_operators_manage_instances(world: World) -> None:

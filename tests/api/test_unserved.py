@@ -18,9 +18,6 @@ EMPTY = {
     "/modules": {"modules": []},
     "/clusters": {"clusters": []},
     "/mgmt/clusters": {"clusters": []},
-    "/mgmt/hosts": {"hosts": []},
-    "/mgmt/storage": {"devices": []},
-    "/mgmt/accounts": {"accounts": []},
     "/security-groups": {"security_groups": []},
     "/instances/{instance_id}/backups": {"backups": []},
     "/instances/{instance_id}/modules": {"modules": []},
@@ -42,6 +39,15 @@ REFUSED = [
     ("GET", "/instances/{instance_id}/databases/{name}", "list them"),
     ("POST", "/security-group-rules", "the instance's access"),
     ("GET", "/mgmt/datastores/versions/{version}/parameters", "the instance's flavor"),
+    ("POST", "/mgmt/datastores/versions/{version}/parameters", "the instance's flavor"),
+    ("GET", "/mgmt/datastores/versions/{version}/parameters/{name}", "the instance's flavor"),
+    ("PUT", "/mgmt/datastores/versions/{version}/parameters/{name}", "the instance's flavor"),
+    ("DELETE", "/mgmt/datastores/versions/{version}/parameters/{name}", "the instance's flavor"),
+    ("GET", "/mgmt/hosts", "infrastructure"),
+    ("GET", "/mgmt/hosts/{host}", "infrastructure"),
+    ("GET", "/mgmt/storage", "infrastructure"),
+    ("GET", "/mgmt/accounts", "/mgmt/instances"),
+    ("GET", "/mgmt/accounts/{account}", "/mgmt/instances"),
 ]
 
 

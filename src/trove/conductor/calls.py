@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from trove.errors import Unauthenticated
-from trove.models import Instance
+from trove.models import Agent, Instance
 from trove.protocol import (
     CertificateAnswer,
     CertificateRequest,
@@ -43,6 +43,9 @@ class AgentCalls:
             address = session.scalar(select(Instance.address).where(Instance.id == instance_id))
         authority = self._authority
         signed = authority.sign(request.csr, instance_id, address, now=now)
+        with self.installation.database.begin() as session:
+            own = update(Agent).where(Agent.instance_id == instance_id)
+            session.execute(own.values(certificate=signed))
         return CertificateAnswer(signed, authority.pem, RENEW_AFTER.total_seconds())
 
     def receive(self, credential: str, request: SyncRequest) -> tuple[str, SyncAnswer]:

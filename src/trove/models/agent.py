@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 
-from sqlalchemy import JSON, ForeignKey, String
+from sqlalchemy import JSON, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from trove.db import Base, Clock, JsonObject, Prose
@@ -42,6 +42,8 @@ class Agent(Base):
     accounts: Mapped[JsonObject] = mapped_column(JSON, default=dict)
     """The last `protocol.Accounts` that the agent reported."""
     details: Mapped[JsonObject] = mapped_column(JSON, default=dict)
+    certificate: Mapped[str | None] = mapped_column(Text)
+    """PEM of the one that was signed last; None for agents of releases that did not keep it."""
     reported_at: Mapped[datetime | None]
     """When the conductor last heard of the agent, by the database's clock."""
 

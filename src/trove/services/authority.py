@@ -23,9 +23,12 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from sqlalchemy import select
 
 from trove.errors import Failed, Invalid
 from trove.files import ensure_private, write_private
+from trove.models.agent import Agent
+from trove.services.installation import Installation
 
 SUFFIX = "trove.internal"
 AUTHORITY_LIFETIME = timedelta(days=20 * 365)
@@ -121,6 +124,17 @@ def listener_certificate_of(directory: Path, host: str) -> Path:
 def host_name_of(instance_id: str) -> str:
     """The DNS name in the certificate of an instance."""
     return f"{instance_id}.{SUFFIX}"
+
+
+def certificate_of(inst: Installation, instance_id: str) -> str | None:
+    """PEM of the certificate that was signed last for an instance."""
+    with inst.database.session() as session:
+        return session.scalar(select(Agent.certificate).where(Agent.instance_id == instance_id))
+
+
+def expiry_of(certificate: str) -> datetime:
+    """Until when a certificate in PEM is valid."""
+    return x509.load_pem_x509_certificate(certificate.encode()).not_valid_after_utc
 
 
 def _new_key() -> bytes:

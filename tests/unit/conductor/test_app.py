@@ -268,6 +268,9 @@ def test_a_certificate_is_signed_for_the_instance_that_requests_it(
     assert answer["authority"] == authority.pem
     certificate.verify_directly_issued_by(authority.certificate)
     assert agent.post("certificate", {"csr": "?"})[0] == 400
+    # The one that was signed last is kept, to be shown.
+    kept = agent_row(conductor.installation, instance).certificate
+    assert kept == answer["certificate"]
 
 
 def test_operators_can_watch_it(conductor: Conductor, agent: Caller) -> None:

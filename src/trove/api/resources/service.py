@@ -75,6 +75,10 @@ class HealthAnswer(Struct):
 class CertificateShown(Struct):
     cn: str
     san: list[str]
+    # Null until an agent of this release has renewed it, within weeks.
+    expire_at: str | None
+    payload: str | UnsetType = UNSET
+    """The certificate itself, in PEM."""
     authority: str | UnsetType = UNSET
 
 

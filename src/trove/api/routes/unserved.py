@@ -72,6 +72,14 @@ MODULES = _refused("Modules are not supported by this release.")
 GROUP, CLUSTER, MODULE = map(_missing, ("Configuration group", "Cluster", "Module"))
 PARAMETER = _missing("Configuration parameter")
 PARAMETERS = _empty("configuration-parameters")
+RULES = _refused(f"Configuration parameters {SETTINGS}")
+# An empty list would say that there are none.
+HOSTS = _refused(
+    "Hosts and their storage are not known to this release: look at the infrastructure itself."
+)
+ACCOUNTS = _refused(
+    "Accounts are not listed by this release: GET /mgmt/instances shows each instance's project."
+)
 OF_VERSION = "/datastores/{datastore}/versions/{version}/parameters"
 OF_VERSION_ALONE = "/datastores/versions/{version}/parameters"
 
@@ -91,7 +99,8 @@ UNSERVED: tuple[Row, ...] = (
     Row("GET", f"{OF_VERSION}/{{name}}", PARAMETER),
     Row("GET", OF_VERSION_ALONE, PARAMETERS),
     Row("GET", f"{OF_VERSION_ALONE}/{{name}}", PARAMETER),
-    Row("GET", f"/mgmt{OF_VERSION_ALONE}", _refused(f"Configuration parameters {SETTINGS}")),
+    Row("GET POST", f"/mgmt{OF_VERSION_ALONE}", RULES),
+    Row("GET PUT DELETE", f"/mgmt{OF_VERSION_ALONE}/{{name}}", RULES),
     Row("GET", "/modules", _empty("modules")),
     Row("POST", "/modules", MODULES),
     Row("GET PUT DELETE", "/modules/{module}", MODULE),
@@ -131,11 +140,11 @@ UNSERVED: tuple[Row, ...] = (
         _refused("There are no security groups here; use the instance's access."),
     ),
     Row("DELETE", "/security-group-rules/{rule}", _missing("Security group rule")),
-    Row("GET", "/mgmt/hosts", _empty("hosts")),
-    Row("GET", "/mgmt/hosts/{host}", _missing("Host")),
-    Row("GET", "/mgmt/storage", _empty("devices")),
-    Row("GET", "/mgmt/accounts", _empty("accounts")),
-    Row("GET", "/mgmt/accounts/{account}", _missing("Account")),
+    Row("GET", "/mgmt/hosts", HOSTS),
+    Row("GET", "/mgmt/hosts/{host}", HOSTS),
+    Row("GET", "/mgmt/storage", HOSTS),
+    Row("GET", "/mgmt/accounts", ACCOUNTS),
+    Row("GET", "/mgmt/accounts/{account}", ACCOUNTS),
 )
 
 
