@@ -42,7 +42,7 @@ def manifests_of_examples() -> dict[str, Manifest]:
     for project in EXAMPLES.glob("*/pyproject.toml"):
         sys.path.append(str(project.parent / "src"))
         entries = tomllib.loads(project.read_text())["project"]["entry-points"]
-        for name, place in entries["trove.datastores"].items():
+        for name, place in entries.get("trove.datastores", {}).items():
             found[name] = pkgutil.resolve_name(place).manifest
     return found
 
