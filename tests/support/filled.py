@@ -10,6 +10,8 @@ from trove.db import Database, new_id
 from trove.models import Datastore, DatastoreVersion
 
 PROJECT = "bench"
+AT_ONCE = 100_000
+"""Rows of one statement: a driver waits a minute for it."""
 
 Columns = Mapping[str, str]
 """SQL for each column; `i` is the number of the row, from 1."""
@@ -102,10 +104,11 @@ def add_events(database: Database, count: int, age: int = 0) -> None:
 def add_rows(database: Database, table: str, count: int, columns: Columns) -> None:
     """Insert so many rows, and let the database gather its statistics, as it does by itself."""
     sql = Sql(database.engine.dialect.name)
-    with database.engine.begin() as connection:
-        insert = f"INSERT INTO {table} ({', '.join(columns)})"
-        selected = f"SELECT {', '.join(columns.values())} FROM {sql.series(count)}"
-        connection.execute(text(f"{insert} {selected}"))
+    insert = f"INSERT INTO {table} ({', '.join(columns)}) SELECT {', '.join(columns.values())}"
+    for first in range(1, count + 1, AT_ONCE):
+        rows = sql.series(first, min(count, first + AT_ONCE - 1))
+        with database.engine.begin() as connection:
+            connection.execute(text(f"{insert} FROM {rows}"))
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(sql.analyze(table)))
 
@@ -116,12 +119,12 @@ class Sql:
     def __init__(self, dialect: str) -> None:
         self.dialect = dialect
 
-    def series(self, count: int) -> str:
+    def series(self, first: int, last: int) -> str:
         return {
-            "postgresql": f"(SELECT i::bigint FROM generate_series(1, {count}) g(i)) s",
-            "mysql": f"(SELECT seq AS i FROM seq_1_to_{count}) s",
-            "sqlite": "(WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c"
-            f" WHERE i < {count}) SELECT i FROM c) s",
+            "postgresql": f"(SELECT i::bigint FROM generate_series({first}, {last}) g(i)) s",
+            "mysql": f"(SELECT seq AS i FROM seq_{first}_to_{last}) s",
+            "sqlite": f"(WITH RECURSIVE c(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM c"
+            f" WHERE i < {last}) SELECT i FROM c) s",
         }[self.dialect]
 
     def id(self, prefix: str, number: str = "i") -> str:
