@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 
 from trove.errors import Invalid
 from trove.providers.base import ANYWHERE, Flavor, Scope, VolumeType
@@ -22,7 +23,9 @@ class FakeCatalog:
         self.scope = scope
 
     def within(self, scope: Scope) -> FakeCatalog:
-        return FakeCatalog(scope)
+        scoped = copy(self)
+        scoped.scope = scope
+        return scoped
 
     def flavors(self) -> Sequence[Flavor]:
         return FLAVORS
