@@ -128,8 +128,10 @@ def machine_of(installation: Installation, authority: Authority) -> Iterator[Mac
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return load_authority(tmp_path)
+def authority() -> Iterator[Authority]:
+    # Not tmp_path: tests before this one may have made the folders above it as another user.
+    with short_directory() as directory:
+        yield load_authority(directory)
 
 
 @pytest.fixture(params=INSTALLATIONS, ids=[i.version for i in INSTALLATIONS])
