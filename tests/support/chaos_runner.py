@@ -23,7 +23,8 @@ from trove.db import Database, DatabaseClock
 from trove.engine import Pool, Runner, ensure_periodic
 from trove.errors import Failed
 
-LEASE = timedelta(seconds=3)
+# A busy machine stops a process for seconds, and a lease that was not renewed is taken rightly.
+LEASE = timedelta(seconds=8)
 LONGEST_STEP = 0.02
 
 
