@@ -137,7 +137,7 @@ def test_quotas_of_a_project_by_its_name(
         ("create x 2 --size 0", 400),
         ("create x 2 --size 1 --datastore nothing", 400),
         ("create x 2 --size 1 --replica_of x", 404),
-        ("create x 2 --size 1 --replica_count 2", 501),
+        ("create x 2 --size 1 --replica_count 2", 400),
     ],
 )
 def test_errors_have_the_code(trove: Trove, line: str, code: int) -> None:

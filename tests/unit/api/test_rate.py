@@ -42,7 +42,13 @@ def test_management_posts_have_a_bucket_of_their_own_and_other_verbs_none() -> N
     limits = RateLimits(ApiSettings(http_post_rate=2, http_mgmt_post_rate=3), Watch())
     assert limits.take("p", "POST", is_mgmt=True) == (3, 2)
     assert limits.take("p", "POST", is_mgmt=False) == (2, 1)
-    assert limits.take("p", "HEAD", is_mgmt=False) is None
+    assert limits.take("p", "OPTIONS", is_mgmt=False) is None
+
+
+def test_a_head_takes_from_the_bucket_of_its_get() -> None:
+    limits = RateLimits(ApiSettings(http_get_rate=60), Watch())
+    assert limits.take("p", "GET", is_mgmt=False) == (60, 59)
+    assert limits.take("p", "HEAD", is_mgmt=False) == (60, 58)
 
 
 def test_full_buckets_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
