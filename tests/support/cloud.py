@@ -146,8 +146,9 @@ class Cloud:
         with self.database.session() as session:
             return list(session.scalars(select(Operation).where(Operation.state.in_(ACTIVE))))
 
-    def start_rounds(self) -> None:
-        for name in PERIODIC:
+    def start_rounds(self, *names: str) -> None:
+        """Start these periodic workflows, or every one."""
+        for name in names or PERIODIC:
             ensure_periodic(self.database, WORKFLOWS[name], clock=self.clock)
 
     def order(self, **fields: Any) -> str:
