@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 G = TypeVar("G")
 
@@ -195,7 +195,7 @@ class Settings:
     datastores: dict[str, dict[str, str]] = field(default_factory=dict)
     """The options of each datastore's own section, such as [mysql]."""
     keystone_authtoken: dict[str, str] = field(default_factory=dict)
-    providers: dict[str, Any] = field(default_factory=dict)
+    providers: dict[str, object] = field(default_factory=dict)
     """The group of each infrastructure that has settings of its own, by its name."""
 
     def provider_group(self, name: str, kind: type[G]) -> G:
