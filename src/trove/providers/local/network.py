@@ -35,7 +35,20 @@ def wanted_address(nics: Sequence[Mapping[str, str]], pool: Pool) -> str | None:
         raise Invalid(message, field="nics")
     if address and ipaddress.ip_address(address) not in pool:
         raise Invalid(f"{address} is not in the pool {pool}", field="nics.ip_address")
+    if address and not is_for_servers(address, pool):
+        message = f"{address} is a network's own or its broadcast address; choose another"
+        raise Invalid(message, field="nics.ip_address")
     return address
+
+
+def is_for_servers(address: str, pool: Pool) -> bool:
+    """Whether it is neither a network's own nor a broadcast address, of the pool or of a /24 in it.
+
+    A pool of less than four addresses has no such ones.
+    """
+    given = ipaddress.ip_address(address)
+    reserved = {pool.network_address, pool.broadcast_address}
+    return pool.num_addresses < 4 or (given not in reserved and given.packed[-1] not in {0, 255})
 
 
 class LocalNetwork:
@@ -79,9 +92,9 @@ class LocalNetwork:
         size = self._pool.num_addresses
         first = zlib.crc32(name.encode())
         for number in range(size):
-            address = self._pool[(first + number) % size]
-            if size < 4 or address.packed[-1] not in {0, 255}:
-                yield str(address)
+            address = str(self._pool[(first + number) % size])
+            if is_for_servers(address, self._pool):
+                yield address
 
     def _is_free(self, address: str, port: int) -> bool:
         try:

@@ -56,9 +56,26 @@ def test_a_pool_that_is_none_is_refused(layout: Layout) -> None:
 
 
 def test_network_and_broadcast_addresses_are_left_alone(layout: Layout) -> None:
-    network = LocalNetwork(layout, "127.70.8.0/29")
-    found = {network.ensure_address(f"n{i}", PORT) for i in range(7)}
-    assert found == {f"127.70.8.{i}" for i in range(1, 8)}
+    network = LocalNetwork(layout, "127.70.8.16/29")
+    found = {network.ensure_address(f"n{i}", PORT) for i in range(6)}
+    assert found == {f"127.70.8.{i}" for i in range(17, 23)}
+    with pytest.raises(Failed, match="None of the addresses"):
+        network.ensure_address("n6", PORT)
+
+
+@pytest.mark.parametrize(
+    ("address", "pool"),
+    [
+        ("127.70.8.16", "127.70.8.16/29"),
+        ("127.70.8.23", "127.70.8.16/29"),
+        ("127.70.9.0", "127.70.8.0/22"),
+        ("127.70.9.255", "127.70.8.0/22"),
+    ],
+)
+def test_a_broadcast_address_cannot_be_chosen(layout: Layout, address: str, pool: str) -> None:
+    with pytest.raises(Invalid, match=r"nics\.ip_address: .* broadcast address; choose another"):
+        LocalNetwork(layout, pool).ensure_address("a", PORT, [{"ip_address": address}])
+    assert not list(layout.addresses.glob("*"))
 
 
 def test_a_name_that_is_a_path_is_refused(layout: Layout) -> None:
