@@ -154,7 +154,7 @@ def advice_of(subject: Subject) -> str:
         return f"{state}; {delete} removes every trace."
     if subject.is_deleted:
         return f"{state}; {delete} tries it again."
-    return f"{state}; if you no longer need it, {delete} removes it."
+    return f"{state}; remove the cause that it names, then repeat the command."
 
 
 def read_secret(prompt: str, stream: TextIO) -> str:

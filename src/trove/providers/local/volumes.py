@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,8 @@ from trove.providers.local.catalog import VOLUME_TYPE
 from trove.providers.local.images import Image, promised, unmount
 from trove.providers.local.layout import Layout, make_folder, named_lock, remove_folder
 from trove.providers.local.machine import Machine
+
+log = logging.getLogger(__name__)
 
 GIB = 1 << 30
 SMALL = 64 << 20
@@ -145,10 +148,15 @@ class LocalVolumes:
         images = (*self._layout.volumes.glob("*.img*"), *self._layout.servers.glob("*/*.img*"))
         owed = sum(map(promised, images))
         if size > max(0, free - owed):
+            # The machine's paths and figures are for its operator alone.
+            log.warning(
+                "not enough disk space in %s: %.1f GiB wanted, %.1f GiB free, of which %.1f GiB"
+                " are promised to other volumes",
+                *(self._layout.volumes, size / GIB, free / GIB, owed / GIB),
+            )
             raise Failed(
-                f"Not enough disk space in {self._layout.volumes}: {size / GIB:.1f} GiB are wanted,"
-                f" {free / GIB:.1f} GiB are free, of which {owed / GIB:.1f} GiB are promised"
-                " to other volumes. Remove instances or other files, or request less."
+                f"The machine has not enough disk space for {size / GIB:.1f} GiB more. Choose a"
+                " smaller volume, or repeat the request when its operator has made space."
             )
 
     def _held(self, name: str) -> contextlib.AbstractContextManager[None]:

@@ -128,7 +128,7 @@ class TestWaiting:
     @pytest.mark.parametrize(
         ("line", "advice"),
         [
-            ("restart pg", f"; if you no longer need it, `trove delete {PG}` removes it."),
+            ("restart pg", "; remove the cause that it names, then repeat the command."),
             ("delete pg", f"; `trove delete {PG}` tries it again."),
         ],
     )

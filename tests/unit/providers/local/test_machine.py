@@ -38,7 +38,7 @@ def test_without_root_volumes_are_directories(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root mounts")
 def test_without_its_programs_volumes_are_directories(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert Machine().no_limited_volumes is None
     without(monkeypatch, "xfs_growfs")
@@ -48,8 +48,10 @@ def test_without_its_programs_volumes_are_directories(
     provider.volumes.grow_volume(NAME, 2)
     assert (tmp_path / "local/volumes" / NAME).is_dir()
     assert not (tmp_path / "local/volumes" / f"{NAME}.img").exists()
-    with pytest.raises(Failed, match="Not enough disk space"):
+    with pytest.raises(Failed, match="disk space for 900000.0 GiB more") as refused:
         provider.volumes.ensure_volume(f"{NAME}-b", 900_000)
+    assert str(tmp_path) not in str(refused.value)
+    assert f"not enough disk space in {tmp_path}" in caplog.text
     provider.volumes.delete_volume(NAME)
     assert not list((tmp_path / "local/volumes").iterdir())
 
