@@ -169,6 +169,13 @@ def test_a_limit_requests_one_page(service: Service, trove: Callable[..., Result
     assert request.query == {"limit": "3", "marker": "m", "include_clustered": "True"}
 
 
+def test_instances_are_listed_by_name(service: Service, trove: Callable[..., Result]) -> None:
+    service.give("/instances", {"instances": []})
+    trove("list", "--name", "orders")
+    (request,) = service.received
+    assert request.query["name"] == "orders"
+
+
 @pytest.mark.parametrize("line", ["update pg", "user-update-attributes pg u"])
 def test_nothing_to_change_is_an_error(trove: Callable[..., Result], line: str) -> None:
     result = trove(*split(line))

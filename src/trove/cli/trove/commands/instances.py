@@ -34,7 +34,7 @@ def list_instances(context: Context, arguments: Namespace) -> None:
     request(context, Namespace(**{**vars(arguments), "include_clustered": clustered}))
 
 
-QUERY = ("limit", "marker", "include_clustered")
+QUERY = ("limit", "marker", "include_clustered", "name")
 
 
 def action(body: Any) -> Request:
@@ -146,10 +146,11 @@ COMMANDS = (
     Command(
         "list",
         "List the instances of the project.",
-        "trove list --limit 20",
+        "trove list --limit 20\ntrove list --name orders",
         (
             LIMIT,
             MARKER,
+            arg("--name", help="only those of this name"),
             arg("--include-clustered", action="store_true", help="also members of clusters"),
         ),
         list_instances,
