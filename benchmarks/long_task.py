@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 from benchmarks.table import Result, show
-from tests.support.agents import until
 from tests.support.long_tasks import processes_of
 from tests.support.stack import Stack, stack_in
+from tests.support.waiting import until
 
 ROUNDS = 20
 RATIO = 1.25

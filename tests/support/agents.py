@@ -10,8 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import uvicorn
 
 from tests.support import slot
+from tests.support.waiting import until
 from trove.conductor import create_app
 from trove.datastores import manifest_of
 from trove.datastores.discovery import installed_engines
@@ -35,9 +35,22 @@ from trove.services.installation import Installation
 from trove.settings import ConductorSettings, Settings, TimingSettings
 from trove.vault import load_vault
 
-PATIENCE = 60.0
 UNPRIVILEGED = 65534
 """Initdb wants a user with a name."""
+ACCOUNT_CHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("create_databases", {"databases": [{"name": "new"}, {"name": "newer"}]}),
+    ("delete_database", {"name": "mine"}),
+    ("create_users", {"users": [{"name": "ann", "password": "p", "databases": ["old"]}]}),
+    ("update_user", {"name": "bob", "new_name": "rob", "new_password": "x"}),
+    ("update_user", {"name": "bob", "new_password": "x"}),
+    ("change_passwords", {"users": [{"name": "bob", "password": "q"}]}),
+    ("delete_user", {"name": "bob"}),
+    ("grant", {"name": "bob", "databases": ["old"]}),
+    ("revoke", {"name": "bob", "database": "mine"}),
+    ("enable_root", {"password": "r"}),
+    ("disable_root", {}),
+]
+"""Each task that changes accounts; there are databases `old` and `mine`, and `bob` of `mine`."""
 
 
 class EmptyCatalog:
@@ -132,15 +145,6 @@ def agent_row(installation: Installation, instance_id: str) -> Agent:
 def task_row(installation: Installation, task_id: str) -> Task:
     with installation.database.session() as session:
         return session.get_one(Task, task_id)
-
-
-def until(condition: Callable[[], Any], seconds: float = PATIENCE, why: str = "") -> Any:
-    """What the condition says, once that is true."""
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"not within {seconds} s: {why or condition}"
-        time.sleep(0.02)
-    return found
 
 
 @dataclass

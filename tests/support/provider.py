@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,14 +68,6 @@ def remove(provider: Provider, name: str) -> None:
     provider.compute.delete_server(name)
     provider.volumes.delete_volume(name)
     provider.network.delete_address(name)
-
-
-def until(condition: Callable[[], object], seconds: float = 20) -> None:
-    """Wait for the condition; an error if it does not come about."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 def open_to_others(directory: Path) -> None:

@@ -18,10 +18,11 @@ from sqlalchemy import select
 import trove
 from tests.e2e.agent.long_task_plugin.long_task_plugin import Ran, RunUntil
 from tests.support import slot
-from tests.support.agents import Conductor, task_row, until
+from tests.support.agents import Conductor, task_row
 from tests.support.api import RATES, Client, KnownPeople
 from tests.support.long_tasks import PLUGIN, WAITS
 from tests.support.provider import open_to_others, settings_in
+from tests.support.waiting import until
 from trove.api.app import create_app
 from trove.datastores.discovery import installed_engines
 from trove.db import Database
@@ -94,7 +95,7 @@ class Stack:
             "datastore": {"type": manager},
         }
         made = self.call("POST", "/instances", {"instance": wanted}, status=200)["instance"]["id"]
-        until(lambda: self.status(made) in {"ACTIVE", "ERROR"}, 120)
+        until(lambda: self.status(made) in {"ACTIVE", "ERROR"})
         assert self.status(made) == "ACTIVE", self.call("GET", f"/instances/{made}", status=200)
         return str(made)
 
@@ -111,7 +112,7 @@ class Stack:
         self.call("DELETE", f"/instances/{instance_id}")
         path = f"/v1.0/red-project/instances/{instance_id}"
         headers = {"X-Auth-Token": "red"}
-        until(lambda: self.client.request("GET", path, headers=headers).status_code == 404, 120)
+        until(lambda: self.client.request("GET", path, headers=headers).status_code == 404)
 
     def start_long(self, instance_id: str, file: Path) -> tuple[str, str]:
         """Ids of an operation and of its task, whose process is there."""
@@ -120,9 +121,9 @@ class Stack:
             row = session.get_one(Instance, instance_id)
             args = Args(str(file))
             operation_id = start_on(session, LONG, row, args=args, clock=inst.clock).id
-        task_id = until(lambda: self._task_of(operation_id))
+        task_id = str(until(lambda: self._task_of(operation_id)))
         until(lambda: task_row(inst, task_id).note == WAITS, why="the task does not begin")
-        return operation_id, str(task_id)
+        return operation_id, task_id
 
     def operation(self, operation_id: str) -> Operation:
         with self.installation.database.session() as session:

@@ -9,8 +9,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ import psutil
 import urllib3
 
 from tests.support import slot
+from tests.support.waiting import until
 
 BIN = Path(sys.executable).parent
 LIMIT = 120.0
@@ -78,7 +77,7 @@ class Service:
         pid = int((self.state / "standalone.lock").read_text())
         process = psutil.Process(pid)
         process.send_signal(signal.SIGKILL)
-        await_(lambda: not _is_alive(process))
+        until(lambda: not _is_alive(process))
 
     def is_up(self) -> bool:
         """Whether the control plane runs."""
@@ -185,7 +184,7 @@ def kill(processes: list[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.kill()
-    await_(lambda: not any(map(_is_alive, processes)))
+    until(lambda: not any(map(_is_alive, processes)))
 
 
 def _is_alive(process: psutil.Process) -> bool:
@@ -193,10 +192,3 @@ def _is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() not in ENDED
     except psutil.NoSuchProcess:
         return False
-
-
-def await_(condition: Callable[[], bool], seconds: float = LIMIT, nap: float = 0.1) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "did not come about"
-        time.sleep(nap)

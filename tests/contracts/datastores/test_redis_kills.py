@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.agents import ACCOUNT_CHANGES
 from trove.datastores.base import Installation
 from trove.datastores.discovery import installed_engines
 from trove.datastores.redis import ADMIN, REGISTRY, access
@@ -180,21 +181,6 @@ def test_an_agent_that_is_killed_while_it_prepares_completes_it(
     pytest.fail("it sends commands without end")
 
 
-CHANGES: list[tuple[str, dict[str, Any]]] = [
-    ("create_databases", {"databases": [{"name": "new"}, {"name": "newer"}]}),
-    ("delete_database", {"name": "mine"}),
-    ("create_users", {"users": [{"name": "ann", "password": "p", "databases": ["old"]}]}),
-    ("update_user", {"name": "bob", "new_name": "rob", "new_password": "x"}),
-    ("update_user", {"name": "bob", "new_password": "x"}),
-    ("change_passwords", {"users": [{"name": "bob", "password": "q"}]}),
-    ("delete_user", {"name": "bob"}),
-    ("grant", {"name": "bob", "databases": ["old"]}),
-    ("revoke", {"name": "bob", "database": "mine"}),
-    ("enable_root", {"password": "r"}),
-    ("disable_root", {}),
-]
-
-
 def reset(machine: Machine) -> None:
     """Two databases with keys, a user of one, and root enabled."""
     rules = {REGISTRY: access.with_databases(["off"], ["mine", "old"])}
@@ -213,7 +199,7 @@ def test_an_agent_that_is_killed_at_a_change_completes_it(
 ) -> None:
     with machine_of(installation, authority) as machine:
         assert machine.do(TaskRequest(new_id(), "prepare", {})).error is None
-        for kind, args in CHANGES:
+        for kind, args in ACCOUNT_CHANGES:
             reset(machine)
             assert machine.do(TaskRequest(new_id(), kind, args)).error is None
             expected, keys = machine.access_list(), machine.keys()

@@ -27,8 +27,8 @@ from tests.support.agents import (
     guest_of,
     invite,
     task_row,
-    until,
 )
+from tests.support.waiting import until
 from trove.datastores.discovery import installed_engines
 from trove.models import Task
 from trove.services.installation import Installation

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from tests.e2e.agent.conftest import HEARTBEAT, PASSWORD, Scene, scene_of
-from tests.support.agents import add_instance, agent_row, guest_of, invite, task_row, until
+from tests.support.agents import add_instance, agent_row, guest_of, invite, task_row
+from tests.support.waiting import until
 from trove.errors import Unauthenticated
 from trove.guestagent.link import Link
 from trove.models import Instance, Task
@@ -191,7 +192,7 @@ def test_a_silent_agent_is_seen_by_its_silence(scene: Scene) -> None:
         return reported_at
 
     first = last_word()
-    until(lambda: last_word() > first, 3 * HEARTBEAT, "it does not report")
+    until(lambda: last_word() > first, "it does not report")
     assert scene.guest.process is not None
     scene.guest.process.send_signal(signal.SIGSTOP)
     try:
@@ -201,12 +202,12 @@ def test_a_silent_agent_is_seen_by_its_silence(scene: Scene) -> None:
         def is_silent() -> bool:
             return (datetime.now(UTC) - last_word()).total_seconds() > silent_for
 
-        until(is_silent, 10 * HEARTBEAT)
+        until(is_silent)
         assert scene.query(SMALLEST) == [(1,)]
     finally:
         scene.guest.process.send_signal(signal.SIGCONT)
     quiet = last_word()
-    until(lambda: last_word() > quiet, 15)
+    until(lambda: last_word() > quiet)
 
 
 def test_a_credential_is_good_for_its_own_instance(scene: Scene) -> None:

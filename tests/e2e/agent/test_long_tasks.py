@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.agent.conftest import PASSWORD, Scene, scene_of
-from tests.support.agents import add_operation, task_row, until
+from tests.support.agents import add_operation, task_row
 from tests.support.long_tasks import PLUGIN, WAITS, processes_of
+from tests.support.waiting import until
 from trove.engine import Operation, supersede
 from trove.models.task import dispatch
 
@@ -90,7 +91,7 @@ def test_one_that_is_not_needed_any_more_is_ended_soon(long_scene: Scene) -> Non
     begin = time.monotonic()
     with scene.installation.database.begin() as session:
         assert supersede(session, operation_id)
-    until(lambda: not processes_of(task_id), 5)
+    until(lambda: not processes_of(task_id))
     print(f"ended {time.monotonic() - begin:.2f} s after it was withdrawn")
     scene.do("diagnose")
     until(lambda: not (scene.guest.directory / "long" / task_id).exists())

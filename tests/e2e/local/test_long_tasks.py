@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.agents import until
 from tests.support.long_tasks import processes_of
 from tests.support.provider import IS_ROOT
 from tests.support.stack import ENGINES, RESULTS, Stack, agent_pids, stack_in
+from tests.support.waiting import until
 from trove.datastores.discovery import installed_engines
 
 pytestmark = [

@@ -14,8 +14,8 @@ import urllib3
 
 from tests.support import slot
 from tests.support.metadata import Server
-from tests.support.standalone import BIN, Service, await_, make_service
-from tests.support.waiting import HANG
+from tests.support.standalone import BIN, Service, make_service
+from tests.support.waiting import HANG, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -133,7 +133,7 @@ def installation(postgresql: Server) -> Iterator[Installation]:
     try:
         for name in ALL:
             made.start(name)
-        await_(made.answers)
+        until(made.answers)
         yield made
         for name in list(service.trove("list") or []):
             service.trove("delete", name["id"], "--wait")
@@ -158,8 +158,8 @@ def test_every_process_dies_in_turn(installation: Installation) -> None:
         installation.start(name)
     installation.server.kill()
     installation.server.start()
-    await_(installation.answers)
-    await_(lambda: all(service.is_healthy(f"db-{number}") for number in range(3)))
+    until(installation.answers)
+    until(lambda: all(service.is_healthy(f"db-{number}") for number in range(3)))
 
 
 def test_they_wait_for_their_database(installation: Installation) -> None:
@@ -169,11 +169,11 @@ def test_they_wait_for_their_database(installation: Installation) -> None:
     for name in ALL:
         installation.start(name)
     waiting = "waiting for the metadata database"
-    await_(lambda: all(installation.has_logged(name, waiting) for name in ALL))
+    until(lambda: all(installation.has_logged(name, waiting) for name in ALL))
     installation.server.start()
-    await_(installation.answers)
+    until(installation.answers)
     order(installation.service, "late", "postgresql")
-    await_(lambda: installation.service.is_healthy("late"))
+    until(lambda: installation.service.is_healthy("late"))
 
 
 def test_one_task_manager_carries_on_alone(installation: Installation) -> None:
@@ -191,14 +191,14 @@ def test_services_stop_at_a_signal(installation: Installation) -> None:
     assert service.processes("mariadbd")
     for name in ALL:
         installation.start(name)
-    await_(installation.answers)
-    await_(lambda: service.is_healthy("stays"))
+    until(installation.answers)
+    until(lambda: service.is_healthy("stays"))
 
 
 def test_every_service_shows_what_it_counts(installation: Installation) -> None:
     service = installation.service
     order(service, "counted", "postgresql")
-    await_(lambda: service.is_healthy("counted"))
+    until(lambda: service.is_healthy("counted"))
     urls = (
         f"http://127.0.0.1:{service.api_port}",
         f"https://127.0.0.1:{service.conductor_port}",

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.standalone import Service, await_, make_service
+from tests.support.standalone import Service, make_service
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
@@ -64,7 +64,7 @@ def test_killed_again_and_again_it_still_builds(fresh: Service) -> None:
         fresh.kill()
         kills += 1
         fresh.start()
-    await_(lambda: fresh.is_healthy("killed"))
+    until(lambda: fresh.is_healthy("killed"))
     assert kills
     fresh.trove("delete", "killed", "--wait")
     assert not any(fresh.traces().values())
@@ -124,5 +124,5 @@ def test_the_service_is_killed_while_it_deletes(fresh: Service) -> None:
     fresh.trove("delete", "doomed")
     fresh.kill()
     fresh.start()
-    await_(lambda: not fresh.trove("list"))
+    until(lambda: not fresh.trove("list"))
     assert not any(fresh.traces().values())

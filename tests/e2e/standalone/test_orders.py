@@ -9,7 +9,8 @@ import psycopg
 import pymysql
 import pytest
 
-from tests.support.standalone import Service, await_, kill
+from tests.support.standalone import Service, kill
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -155,8 +156,8 @@ def test_a_killed_engine_comes_back(service: Service, engine: Engine) -> None:
     victims = service.processes(engine.program, f"trove-{service.show(engine.datastore)['id']}")
     assert victims
     kill(victims)
-    await_(lambda: answers(service, engine))
-    await_(lambda: service.is_healthy(engine.datastore))
+    until(lambda: answers(service, engine))
+    until(lambda: service.is_healthy(engine.datastore))
 
 
 def test_a_killed_agent_comes_back_and_its_engine_goes_on(service: Service, engine: Engine) -> None:
@@ -172,7 +173,7 @@ def test_a_killed_agent_comes_back_and_its_engine_goes_on(service: Service, engi
         now = service.processes("trove.guestagent", mark, "--directory")
         return bool({p.pid for p in now if "python" in p.info["name"]} - old)
 
-    await_(replaced)
+    until(replaced)
     assert {p.pid for p in service.processes(engine.program, mark)} == engines
     service.trove("restart", engine.datastore, "--wait")
     assert still_here(service, engine)
@@ -187,7 +188,7 @@ def test_a_stopped_control_plane_stops_no_engine(service: Service, engine: Engin
         assert service.processes(engine.program)
     finally:
         service.start()
-    await_(lambda: service.is_healthy(engine.datastore))
+    until(lambda: service.is_healthy(engine.datastore))
     assert still_here(service, engine)
 
 
@@ -198,8 +199,8 @@ def test_a_reboot_brings_everything_back(service: Service, engine: Engine) -> No
     for line in service.traces()["mounts"]:
         subprocess.run(["umount", line.split()[1]], check=True)
     service.start()
-    await_(lambda: answers(service, engine))
-    await_(lambda: service.is_healthy(engine.datastore))
+    until(lambda: answers(service, engine))
+    until(lambda: service.is_healthy(engine.datastore))
     assert still_here(service, engine)
 
 
@@ -215,4 +216,4 @@ def test_deletion_leaves_nothing(service: Service, engine: Engine) -> None:
     create(service, engine, "short-lived")
     assert service.traces() != before
     service.trove("delete", "short-lived", "--wait")
-    await_(lambda: service.traces() == before)
+    until(lambda: service.traces() == before)

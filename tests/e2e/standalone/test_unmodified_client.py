@@ -12,8 +12,8 @@ import psycopg
 import pymysql
 import pytest
 
-from tests.support.standalone import Service, await_
-from tests.support.waiting import HANG
+from tests.support.standalone import Service
+from tests.support.waiting import HANG, until
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -43,7 +43,7 @@ def order(service: Service, name: str, datastore: str) -> str:
     accounts = ["--databases", "app", "--users", "app_user:secret"]
     sizes = ["--flavor", "2", "--size", "1"]
     openstack(service, "instance", "create", name, *sizes, "--datastore", datastore, *accounts)
-    await_(lambda: service.is_healthy(name))
+    until(lambda: service.is_healthy(name))
     seen = openstack(service, "instance", "show", name)
     assert (seen["status"], seen["operating_status"]) == ("ACTIVE", "HEALTHY")
     return service.address(name)
@@ -61,7 +61,7 @@ def test_postgresql(service: Service) -> None:
     ) as connection:
         assert connection.execute("SELECT 6 * 7").fetchone() == (42,)
     openstack(service, "instance", "delete", "osc-pg")
-    await_(lambda: "osc-pg" not in {i["name"] for i in service.trove("list")})
+    until(lambda: "osc-pg" not in {i["name"] for i in service.trove("list")})
 
 
 def test_mariadb(service: Service) -> None:
@@ -81,4 +81,4 @@ def test_mariadb(service: Service) -> None:
     openstack(service, "db", "create", "osc-my", "more")
     assert {d["Name"] for d in openstack(service, "db", "list", "osc-my")} == {"app", "more"}
     openstack(service, "instance", "delete", "osc-my")
-    await_(lambda: "osc-my" not in {i["name"] for i in service.trove("list")})
+    until(lambda: "osc-my" not in {i["name"] for i in service.trove("list")})

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.agents import ACCOUNT_CHANGES
 from tests.unit.guestagent.conftest import (
     MemoryAccounts,
     MemoryDriver,
@@ -127,21 +128,6 @@ def test_what_was_not_reported_is_reported_by_the_next_process(
     assert run_agent().worker.busy() == [task.id]
 
 
-CHANGES: list[tuple[str, dict[str, Any]]] = [
-    ("create_databases", {"databases": [{"name": "new"}, {"name": "newer"}]}),
-    ("delete_database", {"name": "old"}),
-    ("create_users", {"users": [{"name": "ann", "password": "p", "databases": ["old"]}]}),
-    ("update_user", {"name": "bob", "new_name": "rob", "new_password": "x"}),
-    ("update_user", {"name": "bob", "new_password": "x"}),
-    ("change_passwords", {"users": [{"name": "bob", "password": "q"}]}),
-    ("delete_user", {"name": "bob"}),
-    ("grant", {"name": "bob", "databases": ["old"]}),
-    ("revoke", {"name": "bob", "database": "mine"}),
-    ("enable_root", {"password": "r"}),
-    ("disable_root", {}),
-]
-
-
 def fill(accounts: MemoryAccounts) -> None:
     from trove.protocol import Account
 
@@ -150,7 +136,7 @@ def fill(accounts: MemoryAccounts) -> None:
     accounts.users["bob"] = Account("bob", databases=["mine"], password="b")
 
 
-@pytest.mark.parametrize(("kind", "args"), CHANGES, ids=lambda part: str(part)[:20])
+@pytest.mark.parametrize(("kind", "args"), ACCOUNT_CHANGES, ids=lambda part: str(part)[:20])
 def test_a_change_that_a_death_or_a_break_interrupted_is_done_once(
     run_agent: Callable[[], AgentProcess], accounts: MemoryAccounts, kind: str, args: dict[str, Any]
 ) -> None:

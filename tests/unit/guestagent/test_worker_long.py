@@ -16,8 +16,8 @@ import msgspec
 import pytest
 
 from tests.e2e.agent.long_task_plugin.long_task_plugin import RunUntil
-from tests.support.agents import until
 from tests.support.long_tasks import PLUGIN, WAITS, processes_of
+from tests.support.waiting import until
 from tests.unit.guestagent.conftest import MemoryAccounts, MemoryDriver
 from tests.unit.guestagent.test_worker import AgentProcess
 from trove.db import new_id

@@ -6,7 +6,8 @@ import os
 import uuid
 from pathlib import Path
 
-from tests.support.provider import Traces, boot, local_provider, remove, until
+from tests.support.provider import Traces, boot, local_provider, remove
+from tests.support.waiting import until
 
 
 def test_the_kernel_ends_tenants_before_the_control_plane(tmp_path: Path) -> None:
