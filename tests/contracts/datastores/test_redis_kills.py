@@ -64,12 +64,12 @@ class Kill:
 
 @dataclass
 class Machine:
-    """One guest; each `life` is a run of its agent on the same disk and the same engine."""
+    """One guest; each run of its agent adds to `engines`, on the same disk and the same engine."""
 
     root: Path
     installation: Installation
     authority: Authority
-    lives: list[Engine] = field(default_factory=list)
+    engines: list[Engine] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         spec = make_spec(self.root, self.installation)
@@ -78,29 +78,29 @@ class Machine:
         sizes = {"port": spec.port, "memory": spec.memory, "vcpus": spec.vcpus}
         (self.root / "place.json").write_text(json.dumps(place | sizes))
 
-    def life(self) -> tuple[Worker, Outbox, Engine]:
+    def run_agent(self) -> tuple[Worker, Outbox, Engine]:
         directory, outbox = AgentDirectory(self.root), Outbox()
         engine = Engine(directory, outbox.news.set)
-        self.lives.append(engine)
+        self.engines.append(engine)
         guest = Guest(directory, engine, self.certify, outbox.set_accounts)
         closing = threading.Event()
         worker = Worker(Journal(directory.journal), outbox, guest, closing, lambda seconds: None)
         return worker, outbox, engine
 
     def certify(self, csr: str) -> CertificateAnswer:
-        address = self.lives[-1].parts.spec.address
+        address = self.engines[-1].parts.spec.address
         signed = self.authority.sign(csr, "i", address, now=datetime.now(UTC))
         return CertificateAnswer(signed, self.authority.pem)
 
     def do(self, task: TaskRequest) -> TaskResult:
-        worker, outbox, _ = self.life()
+        worker, outbox, _ = self.run_agent()
         worker.take([task])
         worker.do_all()
         return next(result for result in outbox.batch().results if result.id == task.id)
 
     def access_list(self) -> list[str]:
         """All but the administrator, and the same is on the disk."""
-        engine = self.lives[-1]
+        engine = self.engines[-1]
         with session(engine.parts.spec) as link:
             known = sorted(query(link, "ACL", "LIST"))
         file = engine.parts.spec.data / "redis" / access.FILE
@@ -110,12 +110,12 @@ class Machine:
         return [" ".join([*w[:2], *sorted(w[2:])]) for w in words if w[1] != ADMIN]
 
     def keys(self) -> list[str]:
-        with session(self.lives[-1].parts.spec) as link:
+        with session(self.engines[-1].parts.spec) as link:
             return sorted(query(link, "KEYS", "*"))
 
     def stop(self) -> None:
-        if self.lives:
-            self.lives[-1].parts.driver.stop()
+        if self.engines:
+            self.engines[-1].parts.driver.stop()
 
 
 @contextmanager
@@ -185,7 +185,7 @@ def reset(machine: Machine) -> None:
     """Two databases with keys, a user of one, and root enabled."""
     rules = {REGISTRY: access.with_databases(["off"], ["mine", "old"])}
     bob, root = access.new_user("b", ["mine"]), ["on", "nopass", "~*", "&*", *access.ROOT]
-    with session(machine.lives[-1].parts.spec) as link:
+    with session(machine.engines[-1].parts.spec) as link:
         others = set(access.users(link)) - {ADMIN, REGISTRY, "default"}
         wanted: dict[str, access.Rules | None] = dict.fromkeys(others) | rules
         access.change(link, wanted | {"bob": bob, "default": root})

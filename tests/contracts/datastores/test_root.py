@@ -50,7 +50,7 @@ def test_root_is_locked_until_enabled(shared: Engine) -> None:
 
 @pytest.mark.only("mariadb")
 @pytest.mark.parametrize(
-    "mischief",
+    "damage",
     [
         "DROP USER os_admin@localhost",
         "ALTER USER os_admin@localhost ACCOUNT LOCK",
@@ -59,16 +59,16 @@ def test_root_is_locked_until_enabled(shared: Engine) -> None:
     ],
 )
 def test_a_start_repairs_the_administrator_that_root_has_harmed(
-    shared: Engine, mischief: str
+    shared: Engine, damage: str
 ) -> None:
     shared.parts.root.enable("powerful")
-    outside_transaction(shared, mischief, user="root", password="powerful")
+    outside_transaction(shared, damage, user="root", password="powerful")
     driver = shared.parts.driver
     assert isinstance(driver, Complains)
     assert driver.state() is EngineState.RUNNING
     # What it may do is not seen by a login.
     complaint = driver.complaint()
-    assert mischief.startswith("REVOKE") or "restart the instance" in (complaint or "")
+    assert damage.startswith("REVOKE") or "restart the instance" in (complaint or "")
     driver.stop()
     driver.configure()
     driver.start()

@@ -156,7 +156,7 @@ def going_on(database: Database) -> int:
         return int(session.scalars(count).one())
 
 
-def torment(database: Database, runners: Runners) -> float:
+def run_to_the_end(database: Database, runners: Runners) -> float:
     """Kill and interfere until all has ended; the seconds that it took."""
     began = time.monotonic()
     while going_on(database):
@@ -216,7 +216,7 @@ def test_runners_under_random_kills(
     world = World(database, tmp_path / "cloud", WORKFLOWS, clock=DatabaseTime())  # type: ignore[arg-type]
     begin_all(database)
     with running(url, tmp_path) as runners:
-        spent = torment(database, runners)
+        spent = run_to_the_end(database, runners)
     ends = check(world, database)
     database.dispose()
     assert runners.kills >= PROCESSES

@@ -204,18 +204,18 @@ def test_the_machine_cannot_be_written(make: Make, name: str, tmp_path: Path, wh
 
 
 def test_after_a_reboot_everything_comes_back(make: Make, name: str, tmp_path: Path) -> None:
-    provider = make('echo "life" >>"$1/../life" || true; echo life >>"$1/config/l"; sleep 1000')
+    provider = make('echo "run" >>"$1/../other" || true; echo run >>"$1/config/l"; sleep 1000')
     spec = boot(provider, name)
     volume = tmp_path / "local/volumes" / name
     (volume / "data").write_text("kept")
-    lives = tmp_path / "local/servers" / name / "agent/config/l"
-    until(lives.exists)
+    runs = tmp_path / "local/servers" / name / "agent/config/l"
+    until(runs.exists)
     switch_off(name, volume)
     assert view_of(provider.compute, name).state is ServerState.DOWN
     assert not (volume / "data").exists()
     provider.compute.start_server(spec)
     assert view_of(provider.compute, name).state is ServerState.UP
-    until(lambda: lives.read_text().count("life") == 2)
+    until(lambda: runs.read_text().count("run") == 2)
     assert (volume / "data").read_text() == "kept"
     assert f"{name}" in "".join(Traces.of(name, tmp_path).groups)
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[3]
 HANG = 1500.0
 """Seconds after which the whole run is taken to hang."""
 FILES = ("test_servers.py", "test_seeds.py")
-AS_ROOT = (*FILES, "test_mischief.py")
+AS_ROOT = (*FILES, "test_hostile_guest.py")
 
 
 def python_for_all() -> str | None:

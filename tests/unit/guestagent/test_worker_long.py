@@ -54,17 +54,17 @@ def run_agent(
     directory: Path, driver: MemoryDriver, accounts: MemoryAccounts
 ) -> Iterator[Callable[[], AgentProcess]]:
     """Runs of the agent; what they leave is ended."""
-    lives: list[AgentProcess] = []
+    agents: list[AgentProcess] = []
 
     def make() -> AgentProcess:
-        lives.append(life := AgentProcess(directory, driver, accounts))
-        life.worker._pause = lambda seconds: life.closing.wait(0.01)
-        return life
+        agents.append(agent := AgentProcess(directory, driver, accounts))
+        agent.worker._pause = lambda seconds: agent.closing.wait(0.01)
+        return agent
 
     yield make
-    for life in lives:
-        life.worker.end_long_tasks()
-        life.closing.set()
+    for agent in agents:
+        agent.worker.end_long_tasks()
+        agent.closing.set()
 
 
 def without_end(directory: Path) -> TaskRequest:
@@ -82,37 +82,37 @@ def started_by_an_earlier_agent(directory: Path, task: TaskRequest) -> LongTask:
     return found
 
 
-def begin(life: AgentProcess, task: TaskRequest) -> None:
+def begin(agent: AgentProcess, task: TaskRequest) -> None:
     """Return when the process is there and waits."""
-    life.worker.start()
-    life.worker.take([task])
-    found = LongTask(life.directory, task.id)
+    agent.worker.start()
+    agent.worker.take([task])
+    found = LongTask(agent.directory, task.id)
     until(lambda: (progress := found.progress()) and progress.note == WAITS)
 
 
-def results(life: AgentProcess, task: TaskRequest) -> list[TaskResult]:
-    return [result for result in life.outbox.batch().results if result.id == task.id]
+def results(agent: AgentProcess, task: TaskRequest) -> list[TaskResult]:
+    return [result for result in agent.outbox.batch().results if result.id == task.id]
 
 
-def entry_of(life: AgentProcess, task: TaskRequest) -> Entry:
-    entry = Journal(life.directory.journal).find(task.id)
+def entry_of(agent: AgentProcess, task: TaskRequest) -> Entry:
+    entry = Journal(agent.directory.journal).find(task.id)
     assert entry is not None
     return entry
 
 
 def test_others_are_done_beside_it(run_agent: Callable[[], AgentProcess], directory: Path) -> None:
-    life, file = run_agent(), directory / "enough"
+    agent, file = run_agent(), directory / "enough"
     task = TaskRequest(new_id(), "run_until", {"file": str(file)})
-    begin(life, task)
+    begin(agent, task)
     quick = [TaskRequest(new_id(), "restart"), TaskRequest(new_id(), "disable_root")]
-    life.worker.take(quick)
-    until(lambda: {r.id for r in life.outbox.batch().results} == {each.id for each in quick})
-    assert task.id in life.worker.busy()
-    until(lambda: [p.note for p in life.outbox.batch().progress if p.id == task.id] == [WAITS])
+    agent.worker.take(quick)
+    until(lambda: {r.id for r in agent.outbox.batch().results} == {each.id for each in quick})
+    assert task.id in agent.worker.busy()
+    until(lambda: [p.note for p in agent.outbox.batch().progress if p.id == task.id] == [WAITS])
     file.touch()
-    (result,) = until(lambda: results(life, task))
+    (result,) = until(lambda: results(agent, task))
     assert (result.error, result.result) == (None, {"times": 1})
-    assert not LongTask(life.directory, task.id).path.exists()
+    assert not LongTask(agent.directory, task.id).path.exists()
 
 
 def test_the_next_agent_goes_on_with_it_and_reports_it_once(
@@ -121,13 +121,13 @@ def test_the_next_agent_goes_on_with_it_and_reports_it_once(
     file = directory / "enough"
     task = TaskRequest(new_id(), "run_until", {"file": str(file)})
     found = started_by_an_earlier_agent(directory, task)
-    life = run_agent()
-    assert life.worker.busy() == [task.id]
+    agent = run_agent()
+    assert agent.worker.busy() == [task.id]
     # The conductor sends it again to an agent that it does not know to be busy.
-    life.worker.take([task])
+    agent.worker.take([task])
     file.touch()
-    life.worker.do_all()
-    (result,) = results(life, task)
+    agent.worker.do_all()
+    (result,) = results(agent, task)
     assert result.result == {"times": 1}
     assert not found.path.exists()
     again = run_agent()
@@ -145,9 +145,9 @@ def test_a_result_that_came_between_two_agents_is_reported(
     found = started_by_an_earlier_agent(directory, task)
     file.touch()
     until(lambda: not found.is_alive())
-    life = run_agent()
-    life.worker.do_all()
-    assert [result.result for result in results(life, task)] == [{"times": 1}]
+    agent = run_agent()
+    agent.worker.do_all()
+    assert [result.result for result in results(agent, task)] == [{"times": 1}]
 
 
 def test_an_agent_that_stops_leaves_it(
@@ -155,12 +155,12 @@ def test_an_agent_that_stops_leaves_it(
 ) -> None:
     task = without_end(directory)
     found = started_by_an_earlier_agent(directory, task)
-    life = run_agent()
-    life.closing.set()
-    life.worker.do_all()
-    assert results(life, task) == []
+    agent = run_agent()
+    agent.closing.set()
+    agent.worker.do_all()
+    assert results(agent, task) == []
     assert found.is_alive()
-    life.worker.end_long_tasks()
+    agent.worker.end_long_tasks()
     assert processes_of(task.id) == []
 
 
@@ -178,9 +178,9 @@ def test_one_whose_process_was_lost(
     task = TaskRequest(new_id(), "run_until", {"file": str(file)})
     journal = Journal(AgentDirectory(directory).journal)
     journal.begin(journal.take(task))
-    life = run_agent()
-    assert life.worker.busy() == [], "the conductor sends it again, with its arguments"
-    (result,) = life.do(task)
+    agent = run_agent()
+    assert agent.worker.busy() == [], "the conductor sends it again, with its arguments"
+    (result,) = agent.do(task)
     if repeatable:
         assert (result.error, result.result) == (None, {"times": 1})
     else:
@@ -191,13 +191,13 @@ def test_one_whose_process_was_lost(
 def test_one_whose_process_dies_fails_with_what_it_said(
     run_agent: Callable[[], AgentProcess], directory: Path
 ) -> None:
-    life, task = run_agent(), without_end(directory)
-    begin(life, task)
+    agent, task = run_agent(), without_end(directory)
+    begin(agent, task)
     leader = min(processes_of(task.id))
-    with (LongTask(life.directory, task.id).path / "output").open("a") as output:
+    with (LongTask(agent.directory, task.id).path / "output").open("a") as output:
         output.write("its last words")
     os.kill(leader, signal.SIGKILL)
-    (result,) = until(lambda: results(life, task))
+    (result,) = until(lambda: results(agent, task))
     for left in processes_of(task.id):
         os.kill(left, signal.SIGKILL)
     assert result.error is not None
@@ -262,10 +262,10 @@ def test_a_process_that_no_task_needs_is_ended(
 
 
 def test_wrong_arguments_start_no_process(run_agent: Callable[[], AgentProcess]) -> None:
-    life, task = run_agent(), TaskRequest(new_id(), "run_until", {"file": 7})
-    (result,) = life.do(task)
+    agent, task = run_agent(), TaskRequest(new_id(), "run_until", {"file": 7})
+    (result,) = agent.do(task)
     assert result.error_kind == "invalid"
-    assert not LongTask(life.directory, task.id).path.exists()
+    assert not LongTask(agent.directory, task.id).path.exists()
 
 
 class Break(AgentTask[Nothing], frozen=True):

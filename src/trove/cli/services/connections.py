@@ -47,7 +47,7 @@ class Limits:
         return replace(self, total=max(1, min(self.total, descriptors // SHARE)))
 
 
-class Census:
+class ConnectionCount:
     """How many connections there are, and of whom."""
 
     def __init__(self, limits: Limits, proxies: Sequence[str] = ()) -> None:
@@ -100,7 +100,7 @@ class Acceptor:
         self._protocol = protocol
         self._limits = limits
         self._tls = tls
-        self._census = Census(limits, proxies)
+        self._connections = ConnectionCount(limits, proxies)
         self._loop = asyncio.get_running_loop()
         self._connecting: set[asyncio.Task[None]] = set()
         self._is_closed = False
@@ -137,7 +137,7 @@ class Acceptor:
             self._take(connection, str(address[0]))
 
     def _take(self, connection: socket.socket, peer: str) -> None:
-        release = self._census.admit(peer)
+        release = self._connections.admit(peer)
         if release is None:
             log.debug("too many connections; one of %s is refused", peer)
             connection.close()

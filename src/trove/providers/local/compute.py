@@ -25,8 +25,8 @@ from trove.providers.base import (
     ServerView,
 )
 from trove.providers.local import processes, records
+from trove.providers.local.down_reason import down_reason
 from trove.providers.local.images import Image, unmount
-from trove.providers.local.last_words import last_words
 from trove.providers.local.launch import AgentCommand, Launch, agent_command
 from trove.providers.local.layout import Layout, ServerFiles, make_folder, named_lock, remove_folder
 from trove.providers.local.machine import Machine
@@ -147,17 +147,17 @@ class LocalCompute:
 
     def _launch(self, name: str, files: ServerFiles, record: Record) -> None:
         """Start the first process with the lock on `alive`, unless another process has it."""
-        life = acquire_inherited(files.alive)
-        if life is None:
+        lock = acquire_inherited(files.alive)
+        if lock is None:
             return
         try:
             # Where no PID namespace died with the supervisor, its agent and engine are left from
-            # the life before, and two agents would work against each other.
+            # its last run, and two agents would work against each other.
             processes.end(lambda: self._processes(name), 0)
             groups = self._machine.control_groups.ensure(name, record.flavor)
-            Launch(name, files, record, self._machine, self._agent).run(groups, life)
+            Launch(name, files, record, self._machine, self._agent).run(groups, lock)
         finally:
-            os.close(life)
+            os.close(lock)
 
     def _end(self, name: str, files: ServerFiles, patience: float) -> None:
         """End every process, also one that has been started and is on its way to its group."""
@@ -216,7 +216,7 @@ def _present(files: ServerFiles) -> ServerView:
         return ServerView(state, "its creation was interrupted" if there else "")
     if is_inherited_lock_held(files.alive):
         return ServerView(ServerState.UP, unenforced=record.unenforced)
-    detail = last_words(files, record.spec.logs, record.owner)
+    detail = down_reason(files, record.spec.logs, record.owner)
     return ServerView(ServerState.DOWN, detail, record.unenforced)
 
 

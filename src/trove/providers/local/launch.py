@@ -38,8 +38,8 @@ class Launch:
     machine: Machine
     agent: AgentCommand
 
-    def run(self, groups: Sequence[Path], life: int) -> None:
-        """Start it in these control groups; it inherits the descriptor `life`. Raises Failed."""
+    def run(self, groups: Sequence[Path], lock: int) -> None:
+        """Start it in these control groups; it inherits the descriptor `lock`. Raises Failed."""
         _compile_package()
         setsid = programs.find("setsid")
         if setsid is None:
@@ -48,12 +48,12 @@ class Launch:
         # --fork: we wait until the groups are joined, and no longer. In them from the start, no
         # process can fork its way out before it is limited.
         launch = ["/bin/sh", str(LAUNCH), *map(str, groups), "--", setsid, "--fork"]
-        # A file, for the server keeps its output for life: of a pipe we would wait for the end.
+        # A file: the server keeps its output open, and the end of a pipe would not come.
         with open(self.files.log, "wb", opener=private) as log:
             done = subprocess.run(  # noqa: S603 - fixed programs, their arguments are never read by a shell
                 [*launch, *self._command()],
                 # Standard input, for bubblewrap keeps no other outside of the sandbox.
-                stdin=life,
+                stdin=lock,
                 stdout=log,
                 stderr=log,
                 cwd="/",

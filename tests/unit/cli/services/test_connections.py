@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trove.cli.services import connections
-from trove.cli.services.connections import Acceptor, Census, Limits
+from trove.cli.services.connections import Acceptor, ConnectionCount, Limits
 
 PEERS = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
 
@@ -21,7 +21,7 @@ PEERS = ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
 @given(st.lists(st.tuples(st.sampled_from(PEERS), st.booleans()), max_size=60))
 def test_no_more_than_the_limits_allow(steps: list[tuple[str, bool]]) -> None:
     """Against a model; the last of the peers is a trusted proxy."""
-    census = Census(Limits(total=10, per_peer=4), proxies=PEERS[2:])
+    count = ConnectionCount(Limits(total=10, per_peer=4), proxies=PEERS[2:])
     there: list[tuple[str, Callable[[], None]]] = []
     for peer, leaves in steps:
         if leaves and there:
@@ -31,7 +31,7 @@ def test_no_more_than_the_limits_allow(steps: list[tuple[str, bool]]) -> None:
             continue
         of_peer = Counter(name for name, _ in there)[peer]
         is_allowed = len(there) < 10 and (peer == PEERS[2] or of_peer < 4)
-        admitted = census.admit(peer)
+        admitted = count.admit(peer)
         assert (admitted is not None) is is_allowed
         if admitted:
             there.append((peer, admitted))

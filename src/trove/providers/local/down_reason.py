@@ -19,7 +19,7 @@ END = 4096
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def last_words(files: ServerFiles, logs: Path, owner: Owner | None) -> str:
+def down_reason(files: ServerFiles, logs: Path, owner: Owner | None) -> str:
     """The end of what was logged; the logs belong to this owner, by default to the caller."""
     uid = owner.uid if owner else os.getuid()
     return _last_line(files.log) or _end_of_agent_log(logs, uid) or "none of its processes runs"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trove.providers.local.last_words import LONGEST, last_words
+from trove.providers.local.down_reason import LONGEST, down_reason
 from trove.providers.local.layout import ServerFiles
 from trove.providers.local.records import Owner
 
@@ -32,7 +32,7 @@ def logs(tmp_path: Path) -> Path:
 def test_a_launch_that_failed_is_shown_first(files: ServerFiles, logs: Path) -> None:
     files.log.write_text("one\nbwrap: no such directory\n")
     (logs / "agent.log").write_text("it ran once\n")
-    assert last_words(files, logs, None) == "bwrap: no such directory"
+    assert down_reason(files, logs, None) == "bwrap: no such directory"
 
 
 @pytest.mark.parametrize("launch", ["", "\n", None])
@@ -40,12 +40,12 @@ def test_else_the_end_of_the_agents_log(files: ServerFiles, logs: Path, launch: 
     if launch is not None:
         files.log.write_text(launch)
     (logs / "agent.log").write_text("".join(f"line {n}\n" for n in range(2000)))
-    assert last_words(files, logs, None) == "line 1997; line 1998; line 1999"
+    assert down_reason(files, logs, None) == "line 1997; line 1998; line 1999"
 
 
 def test_it_is_short_and_readable(files: ServerFiles, logs: Path) -> None:
     (logs / "agent.log").write_bytes(b"\xff" + b"x" * 9000)
-    assert last_words(files, logs, None) == "x" * LONGEST
+    assert down_reason(files, logs, None) == "x" * LONGEST
 
 
 def put_nothing(log: Path) -> None:
@@ -83,10 +83,10 @@ def test_what_is_no_log_is_not_read(
     files: ServerFiles, logs: Path, put: Callable[[Path], None]
 ) -> None:
     put(logs / "agent.log")
-    assert last_words(files, logs, None) == NOTHING
+    assert down_reason(files, logs, None) == NOTHING
 
 
 def test_a_file_of_another_user_is_not_read(files: ServerFiles, logs: Path) -> None:
     (logs / "agent.log").write_text("secret")
-    assert last_words(files, logs, Owner(os.getuid() + 1, 0)) == NOTHING
-    assert last_words(files, logs, Owner(os.getuid(), 0)) == "secret"
+    assert down_reason(files, logs, Owner(os.getuid() + 1, 0)) == NOTHING
+    assert down_reason(files, logs, Owner(os.getuid(), 0)) == "secret"
