@@ -178,7 +178,9 @@ def expected_of(operations: list[Operation]) -> list[str]:
         if operation.state == State.SUCCEEDED
         and operation.workflow.endswith((".create", ".connect"))
     ]
-    gone = {o.id for o in operations if o.workflow == "fleet.create" and o.state != State.SUCCEEDED}
+    # A fleet may succeed just before it is deleted.
+    kept = {operation.id for operation in created}
+    gone = {o.id for o in operations if o.workflow == "fleet.create"} - kept
     parts = [o for o in created if o.parent_id is None or o.parent_id not in gone]
     kinds = {
         "thing.create": ("server", "volume"),
