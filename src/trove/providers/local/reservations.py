@@ -5,6 +5,7 @@ A symbolic link is made with its content in one atomic step, so two can never ha
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,5 +41,10 @@ class Reservations:
         return {holder for _, holder in self._all()}
 
     def _all(self) -> list[tuple[str, str]]:
-        links = self.folder.iterdir() if self.folder.is_dir() else ()
-        return [(link.name, str(link.readlink())) for link in list(links) if link.is_symlink()]
+        found = []
+        for link in list(self.folder.iterdir()) if self.folder.is_dir() else ():
+            # Another process may release it between the two looks.
+            with suppress(FileNotFoundError):
+                if link.is_symlink():
+                    found.append((link.name, str(link.readlink())))
+        return found
