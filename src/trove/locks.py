@@ -94,10 +94,28 @@ def process_lock(path: Path) -> Iterator[IO[str]]:
     """
     # Not "w", which would truncate the file of the holder before the lock is acquired.
     with os.fdopen(os.open(path, FLAGS, 0o600), "a+") as file:
-        if os.fstat(file.fileno()).st_uid == os.geteuid():
-            os.fchmod(file.fileno(), 0o600)
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock_as_process(file.fileno())
         yield file
+
+
+def lock_for_life(path: Path) -> None:
+    """Hold the lock of this path until the process has ended; raises BlockingIOError.
+
+    Unlike `process_lock` it is held while the interpreter shuts down too: who finds it free knows
+    that the process is gone.
+    """
+    descriptor = os.open(path, FLAGS, 0o600)  # closed by the kernel
+    try:
+        _lock_as_process(descriptor)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+
+
+def _lock_as_process(descriptor: int) -> None:
+    if os.fstat(descriptor).st_uid == os.geteuid():
+        os.fchmod(descriptor, 0o600)
+    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def process_holding(path: Path) -> int | None:

@@ -15,6 +15,7 @@ from trove.locks import (
     acquire_inherited,
     exclusive,
     is_inherited_lock_held,
+    lock_for_life,
     process_holding,
     process_lock,
 )
@@ -125,5 +126,24 @@ def test_a_process_lock_names_its_holder(tmp_path: Path) -> None:
         with pytest.raises(BlockingIOError), process_lock(path):
             pass
         assert path.read_text() == "mine"
+        holder.communicate()
+    assert process_holding(path) is None
+
+
+def test_a_lock_for_life_is_held_while_the_interpreter_shuts_down(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    script = (
+        "import atexit, sys; from pathlib import Path; from trove.locks import lock_for_life\n"
+        "def last(): print('ending', flush=True); sys.stdin.read()\n"
+        "atexit.register(last); lock_for_life(Path(sys.argv[1]))"
+    )
+    command = [sys.executable, "-c", script, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"ending\n"
+        assert process_holding(path) == holder.pid
+        for _ in range(2):
+            with pytest.raises(BlockingIOError):
+                lock_for_life(path)
         holder.communicate()
     assert process_holding(path) is None

@@ -21,7 +21,7 @@ from trove.guestagent.guest import LongGuest
 from trove.guestagent.handlers import error_kind_of, handler_of, typed
 from trove.guestagent.long_task import LongTask
 from trove.guestagent.state import AgentDirectory
-from trove.locks import process_lock
+from trove.locks import lock_for_life
 from trove.protocol import ErrorKind, TaskProgress, TaskRequest, TaskResult
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,8 @@ def main(directory: str, task_id: str) -> int:
     """Do the task unless another process does it, or has done it; the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     task = LongTask(AgentDirectory(Path(directory)), task_id)
-    with suppress(BlockingIOError), process_lock(task.lock):
+    with suppress(BlockingIOError):
+        lock_for_life(task.lock)
         # Only under the lock: an agent that found no process may have started a second one.
         request = msgspec.json.decode(sys.stdin.buffer.read(), type=TaskRequest)
         if task.result() is None:
