@@ -6,13 +6,14 @@ Everything is recorded, so that something made twice, left behind, or done by tw
 from __future__ import annotations
 
 import fcntl
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from sqlalchemy import String, func, or_, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -89,17 +90,27 @@ class Cloud:
         )
 
     def collisions(self) -> list[str]:
-        """Subjects on which two steps were at work at the same time."""
-        return sorted(path.name for path in self._folder("collision").iterdir())
+        """Subjects on which two steps were at work at the same time, and for how long one was."""
+        found = sorted(self._folder("collision").iterdir())
+        return [f"{path.name} {path.read_text()}".strip() for path in found]
 
     @contextmanager
     def _alone(self, subject: str) -> Iterator[None]:
-        with self._folder("lock").joinpath(subject).open("w") as lock:
+        with self._folder("lock").joinpath(subject).open("a+") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                self._folder("collision").joinpath(subject).touch()
+                held = time.monotonic() - self._since(lock)
+                self._folder("collision").joinpath(subject).write_text(f"held for {held:.2f} s")
+            else:
+                lock.truncate(0)
+                lock.write(f"{time.monotonic()}")
+                lock.flush()
             yield
+
+    def _since(self, lock: TextIO) -> float:
+        lock.seek(0)
+        return float(lock.read() or time.monotonic())
 
     def _folder(self, kind: str) -> Path:
         folder = self.root / kind
