@@ -18,21 +18,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import trove.db
 from tests.support.recipes import WORKFLOWS
-from tests.support.world import Context, World
+from tests.support.things import Context, Things
 from trove.db import Database, DatabaseClock
 from trove.engine import Pool, Runner, ensure_periodic
 from trove.errors import Failed
+from trove.testing.world import Metadata
 
 # A busy machine stops a process for seconds, and a lease that was not renewed is taken rightly.
 LEASE = timedelta(seconds=8)
 LONGEST_STEP = 0.02
-
-
-class DatabaseTime:
-    """What a world's clock is when the database's clock is the world's."""
-
-    advance = None
-    now = staticmethod(DatabaseClock().now)
 
 
 class ChaosContext(Context):
@@ -63,8 +57,8 @@ def skew_the_clock(seconds: float) -> None:
 def main(url: str, directory: str, skew: str) -> None:
     skew_the_clock(float(skew))
     database = Database(url, pool_size=6)
-    world = World(database, Path(directory), WORKFLOWS, clock=DatabaseTime())  # type: ignore[arg-type]
-    world.cloud.point = lambda name: time.sleep(random.random() * LONGEST_STEP)
+    world = Things(Metadata(database, DatabaseClock()), Path(directory), WORKFLOWS)
+    world.inventory.point = lambda name: time.sleep(random.random() * LONGEST_STEP)
     runner = Runner(
         database,
         WORKFLOWS,

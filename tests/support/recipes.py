@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from tests.support.world import Context
+from tests.support.things import Context
 from trove.engine import (
     Kind,
     Mode,
@@ -22,28 +22,28 @@ from trove.engine.workflow import periodic
 @step
 def make_volume(ctx: Context) -> None:
     ctx.point("make_volume")
-    ctx.cloud.ensure("volume", ctx.subject)
+    ctx.inventory.ensure("volume", ctx.subject)
     ctx.record("make_volume")
 
 
 @make_volume.undone_by
 def unmake_volume(ctx: Context) -> None:
     ctx.point("unmake_volume")
-    ctx.cloud.remove("volume", ctx.subject)
+    ctx.inventory.remove("volume", ctx.subject)
     ctx.record("unmake_volume")
 
 
 @step(attempts=3)
 def make_server(ctx: Context) -> None:
     ctx.point("make_server")
-    ctx.cloud.ensure("server", ctx.subject)
+    ctx.inventory.ensure("server", ctx.subject)
     ctx.record("make_server")
 
 
 @make_server.undone_by
 def unmake_server(ctx: Context) -> None:
     ctx.point("unmake_server")
-    ctx.cloud.remove("server", ctx.subject)
+    ctx.inventory.remove("server", ctx.subject)
     ctx.record("unmake_server")
 
 
@@ -64,13 +64,13 @@ def announce(ctx: Context) -> None:
 @step
 def remove_server(ctx: Context) -> None:
     ctx.point("remove_server")
-    ctx.cloud.remove("server", ctx.subject)
+    ctx.inventory.remove("server", ctx.subject)
 
 
 @step
 def remove_volume(ctx: Context) -> None:
     ctx.point("remove_volume")
-    ctx.cloud.remove("volume", ctx.subject)
+    ctx.inventory.remove("volume", ctx.subject)
     ctx.record("remove_volume")
 
 
@@ -93,8 +93,8 @@ def spread(ctx: Context) -> None:
 def gather_in(ctx: Context) -> None:
     ctx.point("gather_in")
     for n in range(ctx.operation.args.get("parts", 3)):
-        ctx.cloud.remove("server", part_of(ctx, n))
-        ctx.cloud.remove("volume", part_of(ctx, n))
+        ctx.inventory.remove("server", part_of(ctx, n))
+        ctx.inventory.remove("volume", part_of(ctx, n))
 
 
 @step

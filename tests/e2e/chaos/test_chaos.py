@@ -20,11 +20,10 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from tests.support.chaos_runner import DatabaseTime
 from tests.support.metadata import Server
 from tests.support.recipes import WORKFLOWS
-from tests.support.world import World, repeated_effects
-from trove.db import Database
+from tests.support.things import Things, repeated_effects
+from trove.db import Database, DatabaseClock
 from trove.engine import (
     ACTIVE,
     Claim,
@@ -38,6 +37,7 @@ from trove.engine import (
 )
 from trove.engine.claims import ClaimedResource
 from trove.errors import Conflict
+from trove.testing.world import Metadata
 
 PROCESSES = 6
 OPERATIONS = 200
@@ -80,7 +80,7 @@ class Runners:
         command = [*dying_with_us, sys.executable, "-m", "tests.support.chaos_runner"]
         with (self.directory / "log").open("ab") as log:
             return subprocess.Popen(
-                [*command, self.url, str(self.directory / "cloud"), skew],
+                [*command, self.url, str(self.directory / "things"), skew],
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
@@ -190,12 +190,12 @@ def expected_of(operations: list[Operation]) -> list[str]:
     return sorted(f"{kind}/{o.subject_id}" for o in parts for kind in kinds[o.workflow])
 
 
-def check(world: World, database: Database) -> Counter[tuple[str, str]]:
+def check(world: Things, database: Database) -> Counter[tuple[str, str]]:
     with database.begin() as session:
         assert repeated_effects(session) == []
         operations = list(session.scalars(select(Operation).order_by(Operation.created_at)))
-    assert world.cloud.collisions() == []
-    assert world.cloud.everything() == expected_of(operations)
+    assert world.inventory.collisions() == []
+    assert world.inventory.everything() == expected_of(operations)
     with database.begin() as session:
         held = select(Claim.operation_id).where(Claim.released.is_(False))
         holding = set(session.scalars(held))
@@ -215,7 +215,7 @@ def test_runners_under_random_kills(
     url = server.new_database()
     database = Database(url)
     database.create_all()
-    world = World(database, tmp_path / "cloud", WORKFLOWS, clock=DatabaseTime())  # type: ignore[arg-type]
+    world = Things(Metadata(database, DatabaseClock()), tmp_path / "things", WORKFLOWS)
     begin_all(database)
     with running(url, tmp_path) as runners:
         spent = run_to_the_end(database, runners)

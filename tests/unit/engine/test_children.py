@@ -6,16 +6,16 @@ import pytest
 from sqlalchemy import update
 
 from tests.support.recipes import WORKFLOWS
-from tests.support.world import World
+from tests.support.things import Things
 from trove.engine import Operation, State, Wait, Workflow, start, step
 from trove.errors import Failed
 
 
-def parts_of(world: World, whole: str) -> list[str]:
+def parts_of(world: Things, whole: str) -> list[str]:
     return [name for name in world.active() if world.look(name).parent_id == whole]
 
 
-def test_the_last_part_wakes_the_whole(world: World) -> None:
+def test_the_last_part_wakes_the_whole(world: Things) -> None:
     fleet = world.begin("fleet.create", parts=2)
     world.runner().run_until_idle()
     waiting = world.look(fleet)
@@ -26,7 +26,7 @@ def test_the_last_part_wakes_the_whole(world: World) -> None:
     assert world.clock.time == world.look(fleet).created_at
 
 
-def test_a_part_that_fails_turns_the_whole_back(world: World) -> None:
+def test_a_part_that_fails_turns_the_whole_back(world: Things) -> None:
     fleet = world.begin("fleet.create", parts=2)
     world.runner().run_until_idle()
     failing = parts_of(world, fleet)[0]
@@ -36,10 +36,10 @@ def test_a_part_that_fails_turns_the_whole_back(world: World) -> None:
     world.drain()
     assert world.state_of(fleet) == State.FAILED
     assert "did not survive 8 attempts" in (world.look(fleet).error or "")
-    assert world.cloud.everything() == []
+    assert world.inventory.everything() == []
 
 
-def test_a_cancelled_whole_turns_its_parts_back_first(world: World) -> None:
+def test_a_cancelled_whole_turns_its_parts_back_first(world: Things) -> None:
     fleet = world.begin("fleet.create", parts=2)
     world.runner().run_until_idle()
     parts = parts_of(world, fleet)
@@ -50,10 +50,10 @@ def test_a_cancelled_whole_turns_its_parts_back_first(world: World) -> None:
     assert world.state_of(fleet) == State.CANCELLED
     assert {world.state_of(part) for part in parts} == {State.CANCELLED}
     assert {world.look(part).error for part in parts} == {"what it is a part of turned back"}
-    assert world.cloud.everything() == []
+    assert world.inventory.everything() == []
 
 
-def test_parts_without_a_way_back_are_waited_for(world: World) -> None:
+def test_parts_without_a_way_back_are_waited_for(world: Things) -> None:
     fleet = world.begin("fleet.create", parts=1)
     world.runner().run_until_idle()
     [part] = parts_of(world, fleet)
@@ -70,7 +70,7 @@ def test_parts_without_a_way_back_are_waited_for(world: World) -> None:
 
 
 @pytest.mark.parametrize("workflow", ["thing.move", "of.tomorrow"])
-def test_parts_that_do_not_end_are_superseded_at_last(world: World, workflow: str) -> None:
+def test_parts_that_do_not_end_are_superseded_at_last(world: Things, workflow: str) -> None:
     fleet = world.begin("fleet.create", parts=1)
     world.runner().run_until_idle()
     [part] = parts_of(world, fleet)
@@ -83,7 +83,7 @@ def test_parts_that_do_not_end_are_superseded_at_last(world: World, workflow: st
     assert (world.state_of(fleet), world.state_of(part)) == (State.CANCELLED, State.SUPERSEDED)
 
 
-def test_undoing_that_fails_is_tried_again(world: World) -> None:
+def test_undoing_that_fails_is_tried_again(world: Things) -> None:
     world.failing |= {"announce": Failed("no"), "unmake_server": OSError("held")}
     operation = world.begin("thing.create")
     world.runner().run_until_idle()
@@ -96,7 +96,7 @@ def test_undoing_that_fails_is_tried_again(world: World) -> None:
     assert (world.state_of(operation), world.look(operation).error) == (State.FAILED, "no")
 
 
-def test_each_end_is_reported_in_its_transaction(world: World) -> None:
+def test_each_end_is_reported_in_its_transaction(world: Things) -> None:
     ends: list[tuple[str, str]] = []
     runner = world.runner()
     runner.on_end = lambda _, operation, state: ends.append((operation.workflow, state))
@@ -110,7 +110,7 @@ def test_each_end_is_reported_in_its_transaction(world: World) -> None:
     ]
 
 
-def test_a_part_of_a_part_is_superseded_too(world: World) -> None:
+def test_a_part_of_a_part_is_superseded_too(world: Things) -> None:
     """Even where the one between has ended."""
     nothing: Workflow[object] = Workflow("nothing", "", (step(lambda _: Wait(9)),))
     with world.database.begin() as session:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 
 from tests.support.recipes import WORKFLOWS
-from tests.support.world import LEASE, World
+from tests.support.things import Things
 from trove.engine import (
     Operation,
     State,
@@ -21,11 +21,12 @@ from trove.engine import (
     wake,
 )
 from trove.errors import Conflict, Failed, ResourceBusy
+from trove.testing.world import LEASE
 
 CREATE = WORKFLOWS["thing.create"]
 
 
-def test_what_was_begun_is_due_at_once_at_the_first_step(world: World) -> None:
+def test_what_was_begun_is_due_at_once_at_the_first_step(world: Things) -> None:
     operation = world.look(world.begin("thing.create", size=3))
     assert (operation.state, operation.step) == (State.RUNNING, "recipes.make_volume")
     assert operation.due_at == operation.created_at == operation.step_since == world.clock.time
@@ -33,7 +34,7 @@ def test_what_was_begun_is_due_at_once_at_the_first_step(world: World) -> None:
     assert operation.is_active
 
 
-def test_a_subject_has_one_operation_at_a_time(world: World) -> None:
+def test_a_subject_has_one_operation_at_a_time(world: Things) -> None:
     begun = world.begin("thing.create", "s")
     with pytest.raises(ResourceBusy):
         world.begin("thing.delete", "s")
@@ -46,14 +47,14 @@ def test_a_subject_has_one_operation_at_a_time(world: World) -> None:
     world.begin("thing.delete", "s")
 
 
-def test_a_part_belongs_to_whom_its_whole_belongs_to(world: World) -> None:
+def test_a_part_belongs_to_whom_its_whole_belongs_to(world: Things) -> None:
     with world.database.begin() as session:
         whole = start(session, CREATE, "s", project_id="p", request_id="r")
         part = start(session, CREATE, "t", parent=whole)
         assert (part.parent_id, part.project_id, part.request_id) == (whole.id, "p", "r")
 
 
-def test_waking_what_has_ended_changes_nothing(world: World) -> None:
+def test_waking_what_has_ended_changes_nothing(world: Things) -> None:
     operation = world.begin("thing.create")
     world.drain()
     world.wake(operation)
@@ -61,7 +62,7 @@ def test_waking_what_has_ended_changes_nothing(world: World) -> None:
     assert (found.due_at, found.state) == (None, State.SUCCEEDED)
 
 
-def test_cancel_turns_back_at_once_when_no_runner_is_at_work(world: World) -> None:
+def test_cancel_turns_back_at_once_when_no_runner_is_at_work(world: Things) -> None:
     operation = world.begin("thing.create")
     world.runner().run_until_idle()
     world.cancel(operation)
@@ -69,10 +70,10 @@ def test_cancel_turns_back_at_once_when_no_runner_is_at_work(world: World) -> No
     world.runner().run_until_idle()
     found = world.look(operation)
     assert (found.state, found.error) == (State.CANCELLED, "cancelled on request")
-    assert world.cloud.everything() == []
+    assert world.inventory.everything() == []
 
 
-def test_cancel_waits_for_the_step_in_flight(world: World) -> None:
+def test_cancel_waits_for_the_step_in_flight(world: Things) -> None:
     operation = world.begin("thing.create")
     runner = world.runner()
     assert runner.leases.take()
@@ -84,14 +85,14 @@ def test_cancel_waits_for_the_step_in_flight(world: World) -> None:
     assert world.state_of(operation) == State.CANCELLED
 
 
-def test_what_has_ended_cannot_be_cancelled(small_world: World) -> None:
+def test_what_has_ended_cannot_be_cancelled(small_world: Things) -> None:
     operation = small_world.begin("thing.create")
     small_world.drain()
     with pytest.raises(Conflict, match="succeeded: nothing to cancel"):
         small_world.cancel(operation)
 
 
-def test_there_is_no_cancelling_at_or_after_a_final_step(small_world: World) -> None:
+def test_there_is_no_cancelling_at_or_after_a_final_step(small_world: Things) -> None:
     for failing in ("switch", "announce"):
         small_world.failing = {failing: OSError("held")}
         operation = small_world.begin("thing.move")
@@ -100,7 +101,7 @@ def test_there_is_no_cancelling_at_or_after_a_final_step(small_world: World) -> 
             small_world.cancel(operation)
 
 
-def test_a_cancel_follows_an_operation_that_went_on_since_it_was_read(world: World) -> None:
+def test_a_cancel_follows_an_operation_that_went_on_since_it_was_read(world: Things) -> None:
     operation = world.begin("thing.create")
     stale = world.look(operation)
     world.runner().run_until_idle()
@@ -110,13 +111,13 @@ def test_a_cancel_follows_an_operation_that_went_on_since_it_was_read(world: Wor
     assert (found.state, found.turned_back_at) == (State.UNDOING, "recipes.await_up")
     world.drain()
     assert world.state_of(operation) == State.CANCELLED
-    assert world.cloud.everything() == []
+    assert world.inventory.everything() == []
 
 
 class Pursued:
     """A clock that is first read between the look and the turn: then the operation goes on."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: Things) -> None:
         self.world, self.was_read = world, False
 
     def now(self, session: object) -> datetime:
@@ -132,7 +133,7 @@ class Pursued:
         return self.world.clock.stamp()
 
 
-def test_a_cancel_catches_up_with_an_operation_that_goes_on(world: World) -> None:
+def test_a_cancel_catches_up_with_an_operation_that_goes_on(world: Things) -> None:
     operation = world.begin("thing.create")
     with world.database.begin() as session:
         cancel(session, world.look(operation), CREATE, clock=Pursued(world))
@@ -141,7 +142,7 @@ def test_a_cancel_catches_up_with_an_operation_that_goes_on(world: World) -> Non
 
 
 def test_a_cancel_gives_up_on_what_it_cannot_catch(
-    small_world: World, monkeypatch: pytest.MonkeyPatch
+    small_world: Things, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operation = small_world.begin("thing.create")
     monkeypatch.setattr("trove.engine.control.TRIES", 1)
@@ -150,7 +151,7 @@ def test_a_cancel_gives_up_on_what_it_cannot_catch(
     assert small_world.state_of(operation) == State.RUNNING
 
 
-def test_a_cancel_keeps_the_arguments_that_a_step_has_left_meanwhile(world: World) -> None:
+def test_a_cancel_keeps_the_arguments_that_a_step_has_left_meanwhile(world: Things) -> None:
     operation = world.begin("thing.create", size=3)
     stale = world.look(operation)
     with world.database.begin() as session:
@@ -161,7 +162,7 @@ def test_a_cancel_keeps_the_arguments_that_a_step_has_left_meanwhile(world: Worl
     assert (found.args, found.turned_back_at) == ({"size": 4}, "recipes.make_volume")
 
 
-def test_what_replaces_an_operation_waits_for_the_step_in_flight(world: World) -> None:
+def test_what_replaces_an_operation_waits_for_the_step_in_flight(world: Things) -> None:
     waiting, busy = world.begin("thing.create"), world.begin("thing.create")
     deletion = world.replace(waiting, "thing.delete")
     assert world.look(deletion).due_at == world.clock.time
@@ -174,7 +175,7 @@ def test_what_replaces_an_operation_waits_for_the_step_in_flight(world: World) -
         assert (found.lease_token, found.due_at) == (None, None)
 
 
-def test_what_is_started_long_after_a_supersession_waits_as_well(world: World) -> None:
+def test_what_is_started_long_after_a_supersession_waits_as_well(world: Things) -> None:
     operation = world.begin("thing.create", "s")
     assert world.runner().leases.take()
     with world.database.begin() as session:
@@ -186,7 +187,7 @@ def test_what_is_started_long_after_a_supersession_waits_as_well(world: World) -
     assert world.look(world.begin("thing.create", "other")).due_at == world.clock.time
 
 
-def test_superseding_what_has_ended_changes_nothing(world: World) -> None:
+def test_superseding_what_has_ended_changes_nothing(world: Things) -> None:
     operation = world.begin("thing.create")
     world.drain()
     with world.database.begin() as session:
@@ -195,7 +196,7 @@ def test_superseding_what_has_ended_changes_nothing(world: World) -> None:
     assert world.state_of(operation) == State.SUCCEEDED
 
 
-def test_superseding_takes_the_parts_along(world: World) -> None:
+def test_superseding_takes_the_parts_along(world: Things) -> None:
     fleet = world.begin("fleet.create", parts=2)
     world.runner().run_once()
     parts = [name for name in world.active() if name != fleet]
@@ -208,7 +209,7 @@ def test_superseding_takes_the_parts_along(world: World) -> None:
     assert {world.state_of(part) for part in parts} == {State.SUPERSEDED}
 
 
-def test_joining_waits_for_all_and_names_those_that_failed(world: World) -> None:
+def test_joining_waits_for_all_and_names_those_that_failed(world: Things) -> None:
     with world.database.begin() as session:
         whole = start(session, CREATE, "s")
         parts = [start(session, CREATE, f"s{n}", parent=whole) for n in range(3)]
@@ -232,7 +233,7 @@ def test_joining_waits_for_all_and_names_those_that_failed(world: World) -> None
     assert sorted(caught.value.message.split("; ")) == errors
 
 
-def test_a_periodic_workflow_goes_on_once(world: World) -> None:
+def test_a_periodic_workflow_goes_on_once(world: Things) -> None:
     for _ in range(3):
         ensure_periodic(world.database, WORKFLOWS["round"], clock=world.clock)
     assert len(world.active()) == 1
@@ -244,7 +245,7 @@ def test_a_periodic_workflow_goes_on_once(world: World) -> None:
 
 
 def test_a_periodic_workflow_that_another_process_starts_meanwhile(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: Things, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ensure_periodic(world.database, WORKFLOWS["round"])
     monkeypatch.setattr("trove.engine.control.active_of", lambda *_: None)
@@ -252,7 +253,7 @@ def test_a_periodic_workflow_that_another_process_starts_meanwhile(
     assert len(world.active()) == 1
 
 
-def test_a_wake_up_in_a_transaction_that_fails_is_none(world: World) -> None:
+def test_a_wake_up_in_a_transaction_that_fails_is_none(world: Things) -> None:
     operation = world.begin("thing.create")
     with pytest.raises(ZeroDivisionError), world.database.begin() as session:
         wake(session, operation)

@@ -12,11 +12,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from tests.support.recipes import WORKFLOWS
-from tests.support.world import LEASE, Context, Effect, World
+from tests.support.things import Context, Effect, Things
 from trove.db import EPOCH, Database
 from trove.engine import Operation, Runner, State, Wait, Workflow, lease, start, step
 from trove.engine.runner import StepDone
 from trove.errors import Failed
+from trove.testing.world import LEASE, Metadata, act_at
 
 
 def recipe_of(
@@ -25,12 +26,12 @@ def recipe_of(
     return Workflow("made.up", "BUILD", (step(attempts=attempts, timeout=timeout)(action),))
 
 
-def with_recipe(world: World, recipe: Workflow[Context]) -> str:
+def with_recipe(world: Things, recipe: Workflow[Context]) -> str:
     world.workflows = {**WORKFLOWS, recipe.name: recipe}
     return world.begin(recipe.name)
 
 
-def test_steps_that_need_no_waiting_follow_at_once(world: World) -> None:
+def test_steps_that_need_no_waiting_follow_at_once(world: Things) -> None:
     world.workflows = WORKFLOWS
     operation = world.begin("thing.create")
     assert world.runner().run_once()
@@ -44,15 +45,15 @@ def test_steps_that_need_no_waiting_follow_at_once(world: World) -> None:
     assert (world.look(operation).progress, world.look(operation).note) == (100, None)
 
 
-def test_a_wake_up_during_the_step_that_waits_is_kept(world: World) -> None:
+def test_a_wake_up_during_the_step_that_waits_is_kept(world: Things) -> None:
     operation = world.begin("thing.create")
-    world.act_at, world.action = 16, lambda: world.wake(operation)
+    world.at = act_at(16, lambda: world.wake(operation))
     world.runner().run_once()
     assert world.trace[14:17] == ["leased", "await_up", "before commit"]
     assert world.look(operation).due_at == world.clock.time
 
 
-def test_two_runners_do_not_take_the_same_row(world: World) -> None:
+def test_two_runners_do_not_take_the_same_row(world: Things) -> None:
     world.begin("thing.create")
     first, second = world.runner(), world.runner()
     assert first.leases.take()
@@ -62,7 +63,7 @@ def test_two_runners_do_not_take_the_same_row(world: World) -> None:
 
 
 def test_the_one_that_comes_second_to_a_row_takes_the_next(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: Things, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where locked rows cannot be skipped: the guard decides, not the lock."""
     monkeypatch.setattr(Database, "skips_locked", False)
@@ -76,7 +77,7 @@ def test_the_one_that_comes_second_to_a_row_takes_the_next(
 
 
 @pytest.mark.parametrize("moment", [4, 5, 6])
-def test_a_slow_step_whose_lease_ran_out_keeps_nothing(world: World, moment: int) -> None:
+def test_a_slow_step_whose_lease_ran_out_keeps_nothing(world: Things, moment: int) -> None:
     """Two runners do the same step; the second's result stands, and only that."""
     operation = world.begin("thing.create")
 
@@ -84,15 +85,15 @@ def test_a_slow_step_whose_lease_ran_out_keeps_nothing(world: World, moment: int
         world.clock.advance(LEASE.total_seconds() + 1)
         world.runner().run_once()
 
-    world.act_at, world.action = moment, another_takes_over
+    world.at = act_at(moment, another_takes_over)
     world.runner().run_once()
     world.drain()
     assert world.state_of(operation) == State.SUCCEEDED
     assert world.repeated_effects() == []
-    assert len(world.cloud.everything()) == 2
+    assert len(world.inventory.everything()) == 2
 
 
-def test_a_lease_that_is_renewed_does_not_run_out(world: World) -> None:
+def test_a_lease_that_is_renewed_does_not_run_out(world: Things) -> None:
     operation = world.begin("thing.create")
     runner = world.runner()
     claim = runner.leases.take()
@@ -106,7 +107,7 @@ def test_a_lease_that_is_renewed_does_not_run_out(world: World) -> None:
     assert world.look(operation).lease_until == world.clock.time + timedelta(seconds=5)
 
 
-def test_what_replaces_a_long_step_waits_for_its_end(world: World) -> None:
+def test_what_replaces_a_long_step_waits_for_its_end(world: Things) -> None:
     begun = world.begin("thing.create")
     runner = world.runner()
     claim = runner.leases.take()
@@ -123,7 +124,7 @@ def test_what_replaces_a_long_step_waits_for_its_end(world: World) -> None:
     assert world.state_of(deletion) == State.SUCCEEDED
 
 
-def test_what_turns_back_a_long_step_waits_for_its_end(world: World) -> None:
+def test_what_turns_back_a_long_step_waits_for_its_end(world: Things) -> None:
     operation = world.begin("thing.create")
     runner = world.runner()
     claim = runner.leases.take()
@@ -138,7 +139,7 @@ def test_what_turns_back_a_long_step_waits_for_its_end(world: World) -> None:
     assert world.state_of(operation) == State.CANCELLED
 
 
-def test_what_replaces_a_whole_waits_for_every_part_in_flight(world: World) -> None:
+def test_what_replaces_a_whole_waits_for_every_part_in_flight(world: Things) -> None:
     fleet = world.begin("fleet.create", parts=2)
     world.runner().run_once()
     runner = world.runner()
@@ -154,7 +155,7 @@ def test_what_replaces_a_whole_waits_for_every_part_in_flight(world: World) -> N
     assert world.look(deletion).due_at == world.clock.time
 
 
-def test_renewing_leaves_alone_what_waits_or_was_taken_over(world: World) -> None:
+def test_renewing_leaves_alone_what_waits_or_was_taken_over(world: Things) -> None:
     operation = world.begin("thing.create")
     runner = world.runner()
     claim = runner.leases.take()
@@ -168,7 +169,7 @@ def test_renewing_leaves_alone_what_waits_or_was_taken_over(world: World) -> Non
     assert not runner.leases.give_back(claim)
 
 
-def test_a_part_that_is_superseded_alone_lets_its_own_successor_go(world: World) -> None:
+def test_a_part_that_is_superseded_alone_lets_its_own_successor_go(world: Things) -> None:
     world.begin("fleet.create", parts=1)
     world.runner().run_once()
     runner = world.runner()
@@ -180,7 +181,7 @@ def test_a_part_that_is_superseded_alone_lets_its_own_successor_go(world: World)
 
 
 @pytest.mark.parametrize("seconds", [5, 3600])
-def test_a_step_that_waits_too_long_turns_back_in_time(world: World, seconds: float) -> None:
+def test_a_step_that_waits_too_long_turns_back_in_time(world: Things, seconds: float) -> None:
     def never(ctx: Context) -> Wait:
         return Wait(seconds, "the moon to rise")
 
@@ -197,7 +198,7 @@ def test_a_step_that_waits_too_long_turns_back_in_time(world: World, seconds: fl
     assert timedelta(seconds=60) < found.updated_at - found.created_at < timedelta(seconds=66)
 
 
-def test_patience_ends_also_while_a_step_is_retried(world: World) -> None:
+def test_patience_ends_also_while_a_step_is_retried(world: Things) -> None:
     def failing(ctx: Context) -> None:
         raise OSError("no route")
 
@@ -209,7 +210,7 @@ def test_patience_ends_also_while_a_step_is_retried(world: World) -> None:
     assert world.look(operation).attempt < 5
 
 
-def test_undoing_that_waits_forever_ends(world: World) -> None:
+def test_undoing_that_waits_forever_ends(world: Things) -> None:
     recipe = recipe_of(lambda ctx: (_ for _ in ()).throw(Failed("no")), timeout=60)
     recipe.steps[0].undone_by(lambda ctx: Wait(30))
     operation = with_recipe(world, recipe)
@@ -224,7 +225,7 @@ def test_undoing_that_waits_forever_ends(world: World) -> None:
 
 
 def test_without_a_way_back_it_is_retried_without_end(
-    world: World, caplog: pytest.LogCaptureFixture
+    world: Things, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.failing["remove_server"] = Failed("held")
     operation = world.begin("thing.delete")
@@ -238,7 +239,7 @@ def test_without_a_way_back_it_is_retried_without_end(
 
 
 @pytest.mark.parametrize("renamed", ["workflow", "step"])
-def test_code_that_is_not_here_is_waited_for(world: World, renamed: str) -> None:
+def test_code_that_is_not_here_is_waited_for(world: Things, renamed: str) -> None:
     operation = world.begin("thing.create")
     with world.database.begin() as session:
         session.execute(update(Operation).values({renamed: "of.tomorrow"}))
@@ -249,13 +250,13 @@ def test_code_that_is_not_here_is_waited_for(world: World, renamed: str) -> None
     assert found.due_at == world.clock.time + timedelta(seconds=30)
 
 
-def test_progress_is_never_beyond_the_step(world: World) -> None:
+def test_progress_is_never_beyond_the_step(world: Things) -> None:
     operation = with_recipe(world, recipe_of(lambda ctx: Wait(1, progress=7.0)))
     world.runner().run_once()
     assert world.look(operation).progress == 100
 
 
-def test_an_observer_learns_the_outcome_of_each_step(world: World) -> None:
+def test_an_observer_learns_the_outcome_of_each_step(world: Things) -> None:
     seen: list[StepDone] = []
     runner = world.runner()
     runner.observe = seen.append
@@ -274,7 +275,7 @@ def test_an_observer_learns_the_outcome_of_each_step(world: World) -> None:
     assert all(done.seconds > 0 for done in seen)
 
 
-def test_effects_that_the_database_refuses_are_a_failure_of_the_step(world: World) -> None:
+def test_effects_that_the_database_refuses_are_a_failure_of_the_step(world: Things) -> None:
     with world.database.begin() as session:
         session.add(Effect(id=1, operation_id="another", step="taken"))
 
@@ -291,7 +292,7 @@ def test_effects_that_the_database_refuses_are_a_failure_of_the_step(world: Worl
     assert found.error == "the metadata database refused the result (IntegrityError)"
 
 
-def test_a_statement_that_fails_in_a_step_does_not_spoil_the_operation(world: World) -> None:
+def test_a_statement_that_fails_in_a_step_does_not_spoil_the_operation(world: Things) -> None:
     def careless(ctx: Context) -> None:
         if ctx.operation.attempt < 2:
             ctx.session.execute(text("SELECT * FROM nowhere"))
@@ -302,7 +303,7 @@ def test_a_statement_that_fails_in_a_step_does_not_spoil_the_operation(world: Wo
 
 
 def test_a_connection_that_breaks_at_commit_gives_the_step_back(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: Things, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     operation = world.begin("thing.create")
     broken = OperationalError("COMMIT", None, Exception("gone"), connection_invalidated=True)
@@ -316,7 +317,9 @@ def test_a_connection_that_breaks_at_commit_gives_the_step_back(
     assert world.repeated_effects() == []
 
 
-def test_a_deadlock_at_commit_is_tried_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_deadlock_at_commit_is_tried_again(
+    world: Things, monkeypatch: pytest.MonkeyPatch
+) -> None:
     operation = world.begin("thing.create")
     fail_once(monkeypatch, OperationalError("COMMIT", None, Exception("deadlock")))
     world.runner().run_once()
@@ -327,7 +330,7 @@ def test_a_deadlock_at_commit_is_tried_again(world: World, monkeypatch: pytest.M
 
 
 def test_a_lease_that_cannot_be_released_must_expire(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    world: Things, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     operation = world.begin("thing.create")
     broken = OperationalError("COMMIT", None, Exception("gone"), connection_invalidated=True)
@@ -347,7 +350,7 @@ def test_a_lease_that_cannot_be_released_must_expire(
     assert world.state_of(operation) == State.SUCCEEDED
 
 
-def test_superseded_while_the_database_refuses_the_result(world: World) -> None:
+def test_superseded_while_the_database_refuses_the_result(world: Things) -> None:
     operation = world.begin("thing.create")
     runner = world.runner()
     deletions: list[str] = []
@@ -360,10 +363,10 @@ def test_superseded_while_the_database_refuses_the_result(world: World) -> None:
     assert runner.run_once()
     assert world.look(deletions[0]).due_at == world.clock.time
     world.drain()
-    assert world.cloud.everything() == []
+    assert world.inventory.everything() == []
 
 
-def test_a_runner_that_is_to_stop_gives_the_operation_to_others(world: World) -> None:
+def test_a_runner_that_is_to_stop_gives_the_operation_to_others(world: Things) -> None:
     operation = world.begin("thing.create")
     world.runner().run_once(lambda: False)
     found = world.look(operation)
@@ -373,7 +376,7 @@ def test_a_runner_that_is_to_stop_gives_the_operation_to_others(world: World) ->
     assert world.state_of(operation) == State.SUCCEEDED
 
 
-def test_an_error_without_words_is_named(world: World) -> None:
+def test_an_error_without_words_is_named(world: Things) -> None:
     world.failing["make_volume"] = KeyError()
     operation = world.begin("thing.create")
     world.drain()
@@ -381,7 +384,7 @@ def test_an_error_without_words_is_named(world: World) -> None:
 
 
 def test_by_default_the_clock_is_the_databases(database: Database, tmp_path: Path) -> None:
-    world = World(database, tmp_path / "cloud", WORKFLOWS)
+    world = Things(Metadata(database), tmp_path / "cloud", WORKFLOWS)
     runner = Runner(
         database, WORKFLOWS, lambda session, operation: Context(session, operation, world)
     )

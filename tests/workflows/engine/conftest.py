@@ -10,26 +10,28 @@ from typing import Any
 import pytest
 
 from tests.support.recipes import WORKFLOWS
-from tests.support.world import World
+from tests.support.things import Things
 from trove.db import Database
+from trove.testing.world import Metadata
 
 
 @pytest.fixture
-def new_world(database: Database, tmp_path: Path) -> Callable[..., World]:
+def new_world(database: Database, tmp_path: Path) -> Callable[..., Things]:
     """On each of the three databases."""
     return _maker(database, tmp_path)
 
 
 @pytest.fixture
-def quick_world(sqlite_database: Database, tmp_path: Path) -> Callable[..., World]:
+def quick_world(sqlite_database: Database, tmp_path: Path) -> Callable[..., Things]:
     """For long recipes, which the chaos run brings to the other databases."""
     return _maker(sqlite_database, tmp_path)
 
 
-def _maker(database: Database, tmp_path: Path) -> Callable[..., World]:
+def _maker(database: Database, tmp_path: Path) -> Callable[..., Things]:
     serial = itertools.count()
 
-    def make(**fields: Any) -> World:
-        return World(database, tmp_path / f"cloud{next(serial)}", WORKFLOWS, **fields)
+    def make(**fields: Any) -> Things:
+        metadata = Metadata(database)
+        return Things(metadata, tmp_path / f"things{next(serial)}", WORKFLOWS, **fields)
 
     return make

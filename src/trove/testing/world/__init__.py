@@ -1,0 +1,26 @@
+"""The world of a test, in levels, each built on the one below; a test names the one it needs.
+
+1. `Metadata`: a metadata database and a clock.
+2. `Operations`: recipes, their runners, and points at which a runner dies.
+"""
+
+from trove.testing.world.metadata import Metadata, metadata_in
+from trove.testing.world.operations import (
+    LEASE,
+    Crash,
+    Interference,
+    Operations,
+    act_at,
+    crash_at,
+)
+
+__all__ = [
+    "LEASE",
+    "Crash",
+    "Interference",
+    "Metadata",
+    "Operations",
+    "act_at",
+    "crash_at",
+    "metadata_in",
+]
