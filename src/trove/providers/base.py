@@ -261,6 +261,11 @@ class Catalog(Protocol):
         Invalid naming `nics`."""
 
 
+def unlimited() -> int | None:
+    """The memory of an infrastructure that finds room, or refuses, by itself."""
+    return None
+
+
 @dataclass(frozen=True)
 class Provider:
     """One infrastructure, composed of its parts."""
@@ -271,6 +276,8 @@ class Provider:
     network: Network
     catalog: Catalog
     capabilities: frozenset[Capability] = frozenset()
+    memory_limit: Callable[[], int | None] = unlimited
+    """MiB that all servers may have together, so that orders beyond it are refused at once."""
 
     def within(self, scope: Scope) -> Provider:
         """The same for calls in this scope; by default only what is offered depends on it."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from trove.db import Clock, Database, DatabaseClock
 from trove.errors import Forbidden
-from trove.providers.base import Capability, Catalog, Scope
+from trove.providers.base import Capability, Catalog, Scope, unlimited
 from trove.settings import Settings
 from trove.vault import Vault
 
@@ -21,6 +22,8 @@ class Installation:
     catalog: Catalog
     capabilities: frozenset[Capability] = field(default_factory=frozenset, kw_only=True)
     """What the provider can do besides."""
+    memory_limit: Callable[[], int | None] = field(default=unlimited, kw_only=True)
+    """MiB that the provider has for all instances together; None if it does not say."""
     clock: Clock = field(default_factory=DatabaseClock)
 
     def catalog_for(self, caller: Caller) -> Catalog:

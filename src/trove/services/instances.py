@@ -17,6 +17,7 @@ from trove.engine import holders_of
 from trove.errors import Forbidden, Invalid, NotFound, ResourceBusy
 from trove.models.datastore import DatastoreVersion
 from trove.models.instance import Instance
+from trove.models.memory import must_fit
 from trove.models.quota import take
 from trove.services.account_rules import rules_of
 from trove.services.changes import begin, changing, find, give_up, not_found, note
@@ -83,6 +84,7 @@ def create(inst: Installation, caller: Caller, order: InstanceOrder) -> Instance
         sealed = inst.vault.seal(order.secrets())
         begin(inst, caller, session, row, "instance.create", sealed=sealed)
         take(session, caller.project_id, used, inst.settings.limits.quotas)
+        must_fit(session, flavor.memory, inst.memory_limit())
         session.flush()
         return view_of(inst, session, row.id)
 
@@ -179,7 +181,7 @@ def reboot(inst: Installation, caller: Caller, instance_id: str) -> str:
 
 
 def resize_flavor(inst: Installation, caller: Caller, instance_id: str, flavor_id: str) -> str:
-    """Give the instance another flavor; its engine restarts."""
+    """Give the instance another flavor; its engine restarts. Raises OverQuota."""
     flavor = choose_flavor(inst.catalog_for(caller), flavor_id)
     with changing(inst, caller, instance_id, "instance.resize_flavor") as change:
         session, row = change.session, change.row
@@ -194,6 +196,7 @@ def resize_flavor(inst: Installation, caller: Caller, instance_id: str, flavor_i
                 flavor_id=flavor.id, memory=flavor.memory, vcpus=flavor.vcpus, reserved=more
             )
         )
+        must_fit(session, more["ram"], inst.memory_limit())
         return change.operation.id
 
 

@@ -15,7 +15,7 @@ WORDS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
-EXPECTED = {int: "a whole number", float: "a number of seconds", bool: "true or false"}
+EXPECTED = {int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def value_of(option: Option, entry: Entry) -> Any:

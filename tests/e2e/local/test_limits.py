@@ -48,6 +48,32 @@ def test_a_process_beyond_the_memory_of_the_flavor_is_killed(
     assert str(300 << 20) not in log(tmp_path, name)
 
 
+def test_servers_together_are_given_fewer_processes_than_the_machine_has(
+    make: Make, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is there already is started and resized; nothing is left of what is refused."""
+    monkeypatch.setattr(Machine, "processes", 300)
+    provider = make()
+    spec = boot(provider, name, SMALL)
+    assert processes_of(name) == 144
+    boot(provider, f"{name}-2", SMALL)
+    provider.volumes.ensure_volume(f"{name}-3", 1)
+    with pytest.raises(Failed, match="144 needed, 12 left"):
+        provider.compute.ensure_server(spec_of(f"{name}-3"))
+    remove(provider, f"{name}-3")
+    assert not Traces.of(f"{name}-3", tmp_path / "none")
+    provider.compute.stop_server(name)
+    provider.compute.start_server(spec)
+    provider.compute.begin_resize(name, replace(SMALL, memory=512))
+    assert processes_of(name) == 192
+    remove(provider, f"{name}-2")
+    assert processes_of(f"{name}-2") == 0
+
+
+def processes_of(name: str) -> int:
+    return Machine().control_groups.processes_given([name])
+
+
 def test_a_larger_flavor_gives_more_memory_while_it_runs(
     make: Make, name: str, tmp_path: Path
 ) -> None:

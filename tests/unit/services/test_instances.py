@@ -426,3 +426,50 @@ def test_a_silent_agent_is_a_reason(cloud: Cloud) -> None:
     instance_id = cloud.built()
     cloud.clock.advance(3600)
     assert "the agent has not reported since" in cloud.show(instance_id).fault.message
+
+
+def with_memory(cloud: Cloud, limit: int) -> None:
+    cloud.installation = replace(cloud.installation, memory_limit=lambda: limit)
+
+
+def test_an_order_beyond_the_machines_memory_is_refused_and_leaves_nothing(cloud: Cloud) -> None:
+    with_memory(cloud, 1200)
+    cloud.built()
+    stopped = cloud.built()
+    instances.stop(cloud.installation, cloud.caller, stopped)
+    cloud.drain()
+    before, used = rows(cloud), cloud.used()
+    with pytest.raises(OverQuota, match="512 MB more are needed, and of 1200 MB .* 176 MB are"):
+        cloud.order()
+    assert (rows(cloud), cloud.used()) == (before, used)
+    instances.delete(cloud.installation, cloud.caller, stopped)
+    cloud.drain()
+    assert cloud.words(cloud.built()) == ("ACTIVE", "HEALTHY")
+
+
+def test_an_order_whose_creation_failed_has_no_memory(cloud: Cloud) -> None:
+    with_memory(cloud, 512)
+    cloud.agents.failures = {"prepare": TaskFailure("no")}
+    assert cloud.words(cloud.built()) == ("ERROR", "")
+    cloud.order()
+
+
+def test_a_resize_beyond_the_machines_memory_is_refused(cloud: Cloud) -> None:
+    with_memory(cloud, 1500)
+    first, second = cloud.built(), cloud.built()
+    with_memory(cloud, 1535)
+    before, used = rows(cloud), cloud.used()
+    with pytest.raises(OverQuota, match="512 MB more are needed, and of 1535 MB .* 511 MB are"):
+        instances.resize_flavor(cloud.installation, cloud.caller, first, "3")
+    assert (rows(cloud), cloud.used()) == (before, used)
+    with_memory(cloud, 1536)
+    instances.resize_flavor(cloud.installation, cloud.caller, first, "3")
+    with pytest.raises(OverQuota, match=" 0 MB are left"):
+        cloud.order()
+    cloud.drain()
+    # Smaller is always possible, and so is all that needs no more, however full the machine is.
+    with_memory(cloud, 100)
+    instances.resize_flavor(cloud.installation, cloud.caller, first, "1")
+    instances.restart(cloud.installation, cloud.caller, second)
+    cloud.drain()
+    assert cloud.words(first) == cloud.words(second) == ("ACTIVE", "HEALTHY")

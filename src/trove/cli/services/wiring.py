@@ -30,6 +30,7 @@ def build_installation(settings: Settings, provider: Provider | None = None) -> 
         vault=load_vault(settings.key_file),
         catalog=provider.catalog,
         capabilities=provider.capabilities,
+        memory_limit=provider.memory_limit,
     )
 
 

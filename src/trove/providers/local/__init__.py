@@ -35,6 +35,7 @@ def create_provider(
         network=LocalNetwork(layout, local.address_pool),
         catalog=LocalCatalog(local.flavors, local.address_pool),
         capabilities=frozenset({Capability.ONLINE_VOLUME_GROW}),
+        memory_limit=lambda: int(machine.memory * local.memory_overcommit),
     )
 
 

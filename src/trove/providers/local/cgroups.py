@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from trove.errors import Unavailable
 from trove.processes import PROC, Mount, mounts
-from trove.providers.base import Flavor
 
 PERIOD = 100_000
 """Microseconds in which processor time is counted."""
@@ -23,19 +24,31 @@ MIB = 1 << 20
 Files = dict[str, int | str]
 
 
-def processes_of(flavor: Flavor) -> int:
-    """How many processes and threads: engines have one for each connection."""
-    return 512 + flavor.memory
+class Limits(NamedTuple):
+    """What the processes of one server may have together."""
+
+    memory: int
+    """MiB."""
+    vcpus: int
+    processes: int
+    """Threads included."""
 
 
-FILES: Mapping[tuple[str, int], Callable[[Flavor], Files]] = {
-    ("memory", 1): lambda f: {"memory.limit_in_bytes": f.memory * MIB},
-    ("memory", 2): lambda f: {"memory.max": f.memory * MIB, "memory.swap.max": 0},
-    ("cpu", 1): lambda f: {"cpu.cfs_period_us": PERIOD, "cpu.cfs_quota_us": f.vcpus * PERIOD},
-    ("cpu", 2): lambda f: {"cpu.max": f"{f.vcpus * PERIOD} {PERIOD}"},
-    ("pids", 1): lambda f: {"pids.max": processes_of(f)},
-    ("pids", 2): lambda f: {"pids.max": processes_of(f)},
+FILES: Mapping[tuple[str, int], Callable[[Limits], Files]] = {
+    ("memory", 1): lambda of: {"memory.limit_in_bytes": of.memory * MIB},
+    ("memory", 2): lambda of: {"memory.max": of.memory * MIB, "memory.swap.max": 0},
+    ("cpu", 1): lambda of: {"cpu.cfs_period_us": PERIOD, "cpu.cfs_quota_us": of.vcpus * PERIOD},
+    ("cpu", 2): lambda of: {"cpu.max": f"{of.vcpus * PERIOD} {PERIOD}"},
+    ("pids", 1): lambda of: {"pids.max": of.processes},
+    ("pids", 2): lambda of: {"pids.max": of.processes},
 }
+CEILINGS: Mapping[tuple[str, int], str] = {
+    ("memory", 1): "memory.limit_in_bytes",
+    ("memory", 2): "memory.max",
+    ("pids", 1): "pids.max",
+    ("pids", 2): "pids.max",
+}
+"""The files that limit all groups below the one that they are in."""
 # Absent from kernels that do not count swap.
 OPTIONAL = {"memory.swap.max"}
 CONTROLLERS = ("memory", "cpu", "pids")
@@ -43,7 +56,7 @@ CONTROLLERS = ("memory", "cpu", "pids")
 
 @dataclass(frozen=True)
 class Parent:
-    """The group below which instances get theirs."""
+    """A group of one hierarchy, such as the one below which instances get theirs."""
 
     directory: Path
     version: int
@@ -54,6 +67,8 @@ class ControlGroups:
     """The groups of all instances; `parents` lacks what cannot be limited here."""
 
     parents: Mapping[str, Parent] = field(default_factory=dict)
+    around: Mapping[str, Sequence[Parent]] = field(default_factory=dict)
+    """The groups that this process is in itself."""
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -65,13 +80,30 @@ class ControlGroups:
             if c not in self.parents
         )
 
-    def ensure(self, name: str, flavor: Flavor) -> list[Path]:
-        """Make the groups with the flavor's limits; the directories that a process joins."""
+    def ensure(self, name: str, limits: Limits) -> list[Path]:
+        """Make the groups with these limits; the directories that a process joins."""
         for controller, parent in self.parents.items():
             group = parent.directory / name
             group.mkdir(exist_ok=True)
-            _limit(group, FILES[controller, parent.version](flavor))
+            _limit(group, FILES[controller, parent.version](limits))
         return self._groups(name)
+
+    def ceiling(self, controller: str) -> int | None:
+        """What the groups above those of instances allow, for `memory` (bytes) or `pids`."""
+        parent = self.parents.get(controller)
+        groups = [parent] if parent else self.around.get(controller, ())
+        found = [
+            _number_in(directory / CEILINGS[controller, group.version])
+            for group in groups
+            for directory in (group.directory, *group.directory.parents)
+        ]
+        return min((number for number in found if number is not None), default=None)
+
+    def processes_given(self, names: Iterable[str]) -> int:
+        """How many processes the groups of these servers may have altogether."""
+        parent = self.parents.get("pids")
+        found = [_number_in(parent.directory / name / "pids.max") for name in names if parent]
+        return sum(number for number in found if number is not None)
 
     def members(self, name: str) -> set[int]:
         """The processes in any of the groups."""
@@ -111,6 +143,13 @@ def _limit(group: Path, files: Files) -> None:
             ) from error
 
 
+def _number_in(path: Path) -> int | None:
+    """None where nothing is limited ("max"), or such groups have no such file."""
+    with suppress(OSError, ValueError):
+        return int(path.read_text())
+    return None
+
+
 def _removed(group: Path) -> bool:
     try:
         group.rmdir()
@@ -124,24 +163,28 @@ def find_control_groups(proc: Path = PROC) -> ControlGroups:
     """What this process may limit on this machine."""
     own = _own_groups(proc / "self" / "cgroup")
     parents: dict[str, Parent] = {}
+    around: dict[str, list[Parent]] = {}
     hierarchies = [m for m in mounts(proc) if m.kind in {"cgroup", "cgroup2"}]
     for mount in hierarchies:
         for controller in CONTROLLERS:
-            parent = _parent_at(mount, own, controller)
+            group = _group_at(mount, own, controller)
+            if group is None:
+                continue
+            around.setdefault(controller, []).append(group)
+            parent = _topmost(mount.point, group.directory, controller, group.version)
             if parent is not None:
                 # Hybrid machines mount both versions; a controller is in one of them.
-                parents.setdefault(controller, parent)
-    return ControlGroups(parents)
+                parents.setdefault(controller, Parent(parent, group.version))
+    return ControlGroups(parents, around)
 
 
-def _parent_at(mount: Mount, own: Mapping[str, str], controller: str) -> Parent | None:
-    point, root, kind, options = mount
-    version = 2 if kind == "cgroup2" else 1
+def _group_at(mount: Mount, own: Mapping[str, str], controller: str) -> Parent | None:
+    """The group of this hierarchy that this process is in."""
+    version = 2 if mount.kind == "cgroup2" else 1
     group = own.get(controller if version == 1 else "")
-    if group is None or (version == 1 and controller not in options):
+    if group is None or (version == 1 and controller not in mount.options):
         return None
-    parent = _topmost(point, _inside(point, root, group), controller, version)
-    return Parent(parent, version) if parent else None
+    return Parent(_inside(mount.point, mount.root, group), version)
 
 
 def _own_groups(path: Path) -> dict[str, str]:

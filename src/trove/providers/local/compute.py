@@ -25,6 +25,7 @@ from trove.providers.base import (
     ServerView,
 )
 from trove.providers.local import processes, records
+from trove.providers.local.capacity import limits_of
 from trove.providers.local.down_reason import down_reason
 from trove.providers.local.images import Image, unmount
 from trove.providers.local.launch import AgentCommand, Launch, agent_command
@@ -74,6 +75,8 @@ class LocalCompute:
             # Mounted before it is furnished, or its files would lie hidden below the mount.
             self._volumes.attach_small(_agent_image(files))
             record = self._record(spec, files, volume)
+            # Before its record: a server that exists is started whatever the others have.
+            self._confine(spec.name, record.flavor, refuse=records.read_record(files) is None)
             records.furnish(files, volume, record, spec.agent_files)
             self._launch(spec.name, files, record)
         return spec.name
@@ -127,7 +130,16 @@ class LocalCompute:
     def _limit(self, name: str, files: ServerFiles, flavor: Flavor) -> None:
         # The record first: a crash in between leaves the size that the next start takes.
         records.write_record(files, _record_of(name, files).resized(flavor))
-        self._machine.control_groups.ensure(name, flavor)
+        self._confine(name, flavor)
+
+    def _confine(self, name: str, flavor: Flavor, *, refuse: bool = False) -> list[Path]:
+        """Hold the server to its limits; the control groups that its processes are to join."""
+        groups, machine = self._machine.control_groups, self._machine
+        # One at a time, so that what one takes the next sees.
+        with named_lock(self._layout.locks, "processes"):
+            others = self._layout.server_names() - {name}
+            left = machine.processes - groups.processes_given(others)
+            return groups.ensure(name, limits_of(flavor, left, refuse=refuse))
 
     def _record(self, spec: ServerSpec, files: ServerFiles, volume: Path) -> Record:
         machine = self._machine
@@ -154,7 +166,7 @@ class LocalCompute:
             # Where no PID namespace died with the supervisor, its agent and engine are left from
             # its last run, and two agents would work against each other.
             processes.end(lambda: self._processes(name), 0)
-            groups = self._machine.control_groups.ensure(name, record.flavor)
+            groups = self._confine(name, record.flavor)
             Launch(name, files, record, self._machine, self._agent).run(groups, lock)
         finally:
             os.close(lock)

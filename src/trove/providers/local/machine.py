@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from trove.processes import own_status
-from trove.providers.local import programs
+from trove.providers.local import capacity, programs
 from trove.providers.local.cgroups import ControlGroups, find_control_groups
 
 # Root of a container often lacks it (capabilities(7)).
@@ -42,6 +42,16 @@ class Machine:
     @cached_property
     def control_groups(self) -> ControlGroups:
         return find_control_groups()
+
+    @cached_property
+    def memory(self) -> int:
+        """MiB."""
+        return capacity.memory_of(self.control_groups)
+
+    @cached_property
+    def processes(self) -> int:
+        """How many all servers may have together."""
+        return capacity.processes_of(self.control_groups)
 
     @cached_property
     def no_sandbox(self) -> str | None:
