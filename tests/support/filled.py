@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from trove.db import Database, new_id
 from trove.models import Datastore, DatastoreVersion
@@ -18,8 +18,10 @@ Columns = Mapping[str, str]
 
 
 def add_version(database: Database) -> str:
-    """The id of a datastore version that instances may have."""
+    """The id of a datastore version that instances may have: one that is there, or another."""
     with database.begin() as session:
+        if known := session.scalar(select(DatastoreVersion.id).limit(1)):
+            return known
         datastore = Datastore(id=new_id(), name="postgresql")
         version = DatastoreVersion(
             id=new_id(), datastore=datastore, name="15", number="15.20", manager="postgresql"

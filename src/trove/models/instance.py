@@ -14,6 +14,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trove.db import Base, Id, JsonObject, Name, Word, new_id, utcnow
 
+PREFIX = "trove-"
+
 
 class Instance(Base):
     """One row for each instance, kept after deletion with `deleted_at` set."""
@@ -64,4 +66,8 @@ class Instance(Base):
 
 
 def resource_name_of(instance_id: str) -> str:
-    return f"trove-{instance_id}"
+    return f"{PREFIX}{instance_id}"
+
+
+def instance_id_of(resource_name: str) -> str:
+    return resource_name.removeprefix(PREFIX)

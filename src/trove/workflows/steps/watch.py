@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 
 import msgspec
-from sqlalchemy import Select, exists, select
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
 
 from trove.engine import Claim, Operation, State, Wait, step
 from trove.errors import ResourceBusy, TroveError
 from trove.models.event import record_event
-from trove.models.instance import Instance
+from trove.models.instance import Instance, instance_id_of, resource_name_of
 from trove.providers.base import Scope, ServerState
 from trove.workflows.args import Recovery
-from trove.workflows.context import Context, scope_of
+from trove.workflows.context import Context
 from trove.workflows.starting import start_on
 
 log = logging.getLogger(__name__)
@@ -25,6 +28,15 @@ LONGEST_INTERVAL = 6 * 3600.0
 """Seconds between two recoveries of a server that does not stay up."""
 STABLE = 3600.0
 """Seconds after which a server counts as one that has stayed up."""
+AT_ONCE = 500
+"""Instances of one statement: a database limits its parameters."""
+
+CLAIMED = exists().where(Claim.resource == Instance.id, Claim.released.is_(False))
+IDLE = select(Instance).where(
+    Instance.deleted_at.is_(None), Instance.server_id.is_not(None), ~CLAIMED
+)
+PLACES = IDLE.with_only_columns(Instance.id, Instance.project_id, Instance.availability_zone)
+"""Of what has a server and is claimed by no operation; built once, for each round executes it."""
 
 
 @step
@@ -33,13 +45,10 @@ def servers(ctx: Context[None]) -> Wait:
 
     One that keeps going down is recovered at growing intervals.
     """
-    rows = ctx.session.scalars(_idle_instances())
-    scopes = {row.resource_name: scope_of(row) for row in rows}
+    scopes = _scopes(ctx.session)
     ctx.end_transaction()
     down = _down_among(ctx, scopes) if scopes else set()
-    # Read again: an operation may have claimed an instance since.
-    idle = ctx.session.scalars(_idle_instances()).all() if down else ()
-    for row in (each for each in idle if each.resource_name in down):
+    for row in _still_idle(ctx.session, down):
         times, due = _next_recovery_of(ctx, row)
         if due:
             log.warning("the server of instance %s is down: starting its recovery", row.id)
@@ -48,13 +57,22 @@ def servers(ctx: Context[None]) -> Wait:
     return Wait(ROUND_EVERY)
 
 
-def _idle_instances() -> Select[Instance]:
-    claimed = select(Claim.operation_id).where(
-        Claim.resource == Instance.id, Claim.released.is_(False)
-    )
-    return select(Instance).where(
-        Instance.deleted_at.is_(None), Instance.server_id.is_not(None), ~exists(claimed)
-    )
+def _scopes(session: Session) -> dict[str, Scope]:
+    """Where each server was made, by its name."""
+    # A round reads every instance, so that it costs what is made for each of them.
+    scope_of_place = cache(Scope)
+    return {
+        resource_name_of(instance_id): scope_of_place(*place)
+        for instance_id, *place in session.execute(PLACES)
+    }
+
+
+def _still_idle(session: Session, down: set[str]) -> Iterator[Instance]:
+    """Read after the servers were viewed: an operation may have claimed an instance since."""
+    ids = sorted(instance_id_of(name) for name in down)
+    for first in range(0, len(ids), AT_ONCE):
+        some = Instance.id.in_(ids[first : first + AT_ONCE])
+        yield from session.scalars(IDLE.where(some)).all()
 
 
 def _down_among(ctx: Context[None], scopes: dict[str, Scope]) -> set[str]:
