@@ -14,7 +14,7 @@ from trove.models import Agent, Event, IdempotentRequest, Instance, Project, Tas
 from trove.models.task import dispatch
 from trove.protocol import Account
 from trove.services import instances
-from trove.services.agents import identify
+from trove.services.senders import identify
 from trove.testing import TaskFailure
 
 MONTH = 31 * 86400

@@ -19,10 +19,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from trove.conductor.calls import AgentCalls, credential_in, watched_in
+from trove.conductor.calls import AgentCalls, Call, credential_in, is_report_alone, watched_in
+from trove.conductor.reports import Reports
 from trove.conductor.waiting import HeldCall, Waiting
 from trove.engine.control import DUE
-from trove.errors import Invalid, NotFound, NotSupported, TroveError, Unauthenticated
+from trove.errors import Invalid, NotFound, NotSupported, TroveError, Unauthenticated, Unavailable
 from trove.http_methods import HttpMethods
 from trove.metrics import Metrics
 from trove.models.task import DISPATCHED
@@ -35,6 +36,7 @@ from trove.protocol import (
 )
 from trove.services.agents import OpenTask
 from trove.services.installation import Installation
+from trove.services.senders import Sender
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ STATUS: dict[type[Exception], int] = {
     NotFound: 410,
     NotSupported: 426,
     Invalid: 400,
+    Unavailable: 503,
 }
 
 M = TypeVar("M")
@@ -97,6 +100,7 @@ class Endpoint:
         self._metrics = metrics
         self._calls = calls
         self._threads = CapacityLimiter(THREADS)
+        self._reports = Reports(self._store)
 
     async def enrol(self, request: Request) -> Response:
         message = await message_in(request, EnrolRequest)
@@ -115,7 +119,10 @@ class Endpoint:
         message = await message_in(request, SyncRequest)
         check_protocol(message.protocol)
         seen = self.waiting.nudges
-        instance_id, answer = await self._in_thread(self._calls.receive, credential, message)
+        sender = await self._reports.stored((credential, message))
+        instance_id, answer = sender.instance_id, self._calls.nothing()
+        if sender.has_tasks or not is_report_alone(message):
+            answer = await self._in_thread(self._calls.receive, instance_id, message)
         for result in message.results:
             self._metrics.results.labels("failed" if result.error else "succeeded").inc()
         self.waiting.unwatch(instance_id, [result.id for result in message.results])
@@ -170,6 +177,9 @@ class Endpoint:
             held_for = time.monotonic() - begun
             answer = await self._in_thread(self._calls.pending, instance_id, message, held_for)
         return answer
+
+    async def _store(self, calls: Sequence[Call]) -> Sequence[Sender | Exception]:
+        return await self._in_thread(self._calls.store, calls)
 
     async def _open_tasks(self) -> Sequence[OpenTask]:
         return await self._in_thread(self._calls.open_tasks)

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
+from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.orm import Session
 
+from trove.db import is_conflict
 from trove.errors import Unauthenticated
 from trove.models import Agent, Instance
 from trove.protocol import (
@@ -19,8 +21,13 @@ from trove.protocol import (
     SyncRequest,
 )
 from trove.services import agents
+from trove.services.agent_reports import keep_reports
 from trove.services.authority import RENEW_AFTER, Authority, load_authority
 from trove.services.installation import Installation
+from trove.services.senders import Sender, identify, senders_of
+
+Call = tuple[str, SyncRequest]
+"""A credential, and what its bearer sent."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class AgentCalls:
     def certify(self, credential: str, request: CertificateRequest) -> CertificateAnswer:
         """Raises as `identify` does, and Invalid when the request cannot be signed."""
         with self.installation.database.session() as session:
-            instance_id = agents.identify(session, credential)
+            instance_id = identify(session, credential)
             now = self.installation.clock.now(session)
             address = session.scalar(select(Instance.address).where(Instance.id == instance_id))
         authority = self._authority
@@ -48,13 +55,33 @@ class AgentCalls:
             session.execute(own.values(certificate=signed))
         return CertificateAnswer(signed, authority.pem, RENEW_AFTER.total_seconds())
 
-    def receive(self, credential: str, request: SyncRequest) -> tuple[str, SyncAnswer]:
-        """Store what the agent sent; the id of its instance, and the answer as of now."""
-        inst = self.installation
-        with inst.database.begin() as session:
-            instance_id = agents.identify(session, credential)
-            agents.receive(session, instance_id, request, inst.clock)
-            return instance_id, self._answer(session, instance_id, request)
+    def store(self, calls: Sequence[Call]) -> Sequence[Sender | Exception]:
+        """Store the reports of these calls in one transaction: for each its sender, or the error
+        to answer it with."""
+        try:
+            with self.installation.database.begin() as session:
+                senders = senders_of(session, [credential for credential, _ in calls])
+                known = [
+                    (sender, request)
+                    for sender, (_, request) in zip(senders, calls, strict=True)
+                    if isinstance(sender, Sender)
+                ]
+                keep_reports(session, known, self.installation.clock)
+        except (DBAPIError, ValueError) as error:
+            if len(calls) > 1 and _is_of_one(error):
+                return [outcome for call in calls for outcome in self.store([call])]
+            return [error] * len(calls)
+        return senders
+
+    def receive(self, instance_id: str, request: SyncRequest) -> SyncAnswer:
+        """Store the results that an agent sent; the answer to its call as of now."""
+        with self.installation.database.begin() as session:
+            agents.receive(session, instance_id, request, self.installation.clock)
+            return self._answer(session, instance_id, request)
+
+    def nothing(self) -> SyncAnswer:
+        """The answer when there is nothing to do."""
+        return SyncAnswer([], self.report_seconds)
 
     def pending(self, instance_id: str, request: SyncRequest, held: float) -> SyncAnswer:
         """The answer to the same call, so many seconds later."""
@@ -107,9 +134,19 @@ def watched_in(request: SyncRequest) -> set[str]:
     return set(request.busy) - {result.id for result in request.results}
 
 
+def is_report_alone(request: SyncRequest) -> bool:
+    """Whether there is nothing in it but a report."""
+    return not (request.results or request.progress or request.busy or request.settling)
+
+
 def credential_in(header: str | None) -> str:
     """What an `Authorization: Bearer` header holds; raises Unauthenticated."""
     scheme, _, credential = (header or "").partition(" ")
     if scheme.lower() != "bearer" or not credential.strip():
         raise Unauthenticated("Send the agent's credential: Authorization: Bearer ...")
     return credential.strip()
+
+
+def _is_of_one(error: Exception) -> bool:
+    """Whether one of several calls may be the cause, rather than the database."""
+    return not isinstance(error, DBAPIError) or isinstance(error, DataError) or is_conflict(error)

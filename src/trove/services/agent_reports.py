@@ -5,16 +5,24 @@ Law: a guest may be taken over, so nothing of what it sends is stored at any len
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cache
+from typing import Any, cast
 
 import msgspec
-from sqlalchemy import or_, select, update
+from sqlalchemy import Table, Update, bindparam, or_, select, update
 from sqlalchemy.orm import Session
 
-from trove.db import Clock, JsonObject
+from trove.db import Clock, DatabaseNow, JsonObject
 from trove.models import Agent, Instance
 from trove.models.event import record_event
 from trove.protocol import Accounts, EngineState, Report, SyncRequest
+from trove.services.senders import Sender
+
+TABLE = cast(Table, Agent.__table__)
+"""Not the class: the ORM would cost more than the database."""
 
 LONGEST_TEXT = 4000
 LONGEST_DETAILS = 16_384
@@ -23,32 +31,41 @@ NOTEWORTHY = frozenset(set(EngineState) - {EngineState.NEW, EngineState.STARTING
 """States of an engine whose beginning is an event."""
 
 
+def keep_reports(
+    session: Session, reports: Iterable[tuple[Sender, SyncRequest]], clock: Clock
+) -> None:
+    """Store what agents report, in this order for each: by far the most frequent write of all.
+
+    Those whose engine is in the state that it was in are stored together.
+    """
+    by_agent: defaultdict[str, list[tuple[Sender, SyncRequest]]] = defaultdict(list)
+    for report in reports:
+        by_agent[report[0].instance_id].append(report)
+    together: defaultdict[frozenset[str], list[JsonObject]] = defaultdict(list)
+    # In one order, as all who lock several of these rows.
+    alone = set[str]()
+    for instance_id, [(sender, request), *later] in sorted(by_agent.items()):
+        values = _values_of(request, clock)
+        if later or sender.engine_state not in {None, values["engine_state"]}:
+            alone.add(instance_id)
+        else:
+            together[frozenset(values)].append(values | {"of": instance_id})
+    for columns, rows in together.items():
+        # Fewer are changed when another conductor has stored another state meanwhile.
+        if _executed(session, _update(columns, is_steady=True), rows) < len(rows):
+            alone.update(row["of"] for row in rows)
+    for instance_id in sorted(alone):
+        for _, request in by_agent[instance_id]:
+            keep_report(session, instance_id, request, clock)
+
+
 def keep_report(session: Session, instance_id: str, request: SyncRequest, clock: Clock) -> None:
-    """One UPDATE, for it is by far the most frequent write of all, unless the state changes."""
-    report = request.report
-    values: JsonObject = {
-        "reported_at": clock.stamp(),
-        "protocol": request.protocol,
-        "version": cut(request.agent_version, 64),
-        "engine_state": cut(report.engine, 32),
-        "engine_version": cut(report.engine_version, 64),
-        "volume_used": report.volume_used,
-        "volume_total": report.volume_total,
-        "error": cut(report.error, LONGEST_TEXT),
-        "details": _details_of(report),
-    }
-    if report.accounts is not None:
-        values["accounts"] = _without_passwords(report.accounts)
-    own = (
-        update(Agent)
-        .where(Agent.instance_id == instance_id)
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
-    is_same = or_(Agent.engine_state.is_(None), Agent.engine_state == values["engine_state"])
-    if not is_changed(session, own.where(is_same)):
-        _note_change(session, instance_id, report)
-        session.execute(own)
+    """One UPDATE unless the engine's state changes."""
+    values = _values_of(request, clock) | {"of": instance_id}
+    columns = frozenset(values) - {"of"}
+    if not _executed(session, _update(columns, is_steady=True), values):
+        _note_change(session, instance_id, request.report)
+        _executed(session, _update(columns, is_steady=False), values)
 
 
 def _note_change(session: Session, instance_id: str, report: Report) -> None:
@@ -76,6 +93,43 @@ def _note_change(session: Session, instance_id: str, report: Report) -> None:
         subject_id=instance_id,
         payload={"before": was} | error,
     )
+
+
+def _values_of(request: SyncRequest, clock: Clock) -> JsonObject:
+    """By column; the time too, unless it is the database's."""
+    report, stamp = request.report, clock.stamp()
+    values: JsonObject = {
+        "protocol": request.protocol,
+        "version": cut(request.agent_version, 64),
+        "engine_state": cut(report.engine, 32),
+        "engine_version": cut(report.engine_version, 64),
+        "volume_used": report.volume_used,
+        "volume_total": report.volume_total,
+        "error": cut(report.error, LONGEST_TEXT),
+        "details": _details_of(report),
+    }
+    if report.accounts is not None:
+        values["accounts"] = _without_passwords(report.accounts)
+    return values | ({"reported_at": stamp} if isinstance(stamp, datetime) else {})
+
+
+@cache
+def _update(columns: frozenset[str], *, is_steady: bool) -> Update:
+    """Of these columns of one agent, if its engine's state stays the same or in any case.
+
+    Built once, as everything that each call of each agent executes.
+    """
+    values: JsonObject = {"reported_at": DatabaseNow()}
+    values |= {name: bindparam(name) for name in columns}
+    own = update(TABLE).where(TABLE.c.instance_id == bindparam("of")).values(values)
+    state = TABLE.c.engine_state
+    is_same = or_(state.is_(None), state == bindparam("engine_state"))
+    return own.where(is_same) if is_steady else own
+
+
+def _executed(session: Session, statement: Update, values: JsonObject | list[JsonObject]) -> int:
+    """How many rows are changed."""
+    return session.connection().execute(statement, values).rowcount
 
 
 def _details_of(report: Report) -> JsonObject:

@@ -1,4 +1,4 @@
-"""What agents send and receive: enrolment, reports, tasks and their results.
+"""What agents send and receive: enrolment, tasks and their results.
 
 Law: an agent is known by its credential alone, and the credential belongs to one instance; nothing
 that an agent sends can name another. A task is answered once, the first answer stands, and the
@@ -22,7 +22,7 @@ from sqlalchemy import Select, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from trove.db import Clock, Database, DatabaseNow
-from trove.engine import ACTIVE, Claim, Operation, wake
+from trove.engine import ACTIVE, Operation, wake
 from trove.errors import (
     AlreadyExists,
     Failed,
@@ -47,10 +47,10 @@ from trove.protocol import (
     TaskResult,
 )
 from trove.protocol.tasks import task_of
-from trove.services.agent_reports import LONGEST_TEXT, cut, is_changed, keep_report
+from trove.services.agent_reports import LONGEST_TEXT, cut, is_changed
 from trove.services.installation import Installation
+from trove.services.senders import identify
 from trove.vault import Vault
-from trove.workflows import REMOVING
 
 SHORTEST_CREDENTIAL = 32
 
@@ -77,7 +77,6 @@ __all__ = [
     "await_answer",
     "enrol",
     "expiry_of",
-    "identify",
     "open_tasks",
     "raise_for",
     "receive",
@@ -115,33 +114,8 @@ def enrol(session: Session, request: EnrolRequest, clock: Clock) -> Enrolled:
     return Enrolled(identify(session, credential), credential)
 
 
-def identify(session: Session, credential: str) -> str:
-    """The id of the instance that this credential belongs to.
-
-    Raises Unauthenticated, or NotFound when the instance is being, or has been deleted.
-    """
-    # Not a status: that is derived, and this query is made with every call of every agent.
-    removal = exists().where(
-        Claim.resource == Instance.id,
-        Claim.released.is_(False),
-        Operation.id == Claim.operation_id,
-        Operation.workflow.in_(REMOVING),
-    )
-    found = session.execute(
-        select(Agent.instance_id, or_(Instance.deleted_at.is_not(None), removal).label("is_gone"))
-        .join(Instance, Instance.id == Agent.instance_id)
-        .where(Agent.credential_digest == digest_of(credential))
-    ).first()
-    if found is None:
-        raise Unauthenticated("This credential is not known.")
-    if found.is_gone:
-        raise NotFound(f"Instance {found.instance_id} is deleted: stop for good.")
-    return str(found.instance_id)
-
-
 def receive(session: Session, instance_id: str, request: SyncRequest, clock: Clock) -> None:
-    """Store an agent's report, and the progress and results of its tasks."""
-    keep_report(session, instance_id, request, clock)
+    """Store the progress and results of an agent's tasks."""
     if not request.progress and not request.results:
         return
     pending = set(session.scalars(_pending(instance_id)))  # all else is not worth a statement

@@ -305,6 +305,47 @@ def test_a_metadata_database_that_is_away_is_no_ones_fault(
     assert agent.sync()[0] == 200
 
 
+def test_many_who_call_at_once_are_answered_each_for_itself(
+    conductor: Conductor, instance: str, agent: Caller
+) -> None:
+    inst = conductor.installation
+    task_id = dispatch_task(inst, instance, "stop")
+    calls: list[dict[str, Any]] = [
+        {},
+        {"Authorization": "Bearer of-no-one"},
+        {},
+        {"Authorization": f"Bearer {instance}"},
+    ]
+    answers: dict[int, tuple[int, Any]] = {}
+
+    def call(number: int) -> None:
+        body = {"report": {"engine": "running"}, "hold": 0}
+        answers[number] = agent.post("sync", body, **calls[number % 4])
+
+    threads = [threading.Thread(target=call, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(HANG)
+    for number, (status, answer) in sorted(answers.items()):
+        assert status == (200 if number % 2 == 0 else 401)
+        assert number % 2 or [task["id"] for task in answer["tasks"]] == [task_id]
+    assert len(answers) == 16
+
+
+def test_a_call_that_waits_too_long_for_the_metadata_database_is_to_be_repeated(
+    conductor: Conductor, instance: str, agent: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = conductor.installation.database.engine
+    with monkeypatch.context() as patch, engine.begin() as connection:
+        connection.execute(text("UPDATE agents SET version = 'locked'"))
+        patch.setattr("trove.conductor.reports.PATIENCE", 0.05)
+        status, answer = agent.sync()
+    assert (status, "try again" in answer["error"]) == (503, True)
+    assert agent.sync() == (200, {})
+    assert agent_row(conductor.installation, instance).engine_state == "running"
+
+
 @pytest.mark.usefixtures("long_holds")
 def test_a_conductor_that_stops_keeps_no_agent_waiting(tmp_path: Path) -> None:
     with conductor_in(tmp_path, slot.address(72, 2)) as conductor:

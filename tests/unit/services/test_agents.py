@@ -49,6 +49,7 @@ from trove.protocol import (
 )
 from trove.services import agent_reports, agents
 from trove.services.installation import Installation
+from trove.services.senders import identify
 from trove.testing import ManualClock
 from trove.vault import Vault
 
@@ -76,6 +77,7 @@ def enrol(installation: Installation, **fields: Any) -> agents.Enrolled:
 def receive(installation: Installation, instance_id: str, **fields: Any) -> None:
     request = SyncRequest(**{"report": Report(), **fields})
     with installation.database.begin() as session:
+        agent_reports.keep_report(session, instance_id, request, installation.clock)
         agents.receive(session, instance_id, request, installation.clock)
 
 
@@ -185,10 +187,10 @@ def test_a_credential_leads_to_its_own_instance(installation: Installation, inst
     for owner, credential in ((instance, CREDENTIAL), (other, "o" * 43)):
         enrol(installation, token=invite(installation, owner), credential=credential)
     with installation.database.session() as session:
-        assert agents.identify(session, CREDENTIAL) == instance
-        assert agents.identify(session, "o" * 43) == other
+        assert identify(session, CREDENTIAL) == instance
+        assert identify(session, "o" * 43) == other
         with pytest.raises(Unauthenticated):
-            agents.identify(session, "unknown")
+            identify(session, "unknown")
 
 
 def test_the_agent_of_a_deleted_instance_learns_so(
@@ -200,7 +202,7 @@ def test_the_agent_of_a_deleted_instance_learns_so(
         row = session.get_one(Instance, instance)
         row.deleted_at = installation.clock.now(session)
     with installation.database.session() as session, pytest.raises(NotFound, match=instance):
-        agents.identify(session, CREDENTIAL)
+        identify(session, CREDENTIAL)
     with pytest.raises(NotFound):
         enrol(installation, token=token, credential=CREDENTIAL)
 
@@ -212,11 +214,11 @@ def test_the_agent_of_an_instance_that_is_being_deleted_learns_so(
     enrol(installation, token=token, credential=CREDENTIAL)
     operation_id = add_operation(installation, instance)
     with installation.database.session() as session:
-        assert agents.identify(session, CREDENTIAL) == instance
+        assert identify(session, CREDENTIAL) == instance
     with installation.database.begin() as session:
         session.get_one(Operation, operation_id).workflow = "instance.delete"
     with installation.database.session() as session, pytest.raises(NotFound, match="stop for good"):
-        agents.identify(session, CREDENTIAL)
+        identify(session, CREDENTIAL)
 
 
 def test_a_report_is_kept(installation: Installation, instance: str) -> None:
