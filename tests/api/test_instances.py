@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import event, update
@@ -168,6 +169,26 @@ def test_access_rules_are_shown_as_unenforced(world: World) -> None:
     assert [each.partition(":")[0] for each in message] == ["access.allowed_cidrs"]
     plain = world.get(f"/instances/{world.order(access={'is_public': False})}")
     assert plain["instance"]["unenforced"] == []
+
+
+def ignoring(settings: Settings) -> Settings:
+    return replace(settings, api=replace(settings.api, ignore_unavailable_placement=True))
+
+
+def test_orders_written_for_a_cloud_may_be_accepted(tmp_path: Path) -> None:
+    world = World(tmp_path, ignoring)
+    wishes: dict[str, Any] = {
+        "availability_zone": "nova",
+        "volume": {"size": 1, "type": "gold"},
+        "nics": [{"net-id": "nowhere", "port-id": "p", "v4-fixed-ip": "192.168.0.9"}],
+    }
+    try:
+        shown = world.get(f"/instances/{world.order(**wishes)}")["instance"]
+    finally:
+        world.close()
+    fields = [each.partition(":")[0] for each in shown["unenforced"]]
+    assert fields == ["availability_zone", "volume.type", "nics.network_id"]
+    assert "availability_zone" not in shown
 
 
 def statements_of(world: World, method: str, path: str, body: object = None) -> list[str]:

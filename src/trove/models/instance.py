@@ -25,6 +25,7 @@ class Instance(Base):
         Index("instances_of_project", "project_id", "deleted_at", "created_at", "id"),
         Index("instances_by_name", "project_id", "name", "deleted_at", "created_at", "id"),
         Index("instances_by_age", "deleted_at", "created_at", "id"),
+        Index("instances_by_address", "deleted_at", "address"),
     )
 
     id: Mapped[Id] = mapped_column(primary_key=True, default=new_id)
@@ -51,6 +52,8 @@ class Instance(Base):
     server_id: Mapped[str | None] = mapped_column(String(255))
     unenforced: Mapped[list[str]] = mapped_column(JSON, default=list)
     """Which of the limits that the flavor and volume promise this machine does not hold."""
+    ignored: Mapped[list[str] | None] = mapped_column(JSON)
+    """Which of the order's wishes were dropped; None of instances made before it was recorded."""
     last_operation_id: Mapped[str | None] = mapped_column(String(36))
     """The newest operation, from which the status is derived; None after a reset of the status."""
     root_enabled_at: Mapped[datetime | None]

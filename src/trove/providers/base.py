@@ -256,9 +256,13 @@ class Catalog(Protocol):
 
     def availability_zones(self) -> Sequence[str]: ...
 
-    def check_nics(self, nics: Sequence[Mapping[str, str]]) -> None:
-        """Whether a server may be created with these, as `ensure_address` takes them; raises
-        Invalid naming `nics`."""
+    def check_nics(self, nics: Sequence[Mapping[str, str]]) -> str | None:
+        """Whether a server may be created with these, as `ensure_address` takes them.
+
+        Returns the address that they request if only one instance of the whole installation can
+        have it. Raises Invalid naming `nics.ip_address` for an address that none can have, and
+        `nics` for anything else.
+        """
 
 
 def unlimited() -> int | None:

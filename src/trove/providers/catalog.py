@@ -43,8 +43,8 @@ class CachedCatalog:
     def availability_zones(self) -> Sequence[str]:
         return self._remembered("availability zones", self._catalog.availability_zones)
 
-    def check_nics(self, nics: Sequence[Mapping[str, str]]) -> None:
-        self._catalog.check_nics(nics)
+    def check_nics(self, nics: Sequence[Mapping[str, str]]) -> str | None:
+        return self._catalog.check_nics(nics)
 
     def _remembered(self, what: str, read: Callable[[], T]) -> T:
         now = self._clock()

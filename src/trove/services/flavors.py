@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trove.datastores import manifest_of
-from trove.errors import Invalid, NotFound
+from trove.errors import NotFound
 from trove.models.datastore import DatastoreVersion
 from trove.providers.base import Flavor, VolumeType, flavor_of
 from trove.services.installation import Caller, Installation
@@ -41,11 +41,3 @@ def volume_type(inst: Installation, caller: Caller, name: str) -> VolumeType:
         if name in {each.id, each.name}:
             return each
     raise NotFound(f"Volume type {name!r} could not be found.")
-
-
-def require_volume_type(inst: Installation, caller: Caller, name: str) -> None:
-    """Raises Invalid, naming `volume.type` and what there is."""
-    kinds = inst.catalog_for(caller).volume_types()
-    if not any(name in {kind.id, kind.name} for kind in kinds):
-        known = ", ".join(sorted(kind.name for kind in kinds)) or "none"
-        raise Invalid(f"no volume type is called {name!r}; there are: {known}", field="volume.type")

@@ -58,9 +58,10 @@ class InstanceView(msgspec.Struct, frozen=True):
 
 
 def unenforced_of(view: InstanceView, capabilities: frozenset[Capability]) -> list[str]:
-    """Limits that nothing enforces for this instance: its server's, and who may reach it."""
+    """What was promised or requested and nothing enforces: limits, placement, who may reach it."""
+    row = view.row
     # Such `access` is not refused, because clients send it with every order.
-    return [*view.row.unenforced, *unenforced_access(view.row.access, capabilities)]
+    return [*row.unenforced, *(row.ignored or ()), *unenforced_access(row.access, capabilities)]
 
 
 INSTANCES = Instance.__table__.c

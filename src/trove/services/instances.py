@@ -38,7 +38,8 @@ from trove.services.instance_view import (
     with_details,
 )
 from trove.services.paging import Page, is_before, page_of, size_of
-from trove.services.selection import choose_flavor, choose_region, choose_version, choose_zone
+from trove.services.placement import place
+from trove.services.selection import choose_flavor, choose_region, choose_version
 from trove.workflows import REMOVING
 from trove.workflows.args import FlavorResize, VolumeResize
 
@@ -55,10 +56,8 @@ def create(inst: Installation, caller: Caller, order: InstanceOrder) -> Instance
         if order.id and session.get(Instance, order.id) is not None:
             return view_of(inst, session, order.id)
         version = choose_version(session, inst.settings, order.datastore, order.datastore_version)
-        catalog = inst.catalog_for(caller)
-        flavor = choose_flavor(catalog, order.flavor_id)
-        zone = choose_zone(catalog, order.availability_zone)
-        catalog.check_nics(order.nics)
+        flavor = choose_flavor(inst.catalog_for(caller), order.flavor_id)
+        placement = place(inst, caller, session, order)
         check_order(inst.settings, order, version, flavor)
         size = order.volume_size or 0
         used = {"instances": 1, "ram": flavor.memory, "volumes": size}
@@ -71,10 +70,11 @@ def create(inst: Installation, caller: Caller, order: InstanceOrder) -> Instance
             memory=flavor.memory,
             vcpus=flavor.vcpus,
             volume_size=size,
-            volume_type=order.volume_type,
-            availability_zone=zone,
+            volume_type=placement.volume_type,
+            availability_zone=placement.zone,
             region=choose_region(inst.settings, order.region),
-            nics=list(order.nics),
+            nics=placement.nics,
+            ignored=placement.ignored,
             access=order.access or {"is_public": False},
             created_at=inst.clock.now(session),
             **order.plain,

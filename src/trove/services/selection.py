@@ -1,4 +1,4 @@
-"""What an order names: a datastore version, a flavor, a zone."""
+"""What an order names: a datastore version, a flavor, a zone, a kind of volume."""
 
 from __future__ import annotations
 
@@ -57,6 +57,20 @@ def choose_zone(catalog: Catalog, zone: str | None) -> str | None:
             field="availability_zone",
         )
     return zone
+
+
+def choose_volume_type(catalog: Catalog, wanted: str | None) -> str | None:
+    """The id of the kind of volume, if one was requested; raises Invalid naming `volume.type`."""
+    if wanted is None:
+        return None
+    kinds = catalog.volume_types()
+    found = next((kind.id for kind in kinds if wanted in {kind.id, kind.name}), None)
+    if found is None:
+        raise Invalid(
+            f"no volume type is called {wanted!r}; there are: {_names([k.name for k in kinds])}",
+            field="volume.type",
+        )
+    return found
 
 
 def choose_region(settings: Settings, region: str | None) -> str:

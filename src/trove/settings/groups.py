@@ -70,6 +70,9 @@ class ApiSettings:
     """Seconds that a valid token is remembered: the longest that a revoked one still works."""
     region: str = "RegionOne"
     """The region of instances and of the built-in identity's catalog."""
+    ignore_unavailable_placement: bool = False
+    """Whether an order may name a network, an availability zone or a volume type that is not there:
+    it is ignored then, and listed as `unenforced`. By default such an order is refused."""
     hostname_require_valid_ip: bool = True
     """Whether the host of a MariaDB user must be an address, or a pattern of one."""
 

@@ -3,6 +3,7 @@ import pytest
 from trove.providers.base import Flavor, Scope
 from trove.providers.catalog import LONGEST_AGE, CachedCatalog
 from trove.providers.fake.catalog import FLAVORS, FakeCatalog
+from trove.providers.local.catalog import LocalCatalog
 
 
 class CountingCatalog(FakeCatalog):
@@ -32,7 +33,9 @@ def test_the_rest_is_that_of_the_catalog() -> None:
     catalog = CachedCatalog(FakeCatalog())
     assert catalog.availability_zones() == ("fake",)
     assert catalog.volume_types() == FakeCatalog().volume_types()
-    catalog.check_nics([])
+    assert catalog.check_nics([]) is None
+    local = CachedCatalog(LocalCatalog(pool="127.70.0.0/16"))
+    assert local.check_nics([{"ip_address": "127.70.1.1"}]) == "127.70.1.1"
 
 
 def test_each_scope_is_remembered_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:

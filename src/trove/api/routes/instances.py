@@ -28,7 +28,7 @@ from trove.api.resources.instances import (
     detail,
 )
 from trove.errors import Invalid, NotFound, NotSupported, TroveError
-from trove.services import engine_settings, flavors, instances
+from trove.services import engine_settings, instances
 from trove.services.instance_view import InstanceView
 
 T = TypeVar("T")
@@ -68,8 +68,6 @@ def create(
     if order.databases:
         enforce("database:create", call.caller)
     _check_unserved(order)
-    if order.volume is not None and order.volume.type:
-        flavors.require_volume_type(call.inst, call.caller, order.volume.type)
     once = replace(order.order(), id=call.made_id)
     return Shown(InstanceAnswer(detail(call, instances.create(call.inst, call.caller, once))))
 

@@ -43,8 +43,8 @@ class LocalCatalog:
     def availability_zones(self) -> Sequence[str]:
         return (ZONE,)
 
-    def check_nics(self, nics: Sequence[Mapping[str, str]]) -> None:
-        wanted_address(nics, self._pool)
+    def check_nics(self, nics: Sequence[Mapping[str, str]]) -> str | None:
+        return wanted_address(nics, self._pool)
 
 
 def flavor_from(text: str) -> Flavor:

@@ -25,8 +25,8 @@ def test_a_flavor_that_is_none_is_refused(text: str) -> None:
 
 def test_what_a_server_may_not_have_is_known_before_it_is_ordered() -> None:
     catalog = LocalCatalog(pool="127.70.0.0/16")
-    catalog.check_nics([])
-    catalog.check_nics([{"ip_address": "127.70.1.1"}])
+    assert catalog.check_nics([]) is None
+    assert catalog.check_nics([{"ip_address": "127.70.1.1"}]) == "127.70.1.1"
     for nic in ({"ip_address": "127.71.1.1"}, {"network_id": "n-1"}):
         with pytest.raises(Invalid, match="nics"):
             catalog.check_nics([nic])
