@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-FRAME = {"__init__", "__main__", "table", "standalone", "bare", "disk"}
+FRAME = {"__init__", "__main__", "table", "standalone", "bare", "disk", "engines"}
 LIMIT = 1800
 """Seconds for one benchmark."""
 

@@ -35,7 +35,7 @@ def fresh_disk() -> Iterator[Path]:
         subprocess.run(["mkfs.xfs", "-q", "-K", str(image)], check=True)
         subprocess.run(["mount", "-o", "loop,noatime", str(image), str(point)], check=True)
         try:
-            point.chmod(0o755)
+            point.chmod(0o1777)
             yield point
         finally:
             subprocess.run(["umount", str(point)], check=True)

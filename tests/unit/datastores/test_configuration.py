@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -82,3 +83,54 @@ def test_values_are_quoted(configuration: ModuleType) -> None:
     double = '"it\'s \\\\ \\"odd\\""\n'
     forms = ("name = 'it''s \\\\ \"odd\"'\n", f"name = {double}", f"name {double}")
     assert any(form in text for form in forms)
+
+
+@pytest.mark.parametrize(
+    ("manager", "settings"),
+    [
+        (
+            "postgresql",
+            {
+                "random_page_cost": "1.1",
+                "effective_io_concurrency": "200",
+                "log_min_duration_statement": "2000",
+                "log_parameter_max_length": "1024",
+            },
+        ),
+        (
+            "mariadb",
+            {
+                "innodb_io_capacity": "2000",
+                "innodb_flush_neighbors": "0",
+                "slow_query_log": "ON",
+                "long_query_time": "2",
+            },
+        ),
+    ],
+)
+def test_defaults_for_ssds_and_slow_statements(
+    manager: str, settings: dict[str, str], tmp_path: Path
+) -> None:
+    configuration = import_module(f"trove.datastores.{manager}.configuration")
+    found = configuration.settings_of(spec_in(tmp_path))
+    assert {name: found[name] for name in settings} == settings
+    own = dict.fromkeys(settings, "own")
+    assert configuration.settings_of(spec_in(tmp_path, settings=own)).items() >= own.items()
+
+
+@pytest.mark.parametrize(
+    ("vcpus", "jit"), [(1, "off"), (2, "off"), (3, "off"), (4, "on"), (64, "on")]
+)
+def test_queries_are_compiled_where_processors_allow(vcpus: int, jit: str) -> None:
+    sizes_of = import_module("trove.datastores.postgresql.configuration").sizes_of
+    assert sizes_of(4096, vcpus, 10240)["jit"] == jit
+
+
+def test_slow_statements_are_in_a_log_that_is_trimmed(manager: str, tmp_path: Path) -> None:
+    """A log that the manifest does not name would grow until the volume is full."""
+    configuration = import_module(f"trove.datastores.{manager}.configuration")
+    settings = configuration.settings_of(spec_in(tmp_path))
+    names = [value for value in settings.values() if value.startswith(f"{tmp_path}/")]
+    logs = [Path(name).name for name in names if name.endswith(".log")]
+    patterns = [log.files for log in manifest_of(manager).logs]
+    assert all(any(fnmatch(name, pattern) for pattern in patterns) for name in logs)

@@ -62,7 +62,7 @@ MANIFEST = Manifest(
     program="mariadbd",
     # No `sbin` is in the PATH of ordinary users.
     packages=("mariadb-server", "mariadb-client"),
-    logs=(Log("error", "mariadb.log"),),
+    logs=(Log("error", "mariadb.log"), Log("slow_query", "mariadb-slow.log")),
     search=("/usr/sbin", "/usr/libexec", "/usr/local/mysql/bin", "/opt/mariadb/*/bin"),
     user_hosts=True,
     smallest_memory=256,

@@ -15,6 +15,10 @@ hostssl  all  all       all  scram-sha-256
 """
 
 
+JIT_VCPUS = 4
+"""From so many processors on, a long query is worth the time of compiling it."""
+
+
 def settings_of(spec: EngineSpec) -> dict[str, str]:
     """Every setting that differs from the engine's own, by name."""
     return configuration.settings_of(spec, sizes_of, _fixed(spec))
@@ -39,6 +43,7 @@ def sizes_of(usable: int, vcpus: int, volume: int) -> dict[str, str]:
         "max_parallel_workers": str(max(2, vcpus)),
         "max_parallel_workers_per_gather": str(max(1, vcpus // 2)),
         "max_parallel_maintenance_workers": str(max(1, vcpus // 2)),
+        "jit": "on" if vcpus >= JIT_VCPUS else "off",
     }
 
 
@@ -77,6 +82,13 @@ def _fixed(spec: EngineSpec) -> dict[str, str]:
         "log_truncate_on_rotation": "on",
         # On by default since 15, a line every few minutes.
         "log_checkpoints": "off",
+        # Milliseconds. Values of parameters may be as long as a row, and logs lie on the volume.
+        "log_min_duration_statement": "2000",
+        "log_parameter_max_length": "1024",
+        # For SSDs, where a page anywhere costs hardly more than the next one, and many requests
+        # at once no more than one. The engine's own defaults are for rotating disks.
+        "random_page_cost": "1.1",
+        "effective_io_concurrency": "200",
     }
 
 
