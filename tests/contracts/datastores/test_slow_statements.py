@@ -1,4 +1,4 @@
-"""The settings that every engine starts with: it knows each, and logs slow statements, no secret."""
+"""Engines start with settings for SSDs; their logs have slow statements, and no secret."""
 
 from __future__ import annotations
 
