@@ -7,22 +7,23 @@ such an object. A folder's `__init__.py` imports nothing heavy: both sides read 
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
+import logging
 import pkgutil
+from collections.abc import Iterator
 from functools import cache
 
 from trove.datastores.base import Manifest
 from trove.datastores.parts import Datastore
+from trove.entry_points import DATASTORES, loaded
 from trove.errors import NotFound
 
-ENTRY_POINTS = "trove.datastores"
+log = logging.getLogger(__name__)
 
 
 @cache
 def datastores() -> dict[str, Datastore]:
     """Every datastore by its manager name; those of this package cannot be replaced."""
-    foreign = {e.name: e.load() for e in importlib.metadata.entry_points(group=ENTRY_POINTS)}
-    return foreign | _own_datastores()
+    return dict(_foreign_datastores()) | _own_datastores()
 
 
 def datastore_of(manager: str) -> Datastore:
@@ -38,6 +39,17 @@ def datastore_of(manager: str) -> Datastore:
 def manifest_of(manager: str) -> Manifest:
     """The manifest of a datastore; raises NotFound."""
     return datastore_of(manager).manifest
+
+
+def _foreign_datastores() -> Iterator[tuple[str, Datastore]]:
+    for name, found in loaded(DATASTORES).items():
+        if not isinstance(found, Datastore):
+            log.warning("the datastore %s is left out: %r is no Datastore", name, found)
+        elif found.manifest.manager != name:
+            named = found.manifest.manager
+            log.warning("the datastore %s is left out: its manifest is that of %r", name, named)
+        else:
+            yield name, found
 
 
 @cache

@@ -10,18 +10,17 @@ added has a default, and so has every field of a result: agents of another relea
 from __future__ import annotations
 
 import enum
-import importlib.metadata
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from trove.entry_points import TASKS, loaded
 from trove.errors import Failed, NotSupported
 from trove.protocol.accounts import Account, Accounts, DatabaseAccount
 
 R = TypeVar("R")
 C_co = TypeVar("C_co", covariant=True)
 
-ENTRY_POINTS = "trove.tasks"
 USUAL_PATIENCE = 8.0
 
 
@@ -269,8 +268,7 @@ def task_of(kind: str) -> type[AgentTask[Any]]:
 
 def load_packages() -> None:
     """Import the tasks, and the handlers, of other packages."""
-    for entry_point in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        entry_point.load()
+    loaded(TASKS)
 
 
 def arguments_of(task: AgentTask[Any]) -> dict[str, Any]:

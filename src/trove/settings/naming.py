@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
+from trove.entry_points import DATASTORES
 from trove.settings.ini import Entry
 from trove.settings.obsolete import (
     OBSOLETE,
@@ -63,7 +64,7 @@ def _engines() -> frozenset[str]:
 @cache
 def _installed_engines() -> frozenset[str]:
     # A package for an engine brings its section with it, and it need not be named here.
-    installed = importlib.metadata.entry_points(group="trove.datastores")
+    installed = importlib.metadata.entry_points(group=DATASTORES)
     return frozenset(entry.name for entry in installed)
 
 

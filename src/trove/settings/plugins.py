@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import importlib.metadata
 import logging
 import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from trove.entry_points import PROVIDERS, loaded
+
 log = logging.getLogger(__name__)
 
-ENTRY_POINTS = "trove.providers"
-"""The entry points of packages elsewhere, and the package that has our own."""
+OWN = "trove.providers"
+"""The package that has our own."""
 OBJECT = "PROVIDER"
 """What a package that is a provider has in its `__init__.py`."""
 
@@ -42,17 +43,17 @@ def provider_groups() -> dict[str, type]:
     return {name: group for name, group in found.items() if group is not None}
 
 
+def _foreign() -> Iterator[tuple[str, Any]]:
+    # One whose client library is not installed does not stop the services that use another.
+    for name, plugin in loaded(PROVIDERS).items():
+        if callable(getattr(plugin, "create", None)):
+            yield name, plugin
+        else:
+            log.warning("the provider %s is left out: %r is no Plugin", name, plugin)
+
+
 def _own() -> Iterator[tuple[str, Any]]:
     # By name: this package stands below the providers, and imports none of them by itself.
-    for info in pkgutil.iter_modules(importlib.import_module(ENTRY_POINTS).__path__):
+    for info in pkgutil.iter_modules(importlib.import_module(OWN).__path__):
         if info.ispkg:
-            yield info.name, getattr(importlib.import_module(f"{ENTRY_POINTS}.{info.name}"), OBJECT)
-
-
-def _foreign() -> Iterator[tuple[str, Any]]:
-    for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
-        try:
-            yield entry.name, entry.load()
-        # One whose client library is not installed must not stop the services that use another.
-        except (ImportError, AttributeError) as error:
-            log.warning("the provider %s cannot be used: %s", entry.name, error)
+            yield info.name, getattr(importlib.import_module(f"{OWN}.{info.name}"), OBJECT)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.packages import install
 from trove.datastores import datastore_of, datastores, discovery, manifest_of
 from trove.datastores.discovery import ENVIRONMENT, installation_in, installed_engines, is_installed
+from trove.entry_points import DATASTORES
 from trove.errors import NotFound
 from trove.testing.engines import unprivileged
 
@@ -118,32 +122,70 @@ def test_versions_are_ordered_by_number() -> None:
 
 
 def test_a_datastore_that_is_not_there() -> None:
-    with pytest.raises(NotFound, match="'oracle'; there are: mariadb, postgresql"):
+    with pytest.raises(NotFound, match="'oracle'; there are: mariadb, .*postgresql"):
         manifest_of("oracle")
     with pytest.raises(NotFound):
         datastore_of("oracle")
 
 
-def test_packages_elsewhere_add_datastores_and_replace_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "elsewhere.py").write_text("DATASTORE = 'theirs'\n")
-    metadata = tmp_path / "elsewhere-1.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
-    names = (
-        "[trove.datastores]\nelsewhere = elsewhere:DATASTORE\npostgresql = elsewhere:DATASTORE\n"
-    )
-    (metadata / "entry_points.txt").write_text(names)
-    monkeypatch.syspath_prepend(tmp_path)
+MODULE = """
+from trove.datastores.base import Manifest
+from trove.datastores.parts import Datastore, Lazy
+
+DATASTORE = Datastore(
+    Manifest(manager="elsewhere", title="Elsewhere", port=1234, program="elsewhere", search=()),
+    driver=Lazy("elsewhere:create_driver"),
+)
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Path]:
+    """What is installed there is searched for again, and once more afterwards."""
     datastores.cache_clear()
-    try:
-        found: object = datastore_of("elsewhere")
-        assert found == "theirs"
-        assert datastore_of("postgresql") is datastores()["postgresql"]
-        assert manifest_of("postgresql") is POSTGRESQL
-    finally:
-        datastores.cache_clear()
+    yield tmp_path
+    datastores.cache_clear()
+    sys.modules.pop("elsewhere", None)
+
+
+def test_packages_elsewhere_add_datastores_and_replace_none(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (site / "elsewhere.py").write_text(MODULE)
+    entry = "elsewhere:DATASTORE"
+    install(site, monkeypatch, DATASTORES, elsewhere=entry, postgresql=entry)
+    assert manifest_of("elsewhere").title == "Elsewhere"
+    assert datastore_of("postgresql") is datastores()["postgresql"]
+    assert manifest_of("postgresql") is POSTGRESQL
+
+
+@pytest.mark.parametrize(
+    ("source", "cause"),
+    [
+        ("import no_such_module", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("", "AttributeError: module 'elsewhere' has no attribute 'DATASTORE'"),
+        ("DATASTORE = (", "SyntaxError: "),
+        (MODULE.replace("port=", "prt="), "TypeError: "),
+        ("DATASTORE = 'theirs'", "the datastore elsewhere is left out: 'theirs' is no Datastore"),
+        (MODULE.replace('manager="elsewhere"', 'manager="other"'), "is that of 'other'"),
+    ],
+    ids=["import", "attribute", "syntax", "manifest", "object", "name"],
+)
+def test_a_package_that_cannot_be_used_is_named_and_stops_no_one(
+    site: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    source: str,
+    cause: str,
+) -> None:
+    (site / "elsewhere.py").write_text(source)
+    install(site, monkeypatch, DATASTORES, elsewhere="elsewhere:DATASTORE")
+    assert "elsewhere" not in datastores()
+    assert "postgresql" in datastores()
+    assert "the datastore elsewhere" in caplog.text or "elsewhere:DATASTORE" in caplog.text
+    assert cause in caplog.text
+    with pytest.raises(NotFound, match="'elsewhere'; there are: mariadb"):
+        datastore_of("elsewhere")
 
 
 def test_a_directory_that_may_not_be_entered_has_no_program() -> None:

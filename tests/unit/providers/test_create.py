@@ -3,10 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.packages import install
 from trove import providers
+from trove.entry_points import PROVIDERS
 from trove.errors import Invalid
 from trove.settings import Settings
-from trove.settings.plugins import plugins
+from trove.settings.plugins import plugins, provider_groups
 
 
 @pytest.fixture
@@ -15,16 +17,6 @@ def fresh() -> Iterator[None]:
     plugins.cache_clear()
     yield
     plugins.cache_clear()
-
-
-def install(site: Path, monkeypatch: pytest.MonkeyPatch, **entries: str) -> None:
-    """Metadata as an installed package has it."""
-    metadata = site / "other-1.0.dist-info"
-    metadata.mkdir()
-    lines = ["[trove.providers]", *(f"{name} = {value}" for name, value in entries.items())]
-    (metadata / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: other\nVersion: 1.0\n")
-    monkeypatch.syspath_prepend(str(site))
 
 
 def test_every_folder_is_a_provider() -> None:
@@ -47,18 +39,28 @@ def test_a_provider_that_is_not_there_is_named() -> None:
 def test_a_package_elsewhere_cannot_replace_ours(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    install(tmp_path, monkeypatch, local="trove.providers.fake:PROVIDER")
+    install(tmp_path, monkeypatch, PROVIDERS, local="trove.providers.fake:PROVIDER")
     assert providers.create(Settings(state_directory=tmp_path)).name == "local"
 
 
 @pytest.mark.usefixtures("fresh")
-@pytest.mark.parametrize("entry", ["no_such_module:PROVIDER", "trove.providers.fake:NOTHING"])
-def test_a_package_that_cannot_be_imported_stops_no_one(
+@pytest.mark.parametrize(
+    ("entry", "cause"),
+    [
+        ("no_such_module:PROVIDER", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("trove.providers.fake:NOTHING", "AttributeError: "),
+        ("trove.providers.fake:__name__", "'trove.providers.fake' is no Plugin"),
+    ],
+)
+def test_a_package_that_cannot_be_used_stops_no_one(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     entry: str,
+    cause: str,
 ) -> None:
-    install(tmp_path, monkeypatch, nimbus=entry)
+    install(tmp_path, monkeypatch, PROVIDERS, nimbus=entry)
     assert providers.names() == ["fake", "local"]
-    assert "the provider nimbus cannot be used" in caplog.text
+    assert "nimbus" not in provider_groups()
+    assert "nimbus" in caplog.text
+    assert cause in caplog.text

@@ -1,0 +1,62 @@
+"""What packages elsewhere add through entry points.
+
+Law: one that cannot be imported is logged by name and left out; it stops no process.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import logging
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+DATASTORES = "trove.datastores"
+PROVIDERS = "trove.providers"
+TASKS = "trove.tasks"
+
+
+def loaded(group: str) -> dict[str, Any]:
+    """The objects of all entry points of this group, by name."""
+    found = {}
+    for entry in importlib.metadata.entry_points(group=group):
+        try:
+            found[entry.name] = entry.load()
+        # Whatever a module elsewhere does when it is imported.
+        except Exception as error:
+            kind = type(error).__name__
+            log.warning("%s is left out: %s: %s", described(entry), kind, error)
+    return found
+
+
+def described(entry: importlib.metadata.EntryPoint) -> str:
+    """For messages: the entry point, and the distribution that has it."""
+    package = entry.dist.name if entry.dist else "an unknown distribution"
+    return f"the entry point {entry.name} = {entry.value} ({entry.group}) of {package}"
+
+
+def sources(group: str, name: str | None = None) -> Iterator[Path]:
+    """The directory, or the file, of each package that this group names; imports nothing.
+
+    Of one entry point's alone if a `name` is given. A package that is installed as editable is
+    elsewhere than the others.
+    """
+    for entry in importlib.metadata.entry_points(group=group):
+        if name in {None, entry.name}:
+            yield from _source(entry.module.partition(".")[0])
+
+
+def _source(package: str) -> Iterator[Path]:
+    spec = None
+    with suppress(ImportError, ValueError):
+        spec = importlib.util.find_spec(package)
+    if spec is None:
+        return
+    if spec.submodule_search_locations is not None:
+        yield from map(Path, spec.submodule_search_locations)
+    elif spec.has_location and spec.origin:
+        yield Path(spec.origin)
