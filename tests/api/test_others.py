@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.support.api import BLUE, RED, World
+from trove.providers.fake.catalog import NO_IMAGE
 from trove.services.authority import CERTIFICATE_LIFETIME, load_authority
 
 
@@ -103,6 +104,8 @@ def test_operators_manage_versions(world: World) -> None:
     refused(as_admin("POST", base, {"version": new | {"datastore_manager": "no"}}), 400, "manager")
     refused(as_admin("POST", base, {"version": new | {"image": None, "name": "17"}}), 400, "image")
     refused(as_admin("POST", base, {"version": new | {"colour": "red"}}), 400, "colour")
+    absent = new | {"name": "17", "image": NO_IMAGE}
+    refused(as_admin("POST", base, {"version": absent}), 400, "image: there is no image")
     second = new | {"name": "17", "image_tags": ["17"], "version": "17.1", "default": False}
     assert as_admin("POST", base, {"version": second}).status_code == 202
     rows = {v["name"]: v for v in world.get(base, who="admin")["versions"]}
@@ -115,6 +118,7 @@ def test_operators_manage_versions(world: World) -> None:
         as_admin("PATCH", one, {"active": True, "default": False, "name": "16"}).status_code == 202
     )
     refused(as_admin("PATCH", one, {"datastore_manager": "no"}), 400, "manager")
+    refused(as_admin("PATCH", one, {"image": NO_IMAGE}), 400, "image: there is no image")
     assert (
         as_admin("PATCH", one, {"name": "sixteen", "datastore_manager": "postgresql"}).status_code
         == 202

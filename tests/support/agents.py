@@ -71,6 +71,9 @@ class EmptyCatalog:
     def check_nics(self, nics: Sequence[Mapping[str, str]]) -> None:
         """Any will do: no server is made."""
 
+    def check_image(self, image: str | None, tags: Sequence[str], programs: Sequence[str]) -> None:
+        """Any will do."""
+
 
 def installation_in(directory: Path, url: str | None = None, **conductor: Any) -> Installation:
     """An installation with its tables, by default on SQLite."""

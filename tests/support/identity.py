@@ -38,6 +38,9 @@ class NoCatalog:
     def check_nics(self, nics: Sequence[Mapping[str, str]]) -> None:
         """Every network is as good as any."""
 
+    def check_image(self, image: str | None, tags: Sequence[str], programs: Sequence[str]) -> None:
+        """Any will do."""
+
 
 @dataclass(frozen=True)
 class People:

@@ -264,6 +264,13 @@ class Catalog(Protocol):
         `nics` for anything else.
         """
 
+    def check_image(self, image: str | None, tags: Sequence[str], programs: Sequence[str]) -> None:
+        """Whether servers can be made from this image, or else from one that has all these tags.
+
+        `programs`: names that the engine's program may have, of which one must be in an image that
+        is a directory. Raises Invalid naming `image` or `image_tags`.
+        """
+
 
 def unlimited() -> int | None:
     """The memory of an infrastructure that finds room, or refuses, by itself."""

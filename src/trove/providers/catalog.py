@@ -46,6 +46,9 @@ class CachedCatalog:
     def check_nics(self, nics: Sequence[Mapping[str, str]]) -> str | None:
         return self._catalog.check_nics(nics)
 
+    def check_image(self, image: str | None, tags: Sequence[str], programs: Sequence[str]) -> None:
+        self._catalog.check_image(image, tags, programs)
+
     def _remembered(self, what: str, read: Callable[[], T]) -> T:
         now = self._clock()
         since, value = self._known.get(what, (float("-inf"), None))

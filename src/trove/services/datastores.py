@@ -116,6 +116,7 @@ def create_version(inst: Installation, caller: Caller, order: VersionOrder) -> D
     _check_manager(order.manager)
     if not (order.image or order.image_tags):
         raise Invalid("an image or image_tags are needed", field="version.image")
+    _check_image(inst, order.manager, order.image, order.image_tags)
     with inst.database.begin() as session:
         datastore = ensure_datastore(session, order.datastore_name)
         number = order.number or order.name
@@ -139,6 +140,7 @@ def change_version(
     caller.must_be_admin()
     if change.manager is not None:
         _check_manager(change.manager)
+    _check_changed_image(inst, version_id, change)
     with inst.database.begin() as session:
         version = _find_version(session, version_id)
         _check_new_name(session, version, change.name)
@@ -249,6 +251,21 @@ def _check_manager(manager: str) -> None:
         manifest_of(manager)
     except NotFound as error:
         raise Invalid(error.message, field="datastore_manager") from None
+
+
+def _check_changed_image(inst: Installation, version_id: str, change: VersionChange) -> None:
+    """One whose image is gone can still be renamed or disabled."""
+    if (change.manager, change.image, change.image_tags) == (None, None, None):
+        return
+    with inst.database.session() as session:
+        version = _find_version(session, version_id)
+    tags = version.image_tags if change.image_tags is None else change.image_tags
+    _check_image(inst, change.manager or version.manager, change.image or version.image, tags)
+
+
+def _check_image(inst: Installation, manager: str, image: str | None, tags: Sequence[str]) -> None:
+    manifest = manifest_of(manager)
+    inst.catalog.check_image(image, tags, (manifest.program, *manifest.other_programs))
 
 
 def _new_version(

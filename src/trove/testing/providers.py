@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import pytest
 
-from trove.datastores import datastores
+from trove.datastores import datastores, manifest_of
 from trove.errors import Unavailable
 from trove.providers.base import (
     ANYWHERE,
@@ -209,7 +209,15 @@ class CatalogContract:
         assert len({kind.id for kind in kinds}) == len(kinds) > 0
 
     def test_a_server_needs_no_network_to_be_named(self, provider: Provider) -> None:
-        provider.catalog.check_nics(())
+        assert provider.catalog.check_nics(()) is None
+
+    def test_the_image_of_its_servers_is_known(
+        self, provider: Provider, template: ServerSpec
+    ) -> None:
+        if template.image is not None:
+            manifest = manifest_of(template.manager)
+            programs = (manifest.program, *manifest.other_programs)
+            provider.catalog.check_image(template.image, (), programs)
 
     def test_capabilities_are_known_ones(self, provider: Provider) -> None:
         assert provider.capabilities <= set(Capability)

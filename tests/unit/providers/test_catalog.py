@@ -1,8 +1,9 @@
 import pytest
 
+from trove.errors import Invalid
 from trove.providers.base import Flavor, Scope
 from trove.providers.catalog import LONGEST_AGE, CachedCatalog
-from trove.providers.fake.catalog import FLAVORS, FakeCatalog
+from trove.providers.fake.catalog import FLAVORS, NO_IMAGE, FakeCatalog
 from trove.providers.local.catalog import LocalCatalog
 
 
@@ -34,6 +35,9 @@ def test_the_rest_is_that_of_the_catalog() -> None:
     assert catalog.availability_zones() == ("fake",)
     assert catalog.volume_types() == FakeCatalog().volume_types()
     assert catalog.check_nics([]) is None
+    catalog.check_image("/some/where", [], ["postgres"])
+    with pytest.raises(Invalid, match="image: there is no image"):
+        catalog.check_image(NO_IMAGE, [], ["postgres"])
     local = CachedCatalog(LocalCatalog(pool="127.70.0.0/16"))
     assert local.check_nics([{"ip_address": "127.70.1.1"}]) == "127.70.1.1"
 

@@ -13,6 +13,8 @@ from tests.support.cloud import Cloud
 from trove.datastores.base import Installation as Engine
 from trove.errors import AlreadyExists, Invalid, NotFound
 from trove.models import Datastore, DatastoreVersion
+from trove.providers.fake.catalog import NO_IMAGE
+from trove.providers.local.catalog import LocalCatalog
 from trove.services import datastores, instances
 from trove.services.datastores import VersionChange, VersionOrder
 from trove.services.discovery import register
@@ -158,3 +160,63 @@ def test_without_any_version_the_first_datastore_is_named(cloud: Cloud, admin: A
     assert defaults(cloud, admin) == ["postgresql"]
     with pytest.raises(Invalid, match="postgresql has no active version"):
         cloud.order()
+
+
+@pytest.mark.parametrize(
+    ("order", "field"),
+    [
+        ({"image": NO_IMAGE}, "image: there is no image"),
+        ({"image": NO_IMAGE, "image_tags": ["16"]}, "image: there is no image"),
+        ({"image": None, "image_tags": [NO_IMAGE]}, "image_tags: no image has the tag"),
+        ({"image": None, "image_tags": []}, "version.image: an image or image_tags are needed"),
+    ],
+)
+def test_a_version_needs_an_image_that_there_is(
+    cloud: Cloud, admin: Any, order: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(Invalid, match=field):
+        datastores.create_version(cloud.installation, admin, replace(ORDER, name="16", **order))
+    assert [v.name for v in datastores.all_versions(cloud.installation, admin)] == ["15"]
+
+
+def test_a_version_keeps_its_image_if_the_new_one_is_none(cloud: Cloud, admin: Any) -> None:
+    made = datastores.create_version(cloud.installation, admin, replace(ORDER, name="16"))
+    for change, field in (
+        (VersionChange(image=NO_IMAGE, active=False), "image: there is no image"),
+        (VersionChange(image=NO_IMAGE, image_tags=["16"]), "image: there is no image"),
+    ):
+        with pytest.raises(Invalid, match=field):
+            datastores.change_version(cloud.installation, admin, made.id, change)
+    kept = datastores.version_of(cloud.installation, admin, None, made.id)
+    assert (kept.image, kept.active) == ("/new", True)
+    datastores.change_version(cloud.installation, admin, made.id, VersionChange(image="/newer"))
+    datastores.change_version(cloud.installation, admin, made.id, VersionChange(image_tags=["16"]))
+    kept = datastores.version_of(cloud.installation, admin, None, made.id)
+    assert (kept.image, kept.image_tags) == ("/newer", ["16"])
+
+
+def test_another_manager_needs_its_programs_in_the_image(
+    cloud: Cloud, admin: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "postgres").touch(mode=0o700)
+    cloud.installation = replace(cloud.installation, catalog=LocalCatalog())
+    order = replace(ORDER, name="16", image=str(tmp_path))
+    made = datastores.create_version(cloud.installation, admin, order)
+    with pytest.raises(Invalid, match=r"image: .* with the program mariadbd"):
+        change = VersionChange(manager="mariadb")
+        datastores.change_version(cloud.installation, admin, made.id, change)
+
+
+def test_a_version_whose_image_is_gone_can_be_disabled(
+    cloud: Cloud, admin: Any, tmp_path: Path
+) -> None:
+    program = tmp_path / "postgres"
+    program.touch(mode=0o700)
+    cloud.installation = replace(cloud.installation, catalog=LocalCatalog())
+    order = replace(ORDER, name="16", image=str(tmp_path))
+    made = datastores.create_version(cloud.installation, admin, order)
+    program.unlink()
+    change = VersionChange(active=False, name="old")
+    datastores.change_version(cloud.installation, admin, made.id, change)
+    kept = datastores.version_of(cloud.installation, admin, None, made.id)
+    assert (kept.name, kept.active) == ("old", False)

@@ -34,3 +34,6 @@ class NullCatalog:
     def check_nics(self, nics: Sequence[Mapping[str, str]]) -> None:
         if nics:
             raise Invalid("there are no networks to choose from; leave it out", field="nics")
+
+    def check_image(self, image: str | None, tags: Sequence[str], programs: Sequence[str]) -> None:
+        """Nothing is made from it."""

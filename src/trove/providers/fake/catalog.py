@@ -14,6 +14,7 @@ FLAVORS = (
     Flavor("3", "medium", memory=1024, vcpus=2),
 )
 NO_NETWORK = "nowhere"
+NO_IMAGE = "/nowhere"
 
 
 class FakeCatalog:
@@ -40,3 +41,10 @@ class FakeCatalog:
         """It has every network but one."""
         if any(nic.get("network_id") == NO_NETWORK for nic in nics):
             raise Invalid(f"there is no network {NO_NETWORK!r}", field="nics.network_id")
+
+    def check_image(self, image: str | None, tags: Sequence[str], programs: Sequence[str]) -> None:
+        """It has every image but one, and one with any tags but one."""
+        if image == NO_IMAGE:
+            raise Invalid(f"there is no image {NO_IMAGE!r}", field="image")
+        if image is None and NO_IMAGE in tags:
+            raise Invalid(f"no image has the tag {NO_IMAGE!r}", field="image_tags")

@@ -1,8 +1,10 @@
-"""What this machine offers: a list of flavors, one zone, one kind of volume."""
+"""What this machine offers: a list of flavors, one zone, one kind of volume, its engines."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from trove.errors import Invalid
 from trove.providers.base import Catalog, Flavor, Scope, VolumeType
@@ -45,6 +47,22 @@ class LocalCatalog:
 
     def check_nics(self, nics: Sequence[Mapping[str, str]]) -> str | None:
         return wanted_address(nics, self._pool)
+
+    def check_image(self, image: str | None, tags: Sequence[str], programs: Sequence[str]) -> None:
+        """Whether it is a directory of this machine that has such a program."""
+        if image is None:
+            raise Invalid(
+                "images have no tags here; give a directory of programs as the image",
+                field="image_tags",
+            )
+        found = (Path(image) / program for program in programs)
+        # Not `exists`, which raises for a directory that this process may not enter.
+        if not image.startswith("/") or not any(os.access(path, os.X_OK) for path in found):
+            raise Invalid(
+                f"{image!r} is not a directory of this machine with the program "
+                f"{' or '.join(programs)}; `trove-manage datastore_discover` finds what there is",
+                field="image",
+            )
 
 
 def flavor_from(text: str) -> Flavor:

@@ -21,6 +21,7 @@ from trove.datastores.base import Installation as Engine
 from trove.db import Database, utcnow
 from trove.errors import Invalid
 from trove.models import ApplicationCredential, Datastore, DatastoreVersion, Token, User
+from trove.providers.fake.catalog import NO_IMAGE
 from trove.services.identity.passwords import is_right
 
 PASSWORD = "correct horse battery"
@@ -272,6 +273,8 @@ def test_a_version_is_made_and_changed(operator: Operator) -> None:
     assert made.image_tags == ["trove", "pg"]
     wrong = ("datastore_version_update", "pg", "16", "oracle", "/x", "", "1")
     assert "No datastore manager is called 'oracle'" in operator.refused(*wrong)
+    absent = ("datastore_version_update", "pg", "16", "postgresql", NO_IMAGE, "", "1")
+    assert "image: there is no image" in operator.refused(*absent)
 
 
 def test_a_datastore_is_made_and_its_default_chosen(operator: Operator) -> None:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from trove.errors import Invalid
@@ -32,3 +34,23 @@ def test_what_a_server_may_not_have_is_known_before_it_is_ordered() -> None:
             catalog.check_nics([nic])
     with pytest.raises(Invalid, match="one network here; give 1 entry, not 2"):
         catalog.check_nics([{}, {}])
+
+
+def test_an_image_is_a_directory_of_programs(tmp_path: Path) -> None:
+    program = tmp_path / "valkey-server"
+    program.touch(mode=0o700)
+    # Tags are for infrastructures that have them: the image counts.
+    LocalCatalog().check_image(str(tmp_path), ["any"], ["redis-server", "valkey-server"])
+    with pytest.raises(Invalid, match="image: .* with the program postgres; `trove-manage"):
+        LocalCatalog().check_image(str(tmp_path), [], ["postgres"])
+    with pytest.raises(Invalid, match="image_tags: images have no tags here"):
+        LocalCatalog().check_image(None, ["17"], ["postgres"])
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["/nowhere", "", "bin", "7c4d3a9e-0000-4000-8000-000000000000", "/etc/passwd", "/a" * 120],
+)
+def test_what_is_no_directory_of_programs(image: str) -> None:
+    with pytest.raises(Invalid, match="image: "):
+        LocalCatalog().check_image(image, [], ["postgres"])
