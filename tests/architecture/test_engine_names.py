@@ -22,6 +22,8 @@ ELSEWHERE = (
     "cli/trove/commands/",
     "cli/trove/manual.py",
     "cli/manage/",
+    # The versions that the world of tests offers.
+    "testing/world/",
 )
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cloud import LEASE, Cloud
 from trove.providers.base import Capability
 from trove.providers.fake import Switches
+from trove.testing.world import LEASE, Cloud
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.pool import QueuePool
 
-from tests.support.cloud import Cloud, Crash
 from tests.workflows.conftest import INFRASTRUCTURES, Infrastructure
 from tests.workflows.scenarios import ACTIVE, USED, Round, Scenario, modules, rounds, scenarios
 from trove.engine import Operation, State, cancel
@@ -29,6 +28,7 @@ from trove.providers.fake.volumes import FakeVolumes
 from trove.services import instances
 from trove.services.instance_view import InstanceView
 from trove.testing import TaskFailure
+from trove.testing.world import Cloud, Crash, crash_at
 from trove.workflows import WORKFLOWS
 
 Clouds = Callable[[], Cloud]
@@ -78,12 +78,7 @@ def test_crash_at_every_point(
         cloud = clouds()
         instance_id = scenario.start(cloud)
         cloud.reset()
-
-        def die(number: int, name: str, point: int = point) -> None:
-            if number == point:
-                raise Crash(name)
-
-        cloud.at = die
+        cloud.at = crash_at(point)
         cloud.drain()
         holds(cloud, instance_id, scenario)
         if len(cloud.trace) <= point:
@@ -165,12 +160,7 @@ def test_crash_at_every_point_of_a_deletion(clouds: Clouds, infrastructure: Infr
         instance_id = cloud.built()
         instances.delete(cloud.installation, cloud.caller, instance_id)
         cloud.reset()
-
-        def die(number: int, name: str, point: int = point) -> None:
-            if number == point:
-                raise Crash(name)
-
-        cloud.at = die
+        cloud.at = crash_at(point)
         cloud.drain()
         has_nothing(cloud)
         if len(cloud.trace) <= point:
@@ -653,14 +643,6 @@ def trace_of(cloud: Cloud, periodic: Round) -> list[str]:
     cloud.reset()
     cloud.drain(periodic.rounds)
     return list(cloud.trace)
-
-
-def crash_at(point: int) -> Callable[[int, str], None]:
-    def crash(number: int, name: str) -> None:
-        if number == point:
-            raise Crash(name)
-
-    return crash
 
 
 def test_a_volume_that_the_infrastructure_cannot_make(

@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
-from tests.support.cloud import Cloud
 from trove.engine import Operation
 from trove.errors import NotFound
 from trove.models import Agent, Event, IdempotentRequest, Instance, Project, Task, Token, User
@@ -16,6 +15,7 @@ from trove.protocol import Account
 from trove.services import instances
 from trove.services.senders import identify
 from trove.testing import TaskFailure
+from trove.testing.world import Cloud
 
 MONTH = 31 * 86400
 

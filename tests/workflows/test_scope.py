@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.cloud import Cloud
 from trove.providers.base import Catalog, Compute, Network, Scope, Volumes
 from trove.providers.fake import FakeProvider
 from trove.services import instances
+from trove.testing.world import Cloud
 
 ZONE = "fake"
 SCOPE = Scope("project-1", ZONE)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import func, select, update
 
-from tests.support.cloud import Cloud
 from tests.support.cost import statements_of
 from tests.support.filled import PROJECT, add_instances
 from trove.engine import Operation
 from trove.models import Instance
 from trove.models.instance import instance_id_of, resource_name_of
 from trove.providers.base import Scope
+from trove.testing.world import Cloud
 from trove.workflows.steps.watch import AT_ONCE
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.examples.installing import EXAMPLES, installed_from
-from tests.support.cloud import Cloud
 from trove import providers
 from trove.errors import Failed, Invalid
 from trove.providers.base import Provider
@@ -24,6 +23,7 @@ from trove.testing.providers import (  # noqa: F401 - fixtures
     site,
     template,
 )
+from trove.testing.world import Cloud
 
 EXAMPLE = EXAMPLES / "nullcloud"
 

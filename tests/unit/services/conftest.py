@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cloud import Cloud
+from trove.testing.world import Cloud
 
 
 @pytest.fixture

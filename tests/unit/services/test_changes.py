@@ -15,12 +15,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
-from tests.support.cloud import Cloud
 from trove.db import Database
 from trove.engine import Operation, State, holders_of, start
 from trove.errors import NotFound, NotReady, OverQuota
 from trove.services import changes, instances
 from trove.testing import TaskFailure
+from trove.testing.world import Cloud, metadata_in
 from trove.workflows import WORKFLOWS
 from trove.workflows.starting import start_on
 
@@ -31,7 +31,7 @@ Meanwhile = Callable[[Callable[[], object]], None]
 @pytest.fixture
 def anywhere(tmp_path: Path, database_url: str, database: Database) -> Iterator[Cloud]:
     """A control plane on each of the three databases."""
-    made = Cloud(tmp_path / "cloud", database_url)
+    made = Cloud(tmp_path, metadata_in(tmp_path, database_url))
     yield made
     made.database.dispose()
 

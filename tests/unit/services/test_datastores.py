@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from tests.support.cloud import Cloud
 from trove.datastores.base import Installation as Engine
 from trove.errors import AlreadyExists, Invalid, NotFound
 from trove.models import Datastore, DatastoreVersion
@@ -18,6 +17,7 @@ from trove.providers.local.catalog import LocalCatalog
 from trove.services import datastores, instances
 from trove.services.datastores import VersionChange, VersionOrder
 from trove.services.discovery import register
+from trove.testing.world import Cloud
 
 ORDER = VersionOrder("15", "postgresql", "postgresql", image="/new", number="15.20")
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from tests.support.cloud import Cloud
 from trove.datastores.base import Installation as Engine
 from trove.models import Datastore, DatastoreVersion
 from trove.services.discovery import register
+from trove.testing.world import Cloud
 
 
 def engine(manager: str, version: str) -> Engine:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from tests.support.cloud import Cloud
 from trove.datastores import datastore_of, parts
 from trove.engine import Operation
 from trove.errors import Forbidden, Invalid, NotFound, NotReady, OverQuota, Reserved
@@ -22,6 +21,7 @@ from trove.services.installation import Caller
 from trove.services.instance_view import unenforced_of
 from trove.settings import LimitSettings
 from trove.testing import TaskFailure
+from trove.testing.world import Cloud
 
 OTHER = Caller("project-2", "user-2")
 ADMIN = Caller("admin-project", "admin", is_admin=True)

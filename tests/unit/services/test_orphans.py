@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.cloud import LEASE, Cloud
 from tests.support.provider import spec_of
 from trove.errors import Unavailable
 from trove.providers.base import Scope
 from trove.providers.fake import FakeWorld, Switches, provider_of
 from trove.services import instances
 from trove.services.orphans import Holding, delete_holding, holdings_of, orphans_of
+from trove.testing.world import LEASE, Cloud
 
 SCOPE = Scope("project-1", "fake")
 SWITCHES = {

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from tests.support.cloud import Cloud
 from trove.engine import State
 from trove.errors import Failed, Invalid
 from trove.models import Instance
@@ -17,6 +16,7 @@ from trove.providers.fake.catalog import FakeCatalog
 from trove.providers.local.catalog import LocalCatalog
 from trove.services import instances
 from trove.services.instance_view import unenforced_of
+from trove.testing.world import Cloud
 
 FIXED = "10.1.2.3"
 """In the pool of both the fake network and the catalog below."""

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from tests.support.cloud import Cloud
 from tests.support.waiting import until
 from trove.cli.services.wiring import with_own_certificate
 from trove.db import DatabaseClock
@@ -18,11 +17,11 @@ from trove.models import Event, Instance
 from trove.services.authority import load_authority
 from trove.taskmanager.service import TaskManager, environment_of
 from trove.testing import TaskFailure
+from trove.testing.world import Cloud, metadata_in
 
 
 def test_operations_are_carried_out_and_logged(tmp_path: Path) -> None:
-    cloud = Cloud(tmp_path)
-    cloud.use(DatabaseClock())
+    cloud = Cloud(tmp_path, metadata_in(tmp_path, clock=DatabaseClock()))
     seen: list[StepDone] = []
     manager = TaskManager(cloud.installation, cloud.provider, observe=seen.append)
     manager.start()

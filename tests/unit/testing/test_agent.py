@@ -17,11 +17,11 @@ from tests.support.agents import (
     invite,
     task_row,
 )
-from tests.support.cloud import Cloud
 from trove.errors import Failed, NotFound, Unauthenticated
 from trove.models import Instance
 from trove.protocol import Account, ErrorKind
 from trove.testing import AppCalls, Calls, FakeAgent, HttpCalls, TaskFailure
+from trove.testing.world import Cloud
 
 ANN = {"name": "ann", "host": None}
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
 
-from tests.support.cloud import Cloud
 from trove.errors import Unavailable
 from trove.providers.base import ServerState, view_of
+from trove.testing.world import Cloud
 from trove.workflows import WORKFLOWS
 
 USED = {"instances": 1, "ram": 512, "volumes": 1}

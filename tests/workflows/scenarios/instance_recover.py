@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.support.cloud import Cloud
 from tests.workflows.scenarios import ACTIVE, USED, Scenario, take_down
 from trove.models import Instance
+from trove.testing.world import Cloud
 from trove.workflows import WORKFLOWS
 from trove.workflows.args import Recovery
 from trove.workflows.starting import start_on

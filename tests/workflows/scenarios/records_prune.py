@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from tests.support.cloud import Cloud
 from tests.workflows.scenarios import Round
 from trove.models import Token, User
+from trove.testing.world import Cloud
 
 
 def add_tokens(cloud: Cloud, _: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tests.support.cloud import Cloud
 from tests.workflows.scenarios import Round, take_down
 from trove.providers.base import ServerState, view_of
+from trove.testing.world import Cloud
 
 
 def is_recovered(cloud: Cloud, instance_id: str) -> bool:

@@ -2,8 +2,10 @@
 
 1. `Metadata`: a metadata database and a clock.
 2. `Operations`: recipes, their runners, and points at which a runner dies.
+3. `Cloud`: an installation, the product's recipes, the fake provider, agents that answer.
 """
 
+from trove.testing.world.cloud import MARIADB, POSTGRESQL, Cloud, Version
 from trove.testing.world.metadata import Metadata, metadata_in
 from trove.testing.world.operations import (
     LEASE,
@@ -16,10 +18,14 @@ from trove.testing.world.operations import (
 
 __all__ = [
     "LEASE",
+    "MARIADB",
+    "POSTGRESQL",
+    "Cloud",
     "Crash",
     "Interference",
     "Metadata",
     "Operations",
+    "Version",
     "act_at",
     "crash_at",
     "metadata_in",

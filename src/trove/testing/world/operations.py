@@ -37,6 +37,7 @@ ROUND = 61.0
 
 Interference = Callable[[int, str], None]
 """Called with the number and the name of each point."""
+OnEnd = Callable[[Session, Operation, str], None]
 
 
 class Crash(BaseException):
@@ -85,6 +86,9 @@ class Operations:
         self.at: Interference = do_nothing
         self.failing: dict[str, Exception] = {}
         """Points that raise, for as long as they stand here."""
+        self.on_end: OnEnd = lambda session, operation, state: None
+        self.settings: Any = None
+        """What timeouts of steps are functions of."""
 
     def context_of(self, session: Session, operation: Operation) -> Any:
         raise NotImplementedError
@@ -111,10 +115,12 @@ class Operations:
             self.context_of,
             clock=self.clock,
             lease=LEASE,
+            on_end=self.on_end,
+            settings=self.settings,
             checkpoint=self.point,
         )
 
-    def drain(self, rounds: int = 60) -> None:
+    def drain(self, rounds: int = 30) -> None:
         """Let runners live and die until everything has ended, or the rounds are over."""
         for _ in range(rounds):
             try:
