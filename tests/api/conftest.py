@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.api import World
+from trove.testing.world.api import World
 
 
 @pytest.fixture

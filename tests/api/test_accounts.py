@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.api import World
 from trove.protocol import Account, Accounts, DatabaseAccount, EngineState
 from trove.settings import Settings
 from trove.testing import TaskFailure
+from trove.testing.world.api import World
 
 MARIADB: dict[str, Any] = {"datastore": {"type": "mariadb"}}
 

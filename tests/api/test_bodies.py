@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from tests.support.api import RED, World
+from trove.testing.world.api import RED, World
 
 ORDER = json.dumps({"instance": {"name": "é", "flavorRef": "2"}}, ensure_ascii=False)
 BODIES = [

@@ -12,9 +12,9 @@ from psycopg.errors import DiskFull
 from sqlalchemy import func, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
-from tests.support.api import RED, World
 from trove.api.errors import answer_to
 from trove.models import Instance, Operation, QuotaUsage, Task
+from trove.testing.world.api import RED, World
 
 GOOD: dict[str, Any] = {"name": "db", "flavorRef": "2", "volume": {"size": 1}}
 

@@ -11,8 +11,8 @@ from fastapi.routing import APIRoute
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.api import RED, World
 from trove.api.app import OF_TENANTS
+from trove.testing.world.api import RED, World
 
 VALUES = (
     "9" * 5000,

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from tests.support.api import World
 from trove.api import once
 from trove.errors import Conflict
 from trove.models import IdempotentRequest, Instance
 from trove.services import idempotency
 from trove.services.idempotency import CUT_OFF, KEPT, Attempt, Kept, claim, forget, keep, once_only
+from trove.testing.world.api import World
 
 BODY = {"instance": {"name": "db", "flavorRef": "2", "volume": {"size": 1}}}
 

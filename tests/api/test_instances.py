@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import event, update
 
-from tests.support.api import RED, World
 from trove.db import utcnow
 from trove.engine import Operation
 from trove.models import DatastoreVersion, Instance
 from trove.settings import Settings
+from trove.testing.world.api import RED, World
 
 
 def test_an_instance_is_ordered_built_and_shown(world: World) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from tests.support.api import BLUE, PEOPLE, RED, World
 from trove.api.routes.unserved import UNSERVED
+from trove.testing.world.api import BLUE, PEOPLE, RED, World
 
 METHODS = ("get", "post", "put", "patch", "delete")
 PUBLIC = ("/", "/v1.0", "/healthcheck", "/metrics")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from fastapi.routing import APIRoute, APIRouter
 
-from tests.support.api import RED, World
 from trove.api.app import OF_TENANTS, PUBLIC
 from trove.api.routes import identity
+from trove.testing.world.api import RED, World
 
 PUBLIC_PATHS = ("/", "/v1.0", "/healthcheck", "/metrics", "/openapi.json")
 RED_TOKEN = {"X-Auth-Token": "red"}

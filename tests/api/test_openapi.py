@@ -23,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from tests.support.api import PEOPLE, World
+from trove.testing.world.api import PEOPLE, World
 
 FAILURES = {500}
 """The statuses that no request may bring about; 501 and 503 are answers of their own."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import World
+from trove.testing.world.api import World
 
 HEADER = "X-Trove-Operation-Id"
 ACTIONS: list[tuple[str, dict[str, Any], str]] = [

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from tests.support.api import BLUE, RED, World
 from trove.providers.fake.catalog import NO_IMAGE
 from trove.services.authority import CERTIFICATE_LIFETIME, load_authority
+from trove.testing.world.api import BLUE, RED, World
 
 
 def refused(answer: Any, code: int, message: str) -> None:

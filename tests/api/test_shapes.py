@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import RED, World
+from trove.testing.world.api import RED, World
 
 FLAVORS: list[dict[str, Any]] = [
     {"flavorRef": "2"},

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import World
 from trove.api.routes.unserved import UNSERVED
+from trove.testing.world.api import World
 
 ROUTES = [(method, row.path) for row in UNSERVED for method in row.methods.split()]
 EMPTY = {

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.api import World
 from tests.support.waiting import HANG, until
 from trove.api.waiting import MOST_OF_INSTANCE
 from trove.services import agents
+from trove.testing.world.api import World
 
 THREADS_OF_THE_FRAMEWORK = 40
 

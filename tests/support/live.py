@@ -10,9 +10,9 @@ from pathlib import Path
 import uvicorn
 
 from tests.support import slot
-from tests.support.api import World
 from trove.api.app import create_app
 from trove.services.identity import create_project, create_user, grant_role, issue_static
+from trove.testing.world.api import World
 
 PASSWORD = "a long secret of alice"
 

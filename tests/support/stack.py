@@ -19,7 +19,6 @@ import trove
 from tests.e2e.agent.long_task_plugin.long_task_plugin import Ran, RunUntil
 from tests.support import slot
 from tests.support.agents import Conductor, task_row
-from tests.support.api import RATES, Client, KnownPeople
 from tests.support.long_tasks import PLUGIN, WAITS
 from tests.support.provider import open_to_others, settings_in
 from tests.support.waiting import until
@@ -34,6 +33,7 @@ from trove.services.discovery import register
 from trove.services.installation import Installation
 from trove.settings import ConductorSettings
 from trove.taskmanager.service import TaskManager
+from trove.testing.world.api import RATES, Client, KnownPeople
 from trove.vault import load_vault
 from trove.workflows import WORKFLOWS
 from trove.workflows.context import Context

@@ -3,6 +3,7 @@
 Read `clock.py`, then `agent.py` (an agent without an engine, over the real protocol) and `calls.py`
 (how it reaches a conductor, through a socket or in the same process). `datastores.py` has the
 contract of datastores, on real engines that `engines.py` starts; `providers.py` that of providers.
+`world/` is a control plane in levels, for tests of what the others are part of.
 """
 
 from trove.testing.agent import FakeAgent, FakeAgents, TaskFailure

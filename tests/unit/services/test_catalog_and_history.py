@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from tests.support.api import PEOPLE, World
 from trove.datastores import datastore_of
 from trove.engine import Operation, State, supersede
 from trove.errors import Conflict, Invalid, NotSupported
@@ -17,6 +16,7 @@ from trove.models import DatastoreVersion
 from trove.protocol.tasks import DeleteDatabase
 from trove.services import accounts, datastores, instances, operations, quotas, running_engine
 from trove.testing import FakeAgent
+from trove.testing.world.api import PEOPLE, World
 
 RED, ADMIN = PEOPLE["red"], PEOPLE["admin"]
 

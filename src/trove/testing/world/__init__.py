@@ -3,6 +3,7 @@
 1. `Metadata`: a metadata database and a clock.
 2. `Operations`: recipes, their runners, and points at which a runner dies.
 3. `Cloud`: an installation, the product's recipes, the fake provider, agents that answer.
+4. `World`, in `api.py`: all of them, and the API in the same process.
 """
 
 from trove.testing.world.cloud import MARIADB, POSTGRESQL, Cloud, Version

@@ -1,5 +1,7 @@
-"""The whole API in one process: a real metadata database, the fake provider, real workflows, and
-fake agents that call a real conductor."""
+"""Level four: the API in the same process, two projects, and people who call it.
+
+It needs httpx. Its clients see what they would see through a socket.
+"""
 
 from __future__ import annotations
 
@@ -12,24 +14,17 @@ from typing import Any
 
 import httpx
 from anyio.from_thread import start_blocking_portal
-from cryptography.fernet import Fernet
 from sqlalchemy import select, update
 
 from trove.api.app import create_app
-from trove.conductor import create_app as conductor_of
-from trove.db import Database
-from trove.engine import ACTIVE, Operation, Runner
+from trove.db import DatabaseClock, new_id
 from trove.errors import Unauthenticated
 from trove.models import Agent, Datastore, DatastoreVersion
 from trove.models.task import DISPATCHED
-from trove.providers.fake import FakeWorld, provider_of
-from trove.services.installation import Caller, Installation
+from trove.services.installation import Caller
 from trove.settings import Settings
-from trove.taskmanager.service import environment_of, record_end
-from trove.testing import AppCalls, FakeAgents
-from trove.vault import Vault
-from trove.workflows import WORKFLOWS
-from trove.workflows.context import Context
+from trove.testing.world.cloud import MARIADB, POSTGRESQL, Cloud, Version
+from trove.testing.world.metadata import metadata_in
 
 RED, BLUE = "red-project", "blue-project"
 PEOPLE = {
@@ -72,7 +67,10 @@ class Client:
 
 
 class World:
-    """An installation with two projects, and the means to let its workflows run."""
+    """All levels together: tenants call the API, and operations go on when they are let to.
+
+    Agents do their tasks at once. Time is the database's own, as clients compare it with theirs.
+    """
 
     def __init__(
         self,
@@ -80,28 +78,28 @@ class World:
         settings: Callable[[Settings], Settings] = lambda s: s,
         url: str | None = None,
     ) -> None:
-        plain = Settings(state_directory=directory)
-        roomy = replace(plain, api=replace(plain.api, **RATES))
-        self.settings = settings(roomy)
-        self.database = Database(url or f"sqlite:///{directory}/trove.sqlite")
-        self.database.create_all()
-        self.provider = provider_of(FakeWorld())
-        self.installation = Installation(
-            self.settings, self.database, Vault(Fernet.generate_key()), self.provider.catalog
+        self.cloud = Cloud(
+            directory,
+            metadata_in(directory, url, DatabaseClock()),
+            settings=lambda plain: settings(replace(plain, api=replace(plain.api, **RATES))),
+            versions=[_offered(version) for version in (POSTGRESQL, MARIADB)],
         )
-        self.agents = FakeAgents(self.provider.world, AppCalls(conductor_of(self.installation)))
+        self.settings = self.cloud.settings
+        self.database = self.cloud.database
+        self.provider = self.cloud.provider
+        self.installation = self.cloud.installation
+        self.agents = self.cloud.agents
         self.app = create_app(self.installation, KnownPeople())
         self.client = Client(self.app)
-        self._register()
-        self._ordered = threading.Event()
+        self._dispatched = threading.Event()
         self._stopping = False
-        self.database.notifications.subscribe(DISPATCHED, self._ordered.set)
+        self.database.notifications.subscribe(DISPATCHED, self._dispatched.set)
         self._thread = threading.Thread(target=self._answer_at_once, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         self._stopping = True
-        self._ordered.set()
+        self._dispatched.set()
         self._thread.join(10)
         self.client.close()
         self.database.dispose()
@@ -136,28 +134,8 @@ class World:
 
     def settle(self) -> None:
         """Let workflows run until none goes on."""
-        for _ in range(50):
-            self.runner().run_until_idle()
-            self.agents.run()
-            with self.database.begin() as session:
-                going = session.scalars(select(Operation.id).where(Operation.state.in_(ACTIVE)))
-                if not going.all():
-                    return
-                now = self.installation.clock.now(session)
-                session.execute(
-                    update(Operation).where(Operation.state.in_(ACTIVE)).values(due_at=now)
-                )
-        raise AssertionError("operations do not end")
-
-    def runner(self) -> Runner:
-        environment = environment_of(self.installation, self.provider)
-        return Runner(
-            self.database,
-            WORKFLOWS,
-            lambda session, operation: Context(session, operation, environment),
-            on_end=record_end,
-            settings=self.installation.settings,
-        )
+        self.cloud.drain(50)
+        assert not self.cloud.active(), "operations do not end"
 
     def change_agent(self, instance_id: str, **columns: Any) -> None:
         """Overwrite columns of the last report."""
@@ -169,25 +147,14 @@ class World:
             query = select(DatastoreVersion.id).join(Datastore).where(Datastore.name == datastore)
             return session.scalars(query).one()
 
-    def _register(self) -> None:
-        with self.database.begin() as session:
-            for name, version, number in (
-                ("postgresql", "15", "15.20"),
-                ("mariadb", "10.11", "10.11.19"),
-            ):
-                datastore = Datastore(name=name)
-                session.add(datastore)
-                session.flush()
-                row = DatastoreVersion(
-                    datastore_id=datastore.id, name=version, number=number, manager=name
-                )
-                session.add(row)
-                session.flush()
-                datastore.default_version_id = row.id
-
     def _answer_at_once(self) -> None:
         while not self._stopping:
-            self._ordered.wait()
-            self._ordered.clear()
+            self._dispatched.wait()
+            self._dispatched.clear()
             if not self._stopping:
                 self.agents.run()
+
+
+def _offered(version: Version) -> Version:
+    """A datastore's default, with ids as the product makes them."""
+    return replace(version, datastore_id=new_id(), id=new_id(), is_default=True)
