@@ -106,7 +106,9 @@ class Standalone:
 
     def memory(self) -> float:
         """MiB of the service's processes, agents and engines not counted."""
-        return resident(psutil.Process(self.pid))
+        service = psutil.Process(self.pid)
+        supervisor = psutil.Process(int((self.state / "supervisor.lock").read_text()))
+        return resident(service) + resident(supervisor)
 
     def agents(self) -> list[psutil.Process]:
         """The agents that this service's instances have."""
@@ -133,7 +135,8 @@ def private_standalone(options: Mapping[str, str] | None = None) -> Iterator[Sta
         cloud = cloud_of({}, environ)
         session = Session(cloud, Http(cloud))
         await_that(lambda: _answers(session))
-        yield Standalone(process.pid, base, session, environ)
+        pid = int((base / "state" / "standalone.lock").read_text())
+        yield Standalone(pid, base, session, environ)
     except BaseException:
         print((base / "log").read_text(errors="replace")[-4000:], file=sys.stderr)
         raise

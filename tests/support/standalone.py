@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -74,10 +73,13 @@ class Service:
 
     def kill(self) -> None:
         """SIGKILL to every process of the control plane."""
-        pid = int((self.state / "standalone.lock").read_text())
-        process = psutil.Process(pid)
-        process.send_signal(signal.SIGKILL)
-        until(lambda: not _is_alive(process))
+        # The supervisor first, which would start the service again.
+        kill([psutil.Process(self.pid("supervisor")), psutil.Process(self.pid("standalone"))])
+
+    def pid(self, name: str) -> int:
+        """Of its process `standalone`, or of the `supervisor`."""
+        # It is empty for an instant when a process begins.
+        return int(until((self.state / f"{name}.lock").read_text))
 
     def is_up(self) -> bool:
         """Whether the control plane runs."""

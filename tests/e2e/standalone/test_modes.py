@@ -22,6 +22,7 @@ EXPECTED = {
     "clouds.yaml": 0o600,
     "standalone.lock": 0o600,
     "standalone.log": 0o600,
+    "supervisor.lock": 0o600,
     "trove.sqlite": 0o600,
     "trove.sqlite-wal": 0o600,
     "local": 0o711,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from trove import logs, migrations
 from trove.cli.services.connections import Limits
+from trove.cli.services.handover import take_over
 from trove.cli.services.serving import SIGNALS, Endpoint, Site, serve
 from trove.cli.services.web_server import Tls
 from trove.cli.services.wiring import (
@@ -71,7 +73,8 @@ def conductor(argv: Sequence[str] | None = None) -> int:
 def serve_api(settings: Settings) -> None:
     """Until a signal; in as many processes as `trove_api_workers` says."""
     endpoint = api_endpoint(settings)
-    with endpoint.listen() as listener, _counting_together(settings.api.workers):
+    listener = _listener("api", endpoint)
+    with listener, _counting_together(settings.api.workers):
         # Not before the variable is set: prometheus_client looks at it while it is imported.
         from trove.api.app import create_app  # noqa: PLC0415 - an entry point
 
@@ -91,11 +94,19 @@ def serve_conductor(settings: Settings) -> None:
 
     settings = with_own_certificate(settings)
     endpoint = conductor_endpoint(settings)
-    with endpoint.listen() as listener:
+    with _listener("conductor", endpoint) as listener:
         # Once the port is taken, so that two conductors do not make a certificate at once.
         ensure_own_certificate(settings)
         app = create_app(build_service(settings))
         serve(Site(endpoint, app, listener, app.state.release))
+
+
+def _listener(name: str, endpoint: Endpoint) -> socket.socket:
+    """The socket of an init system that keeps it across restarts, or a new one; raises Failed."""
+    handover = take_over(os.environ)
+    listener = handover.listener(name, endpoint)
+    handover.close()
+    return listener
 
 
 def api_endpoint(settings: Settings) -> Endpoint:

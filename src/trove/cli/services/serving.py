@@ -56,6 +56,16 @@ class Endpoint:
         listener.listen(BACKLOG)
         return listener
 
+    def is_of(self, listener: socket.socket) -> bool:
+        """Whether this socket listens here already."""
+        if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            return False
+        try:
+            found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        except OSError:
+            return False
+        return listener.getsockname()[:2] in {address[:2] for *_, address in found}
+
 
 @dataclass(frozen=True)
 class Site:

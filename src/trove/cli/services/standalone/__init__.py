@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from trove.cli.services.standalone.lifecycle import remove, start_detached, status, stop
+from trove.cli.services.standalone.lifecycle import (
+    command_of,
+    remove,
+    restart,
+    start_detached,
+    status,
+    stop,
+)
 from trove.cli.services.standalone.service import run
 from trove.cli.services.wiring import with_own_certificate
 from trove.errors import TroveError
@@ -20,10 +27,12 @@ LOOPBACK = "127.0.0.1"
 
 DESCRIPTION = """\
 Runs the API, the conductor and the task manager in one process, with SQLite and local instances
-unless the configuration says otherwise.
+unless the configuration says otherwise. A small supervisor beside it keeps the ports bound and
+starts the service again when it dies.
 
   trove-standalone                     run in the foreground, stop with Ctrl-C
   trove-standalone start --detach      run in the background
+  trove-standalone restart             restart it as it was started; its ports stay bound
   trove-standalone status              is it running, and where
   trove-standalone stop                stop the service; database servers go on running
   trove-standalone stop --instances    stop the database servers as well
@@ -32,8 +41,9 @@ unless the configuration says otherwise.
 
 ACTIONS: dict[str, Callable[[Settings, argparse.Namespace], int]] = {
     "start": lambda settings, args: (
-        start_detached(settings, args) if args.detach else run(settings)
+        start_detached(settings, args) if args.detach else run(settings, command_of(args))
     ),
+    "restart": restart,
     "stop": stop,
     "status": status,
     "remove": remove,

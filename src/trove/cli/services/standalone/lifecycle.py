@@ -1,7 +1,8 @@
 """Start in the background, stop, look, remove.
 
-Law: whether the service runs, and as which process, is known by the lock that it holds; to query
-the lock disturbs no process that acquires it, and the number in the file is for people alone.
+Law: whether the service runs, and as which process, is known by the lock that it holds, and so for
+its supervisor; to query a lock disturbs no process that acquires it, and the number in the file is
+for people alone.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from trove.cli.services import first_line_of
+from trove.cli.services.handover import VARIABLES
 from trove.cli.services.standalone.cloud import withdraw
+from trove.cli.services.supervisor import RESTART
 from trove.cli.services.wiring import build_installation, build_provider
 from trove.errors import Conflict, Failed
 from trove.files import ensure_directory, private
@@ -43,29 +46,43 @@ from trove.workflows.context import scope_of
 START_SECONDS = 75.0
 STOP_SECONDS = 20.0
 REMOVE_SECONDS = 300.0
+KILLED_SECONDS = 5.0
 LOOK_EVERY = 0.05
 
 
 @contextmanager
 def held_lock(settings: Settings) -> Iterator[None]:
     """Be the only process of this state directory; raises Conflict when there is another."""
+    with _held(settings, lock_file(settings)):
+        yield
+
+
+@contextmanager
+def supervising(settings: Settings) -> Iterator[IO[str]]:
+    """Be the only supervisor of this state directory; raises Conflict when there is another."""
+    with _held(settings, supervisor_file(settings)) as lock:
+        yield lock
+
+
+@contextmanager
+def _held(settings: Settings, path: Path) -> Iterator[IO[str]]:
     with ExitStack() as stack:
         with _usable(settings):
             # Other users may traverse it, for engines below run under users of their own, not list
             # it.
             ensure_directory(settings.state_directory)
-            lock = _acquired(stack, settings)
+            lock = _acquired(stack, settings, path)
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
-        yield
+        yield lock
 
 
-def _acquired(stack: ExitStack, settings: Settings) -> IO[str]:
+def _acquired(stack: ExitStack, settings: Settings, path: Path) -> IO[str]:
     try:
-        return stack.enter_context(process_lock(lock_file(settings)))
+        return stack.enter_context(process_lock(path))
     except BlockingIOError:
-        running_pid(settings)  # raises Conflict when it is not the service that holds it
+        _holder_of(settings, path)  # raises Conflict when it is not the service that holds it
         raise Conflict(
             f"A service runs in {settings.state_directory} already; see `trove-standalone status`."
         ) from None
@@ -75,19 +92,16 @@ def start_detached(settings: Settings, args: argparse.Namespace) -> int:
     """Start the service in a session of its own; 0 once it answers."""
     if running_pid(settings) is not None:
         return status(settings, args)
+    if supervisor_pid(settings) is not None:
+        _await(partial(_serves, settings), START_SECONDS, _silence(settings))
+        return status(settings, args)
     output = log_file(settings)
     with _usable(settings):
         ensure_directory(settings.state_directory)
-    command = [sys.executable, "-m", "trove.cli.services.standalone", "start"]
-    command += ["--bind-host", args.bind_host]
-    # The service begins in another directory.
-    files = [str(file.absolute()) for file in args.config_file]
-    command += [word for file in files for word in ("--config-file", file)]
-    command += ["--debug"] if args.debug else []
     with open(output, "ab", opener=private) as log:
         begin = log.tell()
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            command,
+            command_of(args),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -95,45 +109,97 @@ def start_detached(settings: Settings, args: argparse.Namespace) -> int:
             start_new_session=True,
             # The current directory may be on a volume that is to be unmounted.
             cwd="/",
+            # Of the command, if an init system has started it.
+            env={k: v for k, v in os.environ.items() if k not in VARIABLES},
         )
     _await_answer(settings, process, partial(_tail, output, begin))
     return status(settings, args)
 
 
+def command_of(args: argparse.Namespace) -> list[str]:
+    """The command that starts the service with these arguments, in whatever directory."""
+    # -P: a file in the current directory must not pass for a module.
+    command = [sys.executable, "-P", "-m", "trove.cli.services.standalone", "start"]
+    command += ["--bind-host", args.bind_host]
+    files = [str(file.absolute()) for file in args.config_file]
+    command += [word for file in files for word in ("--config-file", file)]
+    return [*command, *(["--debug"] if args.debug else [])]
+
+
 def status(settings: Settings, _: argparse.Namespace) -> int:
     """Say whether the service runs, and how to reach it; 0 if it does."""
-    pid = running_pid(settings)
+    pid, supervisor = running_pid(settings), supervisor_pid(settings)
     if pid is None:
-        print("trove-standalone is not running.")
+        print(f"trove-standalone is not running{_why_not(settings, supervisor)}.")
         return 1
     print(f"trove-standalone runs as process {pid}")
     print(f"  API        {api_url(settings)}")
     print(f"  identity   {api_url(settings)}/identity/v3")
     print(f"  state      {settings.state_directory}")
+    if supervisor is None and not _is_run_by_init(pid):
+        print("  ports      free when it dies: no supervisor; `trove-standalone restart` adds one")
     return 0
 
 
+def _why_not(settings: Settings, supervisor: int | None) -> str:
+    if supervisor is not None:
+        return (
+            f" now: its supervisor, process {supervisor}, starts it again; see the log, in the "
+            f"background {log_file(settings)}"
+        )
+    with suppress(OSError):
+        if killed := supervisor_file(settings).read_text():
+            return f": its supervisor, process {killed}, was killed"
+    return ""
+
+
+def restart(settings: Settings, args: argparse.Namespace) -> int:
+    """Restart the service with its options while its ports stay bound; 0 once it answers."""
+    before, supervisor = running_pid(settings), supervisor_pid(settings)
+    if before is not None and supervisor is None and _is_run_by_init(before):
+        raise Conflict(
+            f"Process {before} is run by the init system: `systemctl restart trove-standalone`."
+        )
+    if supervisor is None:
+        args.instances = False
+        stop(settings, args)
+        return start_detached(settings, args)
+    _signal(settings, supervisor_file(settings), supervisor, RESTART)
+    _await(
+        lambda: running_pid(settings) != before and _serves(settings),
+        STOP_SECONDS + START_SECONDS,
+        _silence(settings),
+    )
+    return status(settings, args)
+
+
 def stop(settings: Settings, args: argparse.Namespace) -> int:
-    """Stop the service; with `--instances`, the database servers as well."""
-    pid = running_pid(settings)
-    if pid is None:
-        print("trove-standalone was not running.")
-    else:
-        _terminate(settings, pid)
-        _await(lambda: running_pid(settings) is None, STOP_SECONDS, f"process {pid} does not stop")
-        print("trove-standalone has stopped.")
+    """Stop the service and free its ports; with `--instances`, stop the database servers too."""
+    # First the supervisor, which would start the service again.
+    files = (supervisor_file(settings), lock_file(settings))
+    stopped = [_stop(settings, path) for path in files]
+    print(f"trove-standalone {'has stopped' if any(stopped) else 'was not running'}.")
     if args.instances:
         _stop_instances(settings)
     return 0
 
 
-def _terminate(settings: Settings, pid: int) -> None:
+def _stop(settings: Settings, path: Path) -> bool:
+    pid = _holder_of(settings, path)
+    if pid is None:
+        return False
+    _signal(settings, path, pid, signal.SIGTERM)
+    _await(lambda: _holder_of(settings, path) != pid, STOP_SECONDS, f"process {pid} does not stop")
+    return True
+
+
+def _signal(settings: Settings, path: Path, pid: int, number: signal.Signals) -> None:
     with suppress(ProcessLookupError):
         process = os.pidfd_open(pid)
         try:
-            # Still the service, now that its number cannot pass to another process.
-            if running_pid(settings) == pid:
-                signal.pidfd_send_signal(process, signal.SIGTERM)
+            # Still the holder, now that its number cannot pass to another process.
+            if _holder_of(settings, path) == pid:
+                signal.pidfd_send_signal(process, number)
         finally:
             os.close(process)
 
@@ -171,7 +237,21 @@ def remove(settings: Settings, args: argparse.Namespace) -> int:
 
 def running_pid(settings: Settings) -> int | None:
     """The process of the service, if it runs; raises Conflict if another's holds its lock."""
-    path = lock_file(settings)
+    return _holder_of(settings, lock_file(settings))
+
+
+def supervisor_pid(settings: Settings) -> int | None:
+    """The process that holds the service's ports; raises Conflict as above."""
+    return _holder_of(settings, supervisor_file(settings))
+
+
+def await_end_of_killed(settings: Settings) -> None:
+    """Wait for a service whose supervisor was killed, for it ends then, as far as that takes."""
+    with suppress(Failed):
+        _await(lambda: running_pid(settings) is None, KILLED_SECONDS, "")
+
+
+def _holder_of(settings: Settings, path: Path) -> int | None:
     with _usable(settings):
         while (pid := process_holding(path)) is not None:
             # Any user could hold the lock of the first release's file, and so have a process of
@@ -219,6 +299,10 @@ def lock_file(settings: Settings) -> Path:
     return settings.state_directory / "standalone.lock"
 
 
+def supervisor_file(settings: Settings) -> Path:
+    return settings.state_directory / "supervisor.lock"
+
+
 def log_file(settings: Settings) -> Path:
     """Of a service in the background."""
     return settings.state_directory / "standalone.log"
@@ -238,9 +322,24 @@ def _await_answer(
         if process.poll() is not None:
             raise Failed(f"the service ended at once:\n{output()}")
         # Its own lock too: on this port another service could answer.
-        return running_pid(settings) == process.pid and _is_healthy(settings)
+        return supervisor_pid(settings) == process.pid and _serves(settings)
 
-    _await(answers, START_SECONDS, f"the service does not answer; see {log_file(settings)}")
+    _await(answers, START_SECONDS, _silence(settings))
+
+
+def _silence(settings: Settings) -> str:
+    return f"the service does not answer; see {log_file(settings)}"
+
+
+def _serves(settings: Settings) -> bool:
+    return running_pid(settings) is not None and _is_healthy(settings)
+
+
+def _is_run_by_init(pid: int) -> bool:
+    """Whether what started this process keeps its sockets."""
+    with suppress(OSError):
+        return any(word.startswith(b"NOTIFY_SOCKET=") for word in Process(pid).environment())
+    return False
 
 
 def _is_healthy(settings: Settings) -> bool:

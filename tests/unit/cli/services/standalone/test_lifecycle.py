@@ -6,6 +6,7 @@ import argparse
 import fcntl
 import io
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -134,13 +135,14 @@ def test_only_the_service_is_signalled(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, now: int | None
 ) -> None:
     """Its number may pass to another process between the look and the signal."""
+    path = lock_file(settings)
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as bystander:
-        monkeypatch.setattr(lifecycle, "running_pid", lambda _: now)
-        lifecycle._terminate(settings, bystander.pid)
+        monkeypatch.setattr(lifecycle, "_holder_of", lambda *_: now)
+        lifecycle._signal(settings, path, bystander.pid, signal.SIGTERM)
         assert bystander.poll() is None
         bystander.communicate()
     assert bystander.returncode == 0
-    lifecycle._terminate(settings, bystander.pid)  # gone: succeeds
+    lifecycle._signal(settings, path, bystander.pid, signal.SIGTERM)  # gone: succeeds
 
 
 def test_a_query_does_not_prevent_a_start(
