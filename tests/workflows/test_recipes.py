@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from sqlalchemy import select
@@ -303,6 +304,42 @@ def test_an_agent_that_never_answers(cloud: Cloud, workflow: str) -> None:
     assert "did not finish within" in fault.message
     enrolled = "has not enrolled yet" in fault.message
     assert enrolled is (workflow == "instance.create")
+
+
+def test_an_agent_that_cannot_start_ends_its_order_at_once(cloud: Cloud) -> None:
+    """The infrastructure sees why; no one waits for the agent until the patience ends."""
+    instance_id = cloud.order()
+    cloud.answers = False
+    cloud.at = partial(_fail_agent, cloud, instance_id)
+    began = cloud.clock.now()
+    cloud.drain()
+    view, failed = cloud.show(instance_id), cloud.last_operation(instance_id)
+    assert (view.status, failed.turned_back_at) == ("ERROR", "datastore.prepare")
+    assert view.fault is not None
+    assert "its agent does not start: ModuleNotFoundError: engine" in view.fault.message
+    assert failed.error == view.fault.message
+    assert (cloud.clock.now() - began).total_seconds() < cloud.settings.timing.usage_timeout / 10
+    assert cloud.used() == USED
+    assert cloud.world.everything() == []
+
+
+def _fail_agent(cloud: Cloud, instance_id: str, number: int, name: str) -> None:
+    if name.startswith("after create server"):
+        error = "ModuleNotFoundError: engine"
+        cloud.world.change("server", f"trove-{instance_id}", agent_error=error)
+
+
+def test_an_agent_that_has_run_before_may_come_back(cloud: Cloud) -> None:
+    instance_id = BY_NAME["instance.restart"].start(cloud)
+    cloud.answers = False
+    cloud.world.change("server", f"trove-{instance_id}", agent_error="MemoryError")
+    cloud.drain(1)
+    waiting = cloud.last_operation(instance_id)
+    assert waiting.state == State.RUNNING
+    assert waiting.note == "the agent ends at each start: MemoryError"
+    cloud.answers = True
+    cloud.drain()
+    assert cloud.last_operation(instance_id).state == State.SUCCEEDED
 
 
 @pytest.mark.parametrize(

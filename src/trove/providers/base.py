@@ -136,6 +136,8 @@ class ServerView:
     """Why, when it is not up."""
     unenforced: tuple[str, ...] = ()
     """The limits that nothing holds here, in words for users: `memory: no cgroup is writable`."""
+    agent_error: str = ""
+    """Why its agent does not stay up, if the infrastructure sees that it ends at each start."""
 
 
 class ResizeState(enum.StrEnum):

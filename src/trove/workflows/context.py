@@ -147,16 +147,25 @@ class Context(Generic[S]):
         enrolled = agent is not None and agent.credential_digest is not None
         doing = task.note or f"the agent works on: {task.kind}"
         note = doing if enrolled else "the server starts; its agent has not enrolled yet"
-        self._keep_server_up(instance)
-        return Wait(CHECK_EVERY, note, task.progress)
+        error = self._keep_server_up(instance)
+        if error and not enrolled:
+            raise Failed(f"the server is up, but its agent does not start: {error}")
+        # One that has run before may come back: it had all that it needs.
+        return Wait(
+            CHECK_EVERY, f"the agent ends at each start: {error}" if error else note, task.progress
+        )
 
-    def _keep_server_up(self, instance: Instance) -> None:
-        """Raises Unavailable after each start, so that a server that does not stay up ends the
-        step when its attempts are spent."""
+    def _keep_server_up(self, instance: Instance) -> str:
+        """Why the agent in a server that is up does not start, if that is known.
+
+        Raises Unavailable after each start, so that a server that does not stay up ends the step
+        when its attempts are spent.
+        """
         view = self.server_view_of(instance)
         if view.state is ServerState.DOWN:
             self.provider_for(instance).compute.start_server(self.server_of(instance))
             raise Unavailable(f"the server went down and was started again: {view.detail}")
+        return view.agent_error
 
 
 def scope_of(instance: Instance) -> Scope:

@@ -10,17 +10,29 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.support.provider import FIRST_UID, IS_ROOT, SMALL, Traces, boot, remove, spec_of
+from tests.support.packages import install
+from tests.support.provider import (
+    FIRST_UID,
+    IS_ROOT,
+    SMALL,
+    Traces,
+    boot,
+    open_to_others,
+    remove,
+    spec_of,
+)
 from tests.support.waiting import HANG, until
+from trove.entry_points import DATASTORES
 from trove.errors import Failed, NotFound
 from trove.providers.base import Provider, ResizeState, ServerState, view_of
+from trove.providers.local import sandbox
 
 Make = Callable[..., Provider]
 SIGN = "$1/config/sign"
@@ -98,6 +110,48 @@ def test_a_server_outlives_the_process_that_made_it(
     done = subprocess.run(command, start_new_session=True, check=False)
     assert done.returncode == -signal.SIGKILL
     assert up(make(**mode), name)
+
+
+@pytest.fixture
+def editable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The source of a datastore's package, which is elsewhere than what pip has installed of it."""
+    folder = tmp_path / "checkout" / "src" / "brought"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("WHAT = 'an engine'\n")
+    open_to_others(folder)
+    install(tmp_path / "site", monkeypatch, DATASTORES, postgresql="brought:DATASTORE")
+    monkeypatch.syspath_prepend(str(folder.parent))
+    sandbox._python.cache_clear()
+    yield folder
+    sandbox._python.cache_clear()
+
+
+def test_the_agent_sees_datastores_that_are_editable(
+    make: Make, mode: dict[str, str], name: str, tmp_path: Path, editable: Path
+) -> None:
+    script = f"cat {editable}/__init__.py >{SIGN}.new && mv {SIGN}.new {SIGN}; exec sleep 1000"
+    boot(make(script, **mode), name)
+    until(sign(tmp_path, name).exists)
+    assert sign(tmp_path, name).read_text() == "WHAT = 'an engine'\n"
+
+
+def test_a_datastore_that_no_one_else_may_read_is_named(
+    make: Make, mode: dict[str, str], name: str, editable: Path
+) -> None:
+    (editable / "__init__.py").chmod(0o600)
+    others = pytest.raises(Failed, match=f"cannot read {editable}/__init__.py")
+    with others if IS_ROOT else nullcontext():
+        boot(make(**mode), name)
+
+
+def test_an_agent_that_keeps_ending_is_reported_with_its_last_words(
+    make: Make, mode: dict[str, str], name: str
+) -> None:
+    provider = make("echo no such engine >&2; exit 3", **mode)
+    boot(provider, name)
+    until(lambda: view_of(provider.compute, name).agent_error)
+    view = view_of(provider.compute, name)
+    assert (view.state, view.agent_error) == (ServerState.UP, "no such engine")
 
 
 def test_delete_ends_a_daemon_that_hides_and_ignores_signals(

@@ -78,7 +78,8 @@ class FakeCompute:
         if record is None or scope not in {ANYWHERE, scope_of(record)}:
             return ServerView(ServerState.ABSENT)
         state = ServerState(record["state"])
-        return ServerView(state, detail=record["detail"], unenforced=tuple(record["unenforced"]))
+        unenforced = tuple(record["unenforced"])
+        return ServerView(state, record["detail"], unenforced, record.get("agent_error", ""))
 
     def _resize(self, name: str, flavor: Flavor, state: ResizeState) -> None:
         if self.world.get("server", name) is None:

@@ -26,7 +26,7 @@ from trove.providers.base import (
 )
 from trove.providers.local import processes, records
 from trove.providers.local.capacity import limits_of
-from trove.providers.local.down_reason import down_reason
+from trove.providers.local.down_reason import agent_error, down_reason
 from trove.providers.local.images import Image, unmount
 from trove.providers.local.launch import AgentCommand, Launch, agent_command
 from trove.providers.local.layout import Layout, ServerFiles, make_folder, named_lock, remove_folder
@@ -227,7 +227,8 @@ def _present(files: ServerFiles) -> ServerView:
         state = ServerState.DOWN if there else ServerState.ABSENT
         return ServerView(state, "its creation was interrupted" if there else "")
     if is_inherited_lock_held(files.alive):
-        return ServerView(ServerState.UP, unenforced=record.unenforced)
+        failing = agent_error(record.spec.logs, record.owner)
+        return ServerView(ServerState.UP, unenforced=record.unenforced, agent_error=failing)
     detail = down_reason(files, record.spec.logs, record.owner)
     return ServerView(ServerState.DOWN, detail, record.unenforced)
 

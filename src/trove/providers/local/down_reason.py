@@ -1,4 +1,4 @@
-"""Why a server is down, as far as its launch and then its agent have logged it."""
+"""Why a server or its agent is down, as far as its launch and then its agent have logged it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,26 @@ LONGEST = 500
 """Characters."""
 END = 4096
 """Bytes of a log's end that are read."""
+SUPERVISE = "supervise: "
+"""What a line of the supervisor begins with, which follows those of an agent that keeps ending."""
 PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def down_reason(files: ServerFiles, logs: Path, owner: Owner | None) -> str:
     """The end of what was logged; the logs belong to this owner, by default to the caller."""
     uid = owner.uid if owner else os.getuid()
-    return _last_line(files.log) or _end_of_agent_log(logs, uid) or "none of its processes runs"
+    said = "; ".join(_end_of_agent_log(logs, uid)[-LINES:])[-LONGEST:]
+    return _last_line(files.log) or said or "none of its processes runs"
+
+
+def agent_error(logs: Path, owner: Owner | None) -> str:
+    """The last words of an agent that ends soon after each start; empty for any other."""
+    lines = _end_of_agent_log(logs, owner.uid if owner else os.getuid())
+    if not lines or not lines[-1].startswith(SUPERVISE):
+        return ""
+    said = [line for line in lines if not line.startswith(SUPERVISE)]
+    # Not the traceback, which shows the paths of this machine.
+    return (said or lines)[-1].strip()[-LONGEST:]
 
 
 def _last_line(launch: Path) -> str:
@@ -34,7 +47,7 @@ def _last_line(launch: Path) -> str:
     return lines[-1][-LONGEST:] if lines else ""
 
 
-def _end_of_agent_log(logs: Path, uid: int) -> str:
+def _end_of_agent_log(logs: Path, uid: int) -> list[str]:
     with (
         contextlib.suppress(OSError),
         _opened(logs, os.O_DIRECTORY) as folder,
@@ -42,16 +55,16 @@ def _end_of_agent_log(logs: Path, uid: int) -> str:
         _opened("agent.log", os.O_NONBLOCK, folder) as log,
     ):
         return _end_of(log, uid)
-    return ""
+    return []
 
 
-def _end_of(log: int, uid: int) -> str:
+def _end_of(log: int, uid: int) -> list[str]:
     status = os.fstat(log)
     # The tenant may have put another's file there, by a link that is none.
     if not stat.S_ISREG(status.st_mode) or status.st_uid != uid:
-        return ""
+        return []
     text = os.pread(log, END, max(0, status.st_size - END)).decode(errors="replace")
-    return "; ".join(text.strip().splitlines()[-LINES:])[-LONGEST:]
+    return text.strip().splitlines()
 
 
 @contextlib.contextmanager

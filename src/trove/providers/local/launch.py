@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import trove
+from trove.entry_points import DATASTORES, sources
 from trove.errors import Failed, Unavailable
 from trove.files import private
 from trove.providers.local import processes, programs, records, sandbox
@@ -76,7 +77,9 @@ class Launch:
         """The server's own user must get at all that it needs; a sandbox shows it the files."""
         if self.record.owner is None:
             return
-        needed = [Path(sys.executable).resolve(), Path(trove.__file__), Path(trove.__file__).parent]
+        code = [Path(trove.__file__).parent, *sources(DATASTORES, self.record.spec.manager)]
+        modules = [path / "__init__.py" for path in code if path.is_dir()]
+        needed = [Path(sys.executable).resolve(), *code, *filter(Path.exists, modules)]
         way = [p for path in (*needed, self.files.agent) for p in path.parents]
         shown = needed if self.machine.no_sandbox is None else [*needed, *way]
         # Only the bits for others count: the number is in no group and owns none of this.

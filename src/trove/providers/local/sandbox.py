@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import trove
+from trove.entry_points import DATASTORES, TASKS, sources
 from trove.errors import Failed
 from trove.providers.local import programs
 from trove.providers.local.layout import ServerFiles
@@ -162,7 +163,7 @@ def _scratch(memory: int) -> list[str]:
 
 
 def _visible(tenant: Tenant) -> list[str]:
-    """Python, Trove and the engine, where they are outside the system's directories."""
+    """Python, Trove, packages and the engine, where they are outside the system's directories."""
     # What lies below another needs no mount of its own, and /usr is there already.
     found: list[Path] = [Path("/usr")]
     seed = (tenant.seed,) if tenant.seed else ()
@@ -176,8 +177,10 @@ def _visible(tenant: Tenant) -> list[str]:
 def _python() -> tuple[Path, ...]:
     package = Path(trove.__file__).parent
     real = Path(sys.executable).resolve().parent.parent
-    # A virtual environment has links into another Python, and the package may be elsewhere still.
-    return (Path(sys.base_prefix), real, Path(sys.prefix), package)
+    # A virtual environment has links into another Python, and the package may be elsewhere still;
+    # so may those that the agent imports by their entry points, if they are editable.
+    more = (path for group in (DATASTORES, TASKS) for path in sources(group) if path.exists())
+    return (Path(sys.base_prefix), real, Path(sys.prefix), package, *more)
 
 
 def _engine(image: Path | None) -> list[Path]:

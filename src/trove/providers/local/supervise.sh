@@ -7,6 +7,7 @@
 log=$1
 shift
 pause=0
+soon=0
 umask 077
 trap 'exit 0' TERM
 # Standard input is the lock that says we live. Of a sandbox we are process 1, and bubblewrap's
@@ -18,8 +19,12 @@ exec >>"$log" 2>&1
 while :; do
     read -r before _ </proc/uptime
     "$@" >>"$log" 2>&1 9<&- && exit 0
+    status=$?
     read -r after _ </proc/uptime
-    [ $((${after%%.*} - ${before%%.*})) -lt 10 ] || pause=0
+    [ $((${after%%.*} - ${before%%.*})) -lt 10 ] || pause=0 soon=0
+    soon=$((soon + 1))
+    # The provider reads this line, and the one before it as the reason (down_reason.py).
+    [ "$soon" -lt 4 ] || echo "supervise: ended $soon times in a row, at last with status $status"
     sleep "$pause" 9<&-
     pause=$((pause < 8 ? pause * 2 + 1 : 15))
 done

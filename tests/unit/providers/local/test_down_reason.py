@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from trove.providers.local.down_reason import LONGEST, down_reason
+from trove.providers.local.down_reason import LONGEST, agent_error, down_reason
 from trove.providers.local.layout import ServerFiles
 from trove.providers.local.records import Owner
 
 NOTHING = "none of its processes runs"
+ENDED = "supervise: ended 4 times in a row, at last with status 1\n"
+TRACEBACK = """Traceback (most recent call last):
+  File "/srv/trove/agent.py", line 12, in <module>
+    import engine
+ModuleNotFoundError: No module named 'engine'
+"""
 
 
 @pytest.fixture
@@ -84,9 +90,35 @@ def test_what_is_no_log_is_not_read(
 ) -> None:
     put(logs / "agent.log")
     assert down_reason(files, logs, None) == NOTHING
+    assert agent_error(logs, None) == ""
 
 
 def test_a_file_of_another_user_is_not_read(files: ServerFiles, logs: Path) -> None:
+    (logs / "agent.log").write_text(f"secret\n{ENDED}")
+    assert agent_error(logs, Owner(os.getuid() + 1, 0)) == ""
     (logs / "agent.log").write_text("secret")
     assert down_reason(files, logs, Owner(os.getuid() + 1, 0)) == NOTHING
     assert down_reason(files, logs, Owner(os.getuid(), 0)) == "secret"
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        ("", ""),
+        (TRACEBACK, ""),
+        (TRACEBACK + ENDED, "ModuleNotFoundError: No module named 'engine'"),
+        (f"{TRACEBACK}{ENDED}{TRACEBACK}{ENDED}", "ModuleNotFoundError: No module named 'engine'"),
+        (f"{TRACEBACK}{ENDED}{ENDED}", "ModuleNotFoundError: No module named 'engine'"),
+        (f"{TRACEBACK}{ENDED}2026 INFO enrolled\n", ""),
+        (ENDED, ENDED.strip()),
+        (f"{'x' * 9000}\n{ENDED}", "x" * LONGEST),
+        (f"  indented  \n{ENDED}", "indented"),
+    ],
+)
+def test_the_last_words_of_an_agent_that_keeps_ending(logs: Path, log: str, reason: str) -> None:
+    (logs / "agent.log").write_text(log)
+    assert agent_error(logs, None) == reason
+
+
+def test_an_agent_without_a_log_says_nothing(logs: Path) -> None:
+    assert agent_error(logs, None) == ""
