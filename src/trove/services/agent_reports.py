@@ -12,12 +12,13 @@ from functools import cache
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import Table, Update, bindparam, or_, select, update
+from sqlalchemy import Row, Table, Update, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from trove.db import Clock, DatabaseNow, JsonObject
 from trove.models import Agent, Instance
 from trove.models.event import record_event
+from trove.models.status import FULL, is_full
 from trove.protocol import Accounts, EngineState, Report, SyncRequest
 from trove.services.senders import Sender
 
@@ -29,6 +30,19 @@ LONGEST_DETAILS = 16_384
 """Bytes of JSON; a guest that is taken over must not fill the metadata database."""
 NOTEWORTHY = frozenset(set(EngineState) - {EngineState.NEW, EngineState.STARTING})
 """States of an engine whose beginning is an event."""
+FULL_VOLUME = "volume is full"
+"""Of an error, where the file system's size does not say it."""
+WAS_FULL = case(
+    (
+        or_(
+            TABLE.c.volume_total - TABLE.c.volume_used < FULL,
+            func.lower(TABLE.c.error).like(f"%{FULL_VOLUME}%"),
+        ),
+        1,
+    ),
+    else_=0,
+)
+"""Whether the volume was full by the last report; `_is_full` is the same of another one."""
 
 
 def keep_reports(
@@ -36,7 +50,7 @@ def keep_reports(
 ) -> None:
     """Store what agents report, in this order for each: by far the most frequent write of all.
 
-    Those whose engine is in the state that it was in are stored together.
+    Those without an event are stored together.
     """
     by_agent: defaultdict[str, list[tuple[Sender, SyncRequest]]] = defaultdict(list)
     for report in reports:
@@ -49,9 +63,11 @@ def keep_reports(
         if later or sender.engine_state not in {None, values["engine_state"]}:
             alone.add(instance_id)
         else:
-            together[frozenset(values)].append(values | {"of": instance_id})
+            guards = {"of": instance_id, "full": int(_is_full(request.report))}
+            together[frozenset(values)].append(values | guards)
     for columns, rows in together.items():
-        # Fewer are changed when another conductor has stored another state meanwhile.
+        # Fewer are changed when a volume is full, or has room again; and when another conductor has
+        # stored another state meanwhile.
         if _executed(session, _update(columns, is_steady=True), rows) < len(rows):
             alone.update(row["of"] for row in rows)
     for instance_id in sorted(alone):
@@ -60,11 +76,13 @@ def keep_reports(
 
 
 def keep_report(session: Session, instance_id: str, request: SyncRequest, clock: Clock) -> None:
-    """One UPDATE unless the engine's state changes."""
+    """One UPDATE unless there is an event."""
     values = _values_of(request, clock) | {"of": instance_id}
-    columns = frozenset(values) - {"of"}
-    if not _executed(session, _update(columns, is_steady=True), values):
-        _note_change(session, instance_id, request.report)
+    columns, report = frozenset(values) - {"of"}, request.report
+    steady = values | {"full": int(_is_full(report))}
+    if not _executed(session, _update(columns, is_steady=True), steady):
+        _note_change(session, instance_id, report)
+        _note_volume(session, instance_id, report)
         _executed(session, _update(columns, is_steady=False), values)
 
 
@@ -83,15 +101,50 @@ def _note_change(session: Session, instance_id: str, report: Report) -> None:
         .values(engine_state=state)
         .execution_options(synchronize_session=False)
     )
-    if was in {state, EngineState.NEW} or not is_changed(session, changed):
+    if was in {None, state, EngineState.NEW} or not is_changed(session, changed):
         return
+    _record(session, instance_id, f"instance.engine.{state}", {"before": was}, report)
+
+
+def _note_volume(session: Session, instance_id: str, report: Report) -> None:
+    """An event when a volume becomes full, and when it has room again."""
+    full = _is_full(report)
+    columns = (Agent.volume_used, Agent.volume_total, Agent.error)
+    before = session.execute(select(*columns).where(Agent.instance_id == instance_id)).first()
+    # Compared here, for databases differ in how they compare text.
+    if before is None or _is_full(before) == full:
+        return
+    changed = (
+        update(Agent)
+        .where(Agent.instance_id == instance_id, WAS_FULL.not_in([int(full)]))
+        .values(
+            volume_used=report.volume_used,
+            volume_total=report.volume_total,
+            error=cut(report.error, LONGEST_TEXT),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if is_changed(session, changed):
+        kind = "instance.volume.full" if full else "instance.volume.relieved"
+        figures = {"used": report.volume_used, "total": report.volume_total}
+        _record(session, instance_id, kind, figures, report)
+
+
+def _is_full(report: Report | Row[float | None, float | None, str | None]) -> bool:
+    error = cut(report.error, LONGEST_TEXT) or ""
+    return is_full(report.volume_used, report.volume_total) or FULL_VOLUME in error.lower()
+
+
+def _record(
+    session: Session, instance_id: str, kind: str, payload: JsonObject, report: Report
+) -> None:
     error = {"error": cut(report.error, LONGEST_TEXT)} if report.error else {}
     record_event(
         session,
-        f"instance.engine.{state}",
+        kind,
         project_id=session.get_one(Instance, instance_id).project_id,
         subject_id=instance_id,
-        payload={"before": was} | error,
+        payload=payload | error,
     )
 
 
@@ -115,7 +168,8 @@ def _values_of(request: SyncRequest, clock: Clock) -> JsonObject:
 
 @cache
 def _update(columns: frozenset[str], *, is_steady: bool) -> Update:
-    """Of these columns of one agent, if its engine's state stays the same or in any case.
+    """Of these columns of one agent: in any case, or if neither its engine's state changes, nor
+    whether its volume is full.
 
     Built once, as everything that each call of each agent executes.
     """
@@ -124,7 +178,7 @@ def _update(columns: frozenset[str], *, is_steady: bool) -> Update:
     own = update(TABLE).where(TABLE.c.instance_id == bindparam("of")).values(values)
     state = TABLE.c.engine_state
     is_same = or_(state.is_(None), state == bindparam("engine_state"))
-    return own.where(is_same) if is_steady else own
+    return own.where(is_same, bindparam("full") == WAS_FULL) if is_steady else own
 
 
 def _executed(session: Session, statement: Update, values: JsonObject | list[JsonObject]) -> int:

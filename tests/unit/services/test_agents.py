@@ -268,8 +268,62 @@ def test_of_two_reports_of_a_change_one_writes_the_event(
     invite(installation, instance)
     receive(installation, instance, report=Report(EngineState.RUNNING))
     monkeypatch.setattr(agent_reports, "is_changed", lambda session, statement: False)
-    receive(installation, instance, report=Report(EngineState.CRASHED))
+    receive(installation, instance, report=Report(EngineState.CRASHED, **FULL))
     assert outcomes_of(installation, instance) == []
+
+
+GIB: dict[str, Any] = {"volume_total": 1.0}
+ALMOST, FULL = GIB | {"volume_used": 0.98}, GIB | {"volume_used": 0.99}
+NO_SPACE: dict[str, Any] = {"error": "PostgreSQL: the data volume is full: no space left"}
+
+
+@pytest.mark.parametrize(
+    ("reports", "expected"),
+    [
+        ([GIB, ALMOST, GIB], []),
+        ([{}, FULL, FULL, ALMOST, ALMOST], [("full", 0.99), ("relieved", 0.98)]),
+        ([FULL, FULL | {"volume_total": 2.0}], [("full", 0.99), ("relieved", 0.99)]),
+        # Where files are counted, the file system's size is not known.
+        ([{}, NO_SPACE, NO_SPACE, {}], [("full", None), ("relieved", None)]),
+        ([FULL, FULL | NO_SPACE, NO_SPACE, FULL], [("full", 0.99)]),
+        ([{"error": "no memory"}, {}], []),
+        ([{"error": "THE VOLUME IS FULL"}] * 3, [("full", None)]),
+        ([{"error": "the vólume is full"}] * 3, []),
+    ],
+)
+def test_a_volume_that_is_full_and_has_room_again_is_an_event(
+    installation: Installation,
+    instance: str,
+    reports: list[dict[str, Any]],
+    expected: list[tuple[str, float | None]],
+) -> None:
+    """Under an engine that runs on."""
+    invite(installation, instance)
+    for fields in reports:
+        receive(installation, instance, report=Report(EngineState.RUNNING, **fields))
+    with installation.database.session() as session:
+        events = session.scalars(select(Event).order_by(Event.id)).all()
+    seen = [(event.kind.rpartition(".")[2], event.payload["used"]) for event in events]
+    assert seen == expected
+    assert {event.kind.rpartition(".")[0] for event in events} <= {"instance.volume"}
+    row = agent_row(installation, instance)
+    assert (row.volume_used, row.error) == tuple(
+        reports[-1].get(name) for name in ("volume_used", "error")
+    )
+
+
+def test_a_volume_that_fills_as_the_engine_dies_is_two_events(
+    installation: Installation, instance: str
+) -> None:
+    invite(installation, instance)
+    receive(installation, instance, report=Report(EngineState.RUNNING))
+    receive(installation, instance, report=Report(EngineState.CRASHED, **FULL, **NO_SPACE))
+    with installation.database.session() as session:
+        events = session.scalars(select(Event).order_by(Event.id)).all()
+    assert [(event.kind, event.payload) for event in events] == [
+        ("instance.engine.crashed", {"before": "running"} | NO_SPACE),
+        ("instance.volume.full", {"used": 0.99, "total": 1.0} | NO_SPACE),
+    ]
 
 
 def test_a_report_is_one_update(installation: Installation, instance: str) -> None:
@@ -282,8 +336,11 @@ def test_a_report_is_one_update(installation: Installation, instance: str) -> No
         "before_cursor_execute",
         lambda c, cursor, statement, *_: written.append(statement),
     )
-    receive(installation, instance, report=Report(EngineState.RUNNING))
-    assert [s.split()[0] for s in written] == ["UPDATE"]
+    receive(installation, instance, report=Report(EngineState.RUNNING, **FULL))
+    written.clear()
+    for fields in (FULL, NO_SPACE):
+        receive(installation, instance, report=Report(EngineState.RUNNING, **fields))
+    assert [s.split()[0] for s in written] == ["UPDATE"] * 2
 
 
 def test_a_flood_costs_no_more_than_there_are_tasks(

@@ -26,13 +26,13 @@ class LocalSettings:
     default from 210000, or above the ids that /etc/subuid and /etc/subgid give to users."""
     isolation: str = limited("auto", choices=("auto", "none"))
     """How instances are kept apart; with `none` they are plain processes."""
-    # Engines fill half of their memory at most by themselves, so the caches of all fit into the
-    # machine; and a small machine, as a laptop or a CI runner, still has room for many small ones.
+    # Caches of engines take a quarter to six tenths of their memory, and a small machine, such as a
+    # laptop or a CI runner, still has room for many small instances.
     memory_overcommit: float = limited(2.0, limits=(0.1, 1000.0))
     """The memory of all instances together may be as many times the machine's; what would exceed
-    it is refused when it is ordered. 1 never promises more than there is. With 2, as each engine's
-    own caches take half of its memory at most, those of all instances fit: on a machine of 4 GiB
-    16 instances of 512 MiB. What is there already runs on, however low this is set."""
+    it is refused when it is ordered. 1 never promises more than there is; 2, since engines keep a
+    quarter to six tenths of their memory in caches, has room for 16 instances of 512 MiB on a
+    machine of 4 GiB. What is there already runs on, however low this is set."""
     flavors: tuple[str, ...] = ()
     """`id:name:memory MiB:vcpus` each; a useful list by default."""
 
