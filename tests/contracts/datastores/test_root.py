@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
+from psycopg import errors
 
 from tests.support.engines import query, sql
 from tests.support.tenants import (
@@ -17,6 +19,7 @@ from tests.support.tenants import (
 )
 from trove.datastores import manifest_of
 from trove.datastores.base import Complains
+from trove.errors import Unavailable
 from trove.protocol import DatabaseAccount, EngineState
 from trove.testing.engines import Engine, Refused
 
@@ -79,3 +82,61 @@ def test_a_start_repairs_the_administrator_that_root_has_harmed(
     shared.parts.databases.delete("repaired")
     logs = "".join(path.read_text(errors="replace") for path in shared.spec.logs.glob("*"))
     assert "IDENTIFIED" not in logs
+
+
+@pytest.mark.only("postgresql")
+@pytest.mark.parametrize(
+    "damage",
+    [
+        ["ALTER ROLE os_admin RENAME TO mine"],
+        ["ALTER ROLE os_admin RENAME TO mine", "CREATE ROLE os_admin LOGIN"],
+        ["ALTER ROLE os_admin NOLOGIN"],
+        ["ALTER ROLE os_admin PASSWORD 'stolen'"],
+        ["ALTER ROLE os_admin PASSWORD NULL"],
+        ["ALTER ROLE os_admin VALID UNTIL '2001-01-01'"],
+        ["UPDATE pg_authid SET rolsuper = false, rolcreaterole = false WHERE oid = 10"],
+        ["ALTER ROLE os_admin NOSUPERUSER CONNECTION LIMIT 0"],
+        ["ALTER DATABASE postgres ALLOW_CONNECTIONS false"],
+        ["ALTER DATABASE postgres RENAME TO mine"],
+        ["ALTER SYSTEM SET hba_file = '/dev/null'"],
+        ["ALTER SYSTEM SET unix_socket_directories = '/nowhere'", "ALTER SYSTEM SET port = 1"],
+    ],
+    ids=lambda damage: damage[-1][:40],
+)
+def test_a_start_repairs_what_root_has_done_to_the_administrator(
+    shared: Engine, damage: list[str]
+) -> None:
+    shared.parts.databases.create([DatabaseAccount("other")])
+    shared.parts.root.enable("powerful")
+    is_refused = not do(shared, damage)
+    driver = shared.parts.driver
+    assert isinstance(driver, Complains)
+    is_seen = not (is_refused or damage[0].startswith("ALTER SYSTEM"))
+    if is_seen:
+        for use in (shared.parts.accounts, lambda: shared.parts.databases.delete("other")):
+            with pytest.raises(Unavailable, match="restart the instance to have it repaired"):
+                use()
+    assert driver.state() is EngineState.RUNNING
+    assert ("restart the instance" in (driver.complaint() or "")) is is_seen
+    driver.stop()
+    driver.configure()
+    driver.start()
+    assert driver.state() is EngineState.RUNNING
+    assert driver.complaint() is None
+    shared.parts.root.disable()
+    shared.parts.databases.delete("other")
+    logs = "".join(path.read_text(errors="replace") for path in shared.spec.logs.glob("*"))
+    assert "SCRAM-SHA" not in logs
+
+
+def do(engine: Engine, statements: list[str]) -> bool:
+    """Whether root may: newer servers keep their first superuser from some of it."""
+    with closing(engine.connect(user="postgres", password="powerful", database="other")) as link:
+        link.autocommit = True
+        for statement in statements:
+            try:
+                link.cursor().execute(statement)
+            except errors.Error as error:
+                assert "bootstrap" in str(error), error
+                return False
+    return True

@@ -16,7 +16,15 @@ from trove.datastores.base import Driver, Source, Tls
 from trove.datastores.postgresql import MANIFEST, cluster
 from trove.datastores.postgresql.configuration import CLIENT_RULES, render, settings_of
 from trove.datastores.postgresql.seed import create_seed
-from trove.datastores.postgresql.session import execute, query, secret_file, session
+from trove.datastores.postgresql.session import (
+    HARMED,
+    Harmed,
+    execute,
+    is_harmed,
+    query,
+    secret_file,
+    session,
+)
 from trove.datastores.server import Program, Server
 from trove.errors import Failed
 from trove.files import write_private
@@ -27,6 +35,15 @@ from trove.protocol.seeds import seed_for
 log = logging.getLogger(__name__)
 
 PING_SECONDS = 2
+KEPT = (
+    "hba_file",
+    "ident_file",
+    "listen_addresses",
+    "port",
+    "unix_socket_directories",
+    "unix_socket_permissions",
+)
+"""Settings without which neither the agent nor clients reach the server as they should."""
 
 
 def create_driver(spec: EngineSpec) -> Driver:
@@ -76,9 +93,16 @@ class PostgresDriver:
         )
 
     def start(self) -> None:
-        program = self.server.program
-        options = ["-D", str(self.server.directory), f"--config-file={program.configuration}"]
-        self.server.start(options, self._is_ready)
+        """An administrator's account that a tenant's superuser has harmed is repaired."""
+        self._launch()
+        try:
+            self.version()
+        except Harmed:
+            log.warning("the administrator's account is harmed: repairing it")
+            self.server.stop()
+            self._repair()
+            self._launch()
+            self.version()
         if not self._arranged.exists():
             self._arrange()
 
@@ -98,6 +122,10 @@ class PostgresDriver:
             return EngineState.STARTING
         return self._ping()
 
+    def complaint(self) -> str | None:
+        """What the last login has found; the agent reads the accounts all the time."""
+        return HARMED if is_harmed(self.spec) else None
+
     def is_alive(self) -> bool:
         return self.server.pid() is not None
 
@@ -107,6 +135,23 @@ class PostgresDriver:
     def version(self) -> str:
         with session(self.spec) as connection:
             return query(connection, "SHOW server_version")[0][0].split()[0]
+
+    def _launch(self) -> None:
+        program = self.server.program
+        options = ["-D", str(self.server.directory), f"--config-file={program.configuration}"]
+        # Before postgresql.auto.conf, which ALTER SYSTEM of a tenant's superuser writes.
+        own = settings_of(self.spec)
+        options += [word for name in KEPT for word in ("-c", f"{name}={own[name]}")]
+        self.server.start(options, self._is_ready)
+
+    def _repair(self) -> None:
+        """Also what a tenant's program, which runs as the agent's user, made of the password."""
+        file = secret_file(self.spec)
+        password = file.read_text() if file.is_file() else ""
+        if not cluster.is_plain(password):
+            password = secrets.token_urlsafe(32)
+            write_private(file, password)
+        cluster.repair(self.spec.binaries, self.server.directory, password)
 
     def _make(self) -> None:
         """Not synced, which `prepare` does for all of it at once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -33,6 +34,17 @@ OPTIONS = (
     "-c default_transaction_read_only=off -c role=none"
 )
 
+HARMED = (
+    f"the administrator's account {ADMIN} was renamed, locked or changed, so that nothing can be "
+    "managed; restart the instance to have it repaired"
+)
+# libpq gives no code of an error that ends a login.
+REFUSED = re.compile(
+    r"authentication failed|not permitted to log in|pg_hba\.conf|does not exist|permission denied"
+    r"|not currently accepting connections|too many connections for|invalid value for parameter"
+)
+"""Of what the server says to a login that fails until it is repaired."""
+
 IN_USE = (errors.LockNotAvailable, errors.ObjectInUse, errors.DeadlockDetected)
 
 Session = psycopg.Connection[tuple[str, ...]]
@@ -41,6 +53,15 @@ Session = psycopg.Connection[tuple[str, ...]]
 def secret_file(spec: EngineSpec) -> Path:
     """Where the administrator's password is kept, mode 0600."""
     return spec.config / "os_admin.secret"
+
+
+class Harmed(Unavailable):
+    """The administrator's account cannot be used."""
+
+
+def is_harmed(spec: EngineSpec) -> bool:
+    """Whether the last login was refused."""
+    return _mark(spec).exists()
 
 
 @contextmanager
@@ -141,6 +162,32 @@ def _ended_after(connection: Session, seconds: float) -> Iterator[None]:
 
 def _connect(spec: EngineSpec, database: str, seconds: float) -> Session:
     limits = f"-c lock_timeout={LOCK_SECONDS}s -c statement_timeout={round(seconds * 1000)}"
+    try:
+        link = _connected(spec, database, f"{OPTIONS} {limits}")
+    except psycopg.OperationalError as error:
+        # A database other than the usual one may have gone meanwhile.
+        if database == MAINTENANCE and REFUSED.search(str(error)):
+            raise _harmed(spec) from None
+        raise
+    if link.info.parameter_status("is_superuser") != "on":
+        link.close()
+        raise _harmed(spec)
+    _mark(spec).unlink(missing_ok=True)
+    return link
+
+
+def _harmed(spec: EngineSpec) -> Harmed:
+    with suppress(OSError):
+        _mark(spec).touch(mode=0o600)
+    return Harmed(HARMED)
+
+
+def _mark(spec: EngineSpec) -> Path:
+    """A file, because reports and changes are made by several threads and processes."""
+    return spec.run / "os_admin.refused"
+
+
+def _connected(spec: EngineSpec, database: str, options: str) -> Session:
     return psycopg.connect(
         host=str(spec.run),
         port=spec.port,
@@ -148,7 +195,7 @@ def _connect(spec: EngineSpec, database: str, seconds: float) -> Session:
         password=_secret(spec),
         dbname=database,
         connect_timeout=5,
-        options=f"{OPTIONS} {limits}",
+        options=options,
         # CREATE and DROP DATABASE refuse to be part of a transaction.
         autocommit=True,
     )
