@@ -9,12 +9,13 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.bare import NotThere
@@ -46,6 +47,8 @@ class Endpoint:
             "PATH": os.environ["PATH"],
             "PGPASSWORD": self.password,
             "MYSQL_PWD": self.password,
+            # libpq uses no TLS on a socket.
+            "PGSSLMODE": "prefer",
         }
 
 
@@ -59,25 +62,34 @@ class Load:
     measure: Callable[[Endpoint], float]
 
 
+@dataclass(frozen=True)
+class Running:
+    """An engine, by its administrator's socket and by TLS as its superuser for tenants."""
+
+    socket: Endpoint
+    network: Endpoint
+
+
 @contextmanager
 def running(
     manager: str, below: Path, settings: Mapping[str, str], memory: int = 1024, vcpus: int = 1
-) -> Iterator[Endpoint]:
+) -> Iterator[Running]:
     """The newest version of an engine, in a directory of its own; raises NotThere."""
     found = installations_of(manager)
     if not found:
         raise NotThere(f"{manager} is not installed")
     with _directory(below) as place, unprivileged():
         spec = make_spec(place, found[-1], settings=dict(settings), memory=memory, vcpus=vcpus)
-        driver = Parts(datastore_of(manager), spec).driver
+        parts = Parts(datastore_of(manager), spec)
         Authority().equip(spec)
-        driver.prepare(Empty())
-        driver.configure()
-        driver.start()
+        parts.driver.prepare(Empty())
+        parts.driver.configure()
+        parts.driver.start()
         try:
-            yield _endpoint(spec)
+            password = secrets.token_urlsafe(16)
+            yield _endpoints(spec, parts.root.enable(password), password)
         finally:
-            driver.stop()
+            parts.driver.stop()
 
 
 def tpcb(scale: int, clients: int, seconds: int) -> Load:
@@ -88,6 +100,11 @@ def tpcb(scale: int, clients: int, seconds: int) -> Load:
 def selects(scale: int, clients: int, seconds: int) -> Load:
     """Reads of one row by its key."""
     return _pgbench("select", scale, clients, seconds, "--select-only")
+
+
+def logins(seconds: int) -> Load:
+    """A new connection for each read, one after the other."""
+    return _pgbench("new connections", 1, 1, seconds, "--select-only", "--connect")
 
 
 def queries(title: str, text: str, scale: int, clients: int, seconds: int) -> Load:
@@ -146,7 +163,7 @@ def _slap(at: Endpoint, clients: int, queries: int, *words: str) -> float:
     where = (
         [f"--socket={at.host}"]
         if at.host.startswith("/")
-        else [f"--host={at.host}", f"--port={at.port}", "--ssl", "--skip-ssl-verify-server-cert"]
+        else [f"--host={at.host}", f"--port={at.port}", "--ssl", "--disable-ssl-verify-server-cert"]
     )
     shape = [f"--concurrency={clients}", f"--number-of-queries={queries}", "--engine=innodb"]
     said = _run(
@@ -170,11 +187,14 @@ def _run(at: Endpoint, command: list[str]) -> str:
     return done.stdout
 
 
-def _endpoint(spec: EngineSpec) -> Endpoint:
+def _endpoints(spec: EngineSpec, root: str, password: str) -> Running:
     secret = (spec.config / "os_admin.secret").read_text()
     sockets = {"mariadb": spec.run / "mariadb.sock"}
     host = str(sockets.get(spec.manager, spec.run))
-    return Endpoint(spec.manager, spec.binaries, host, spec.port, "os_admin", "postgres", secret)
+    by_socket = Endpoint(
+        spec.manager, spec.binaries, host, spec.port, "os_admin", "postgres", secret
+    )
+    return Running(by_socket, replace(by_socket, host=spec.address, user=root, password=password))
 
 
 @contextmanager

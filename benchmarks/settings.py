@@ -65,11 +65,11 @@ def _compare(load: Load) -> Result:
         running(load.manager, disk, OWN[load.manager]) as before,
         running(load.manager, disk, {}) as after,
     ):
-        load.prepare(before)
-        load.prepare(after)
+        load.prepare(before.socket)
+        load.prepare(after.socket)
         for _ in range(ROUNDS):
-            own.append(load.measure(before))
-            ours.append(load.measure(after))
+            own.append(load.measure(before.socket))
+            ours.append(load.measure(after.socket))
     old, new = max(own), max(ours)
     return Result(
         f"{load.manager}, {load.title}, best of {ROUNDS}",

@@ -62,12 +62,12 @@ class Standalone:
     def state(self) -> Path:
         return self.base / "state"
 
-    def create(self, name: str, datastore: str) -> str:
+    def create(self, name: str, datastore: str, flavor: str = SMALL, size: int = 1) -> str:
         """Request an instance; its id."""
         wanted = {
             "name": name,
-            "flavorRef": SMALL,
-            "volume": {"size": 1},
+            "flavorRef": flavor,
+            "volume": {"size": size},
             "datastore": {"type": datastore},
             "databases": [{"name": "app"}],
             "users": [

@@ -14,7 +14,7 @@ from trove.errors import Failed, Invalid, Unavailable
 from trove.providers.base import ANYWHERE, Scope, VolumeState, VolumeView
 from trove.providers.local import programs
 from trove.providers.local.catalog import VOLUME_TYPE
-from trove.providers.local.images import Image, promised, unmount
+from trove.providers.local.images import Image, device_at, promised, unmount
 from trove.providers.local.layout import Layout, make_folder, named_lock, remove_folder
 from trove.providers.local.machine import Machine
 
@@ -129,7 +129,7 @@ class LocalVolumes:
             if image.stat().st_size < size:
                 os.truncate(image, size)
         point = self._layout.volume(name)
-        complaint = programs.run("losetup", "-c", str(_device_at(point)))
+        complaint = programs.run("losetup", "-c", f"/dev/{device_at(point).name}")
         complaint = complaint or programs.run("xfs_growfs", "-d", str(point))
         if complaint:
             raise Unavailable(f"The volume {name} cannot grow: {complaint}")
@@ -161,10 +161,3 @@ class LocalVolumes:
 
     def _held(self, name: str) -> contextlib.AbstractContextManager[None]:
         return named_lock(self._layout.locks, f"volume.{self._layout.volume(name).name}")
-
-
-def _device_at(point: Path) -> Path:
-    """The block device that is mounted there."""
-    number = point.stat().st_dev
-    device = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}").resolve()
-    return Path("/dev") / device.name
