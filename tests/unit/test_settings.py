@@ -15,7 +15,7 @@ from trove.settings.ini import Entry
 from trove.settings.loading import default_state_directory
 from trove.settings.naming import target_of
 from trove.settings.obsolete import OBSOLETE, OBSOLETE_OF_ENGINES, OBSOLETE_SECTIONS, ROOT
-from trove.settings.options import ALIASES, ENGINE_OPTIONS, options
+from trove.settings.options import ALIASES, ENGINE_OPTIONS, engine_options, options
 from trove.settings.reference import page
 
 SOURCES = Path(__file__).parents[2]
@@ -261,6 +261,28 @@ def test_the_section_of_an_installed_package_is_its_own(
     loaded = read(tmp_path, "[cassandra]\ntcp_ports = 7000\nnew_option = 1\n")
     assert loaded.warnings == ()
     assert loaded.settings.datastores == {"cassandra": {"tcp_ports": "7000", "new_option": "1"}}
+
+
+def test_a_name_that_no_section_of_an_engine_has_is_not_handed_on(tmp_path: Path) -> None:
+    loaded = read(tmp_path, "[postgresql]\nwork_mem = 4MB\nignore_dbs = monitor\n")
+    assert loaded.settings.datastores == {"postgresql": {"ignore_dbs": "monitor"}}
+    assert "[postgresql] work_mem is not known" in loaded.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("section", "options"),
+    [
+        ({}, {}),
+        ({"ignore_dbs": "a", "ignore_users": "b"}, {}),
+        ({"max-item-size": "8m", "ignore_dbs": "a"}, {"max-item-size": "8m"}),
+    ],
+)
+def test_engines_are_set_to_what_their_section_has(
+    section: dict[str, str], options: dict[str, str]
+) -> None:
+    settings = Settings(datastores={"memcached": section, "other": {"x": "1"}})
+    assert engine_options(settings, "memcached") == options
+    assert engine_options(settings, "missing") == {}
 
 
 def test_what_has_no_effect_is_on_the_page_for_operators() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -327,6 +328,16 @@ def _fail_agent(cloud: Cloud, instance_id: str, number: int, name: str) -> None:
     if name.startswith("after create server"):
         error = "ModuleNotFoundError: engine"
         cloud.world.change("server", f"trove-{instance_id}", agent_error=error)
+
+
+def test_a_server_has_what_the_section_of_its_datastore_sets(cloud: Cloud) -> None:
+    section = {"ignore_dbs": "monitor", "max-item-size": "8m"}
+    settings = replace(cloud.settings, datastores={"postgresql": section, "other": {"x": "1"}})
+    cloud.installation = replace(cloud.installation, settings=settings)
+    instance_id = cloud.built()
+    server = cloud.world.get("server", f"trove-{instance_id}")
+    assert server is not None
+    assert server["settings"] == {"max-item-size": "8m"}
 
 
 def test_an_agent_that_has_run_before_may_come_back(cloud: Cloud) -> None:

@@ -110,6 +110,8 @@ class ServerSpec:
     agent_files: Mapping[str, str] = field(default_factory=dict)
     """Files to put into the agent's configuration directory: name -> content. Secret."""
     nics: Sequence[Mapping[str, str]] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Further settings of the engine (see `EngineSpec`), from the section of its datastore."""
 
 
 class ServerState(enum.StrEnum):

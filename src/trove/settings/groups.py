@@ -196,7 +196,7 @@ class Settings:
     timing: TimingSettings = field(default_factory=TimingSettings)
     conductor: ConductorSettings = field(default_factory=ConductorSettings)
     datastores: dict[str, dict[str, str]] = field(default_factory=dict)
-    """The options of each datastore's own section, such as [mysql]."""
+    """The options of each datastore's own section, such as [mysql], as far as they are known."""
     keystone_authtoken: dict[str, str] = field(default_factory=dict)
     providers: dict[str, object] = field(default_factory=dict)
     """The group of each infrastructure that has settings of its own, by its name."""

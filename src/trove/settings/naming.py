@@ -48,10 +48,9 @@ def target_of(entry: Entry) -> Target:
     if entry.section in PASSED_ON:
         return Target((entry.section, entry.name))
     if entry.section in _engines():
-        # What is known to have no effect is warned of, and handed on to no one.
+        # What has no effect is warned of, and handed on to no one.
         warning = _engine_warning(entry)
-        path = () if warning and entry.name in OBSOLETE_OF_ENGINES else ("datastores", *where)
-        return Target(path, warning=warning)
+        return Target(() if warning else ("datastores", *where), warning=warning)
     return Target(warning=_warning(entry))
 
 

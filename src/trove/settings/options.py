@@ -114,6 +114,13 @@ ENGINE_SECTIONS = tuple(_ENGINES.split())
 ENGINE_OPTIONS = ("ignore_dbs", "ignore_users")
 """What the section of a well-known engine takes."""
 
+
+def engine_options(settings: Settings, manager: str) -> dict[str, str]:
+    """What the section of an installed datastore sets in its engines; others have no such names."""
+    own = settings.datastores.get(manager, {})
+    return {name: value for name, value in own.items() if name not in ENGINE_OPTIONS}
+
+
 # Its options are keystonemiddleware's own, and differ from release to release.
 PASSED_ON = ("keystone_authtoken",)
 """Sections whose options are handed to a library as they are."""

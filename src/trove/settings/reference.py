@@ -134,8 +134,9 @@ def _sections() -> str:
 Application credentials with access rules are refused then: no call is let through by a rule that
 is not held.
 
-{engines} take `ignore_dbs` and `ignore_users`; the sections of installed datastore packages are
-handed to the datastore of that name as they are.
+{engines} take `ignore_dbs` and `ignore_users`. The section of an installed datastore package takes
+any name besides: what it has is set in the package's engines, in place of what is computed from
+their size, when their servers start. Names are in lower case.
 """
 
 

@@ -30,6 +30,7 @@ from trove.providers.base import (
     view_of,
 )
 from trove.settings import Settings
+from trove.settings.options import engine_options
 from trove.vault import Vault
 
 R = TypeVar("R")
@@ -110,6 +111,7 @@ class Context(Generic[S]):
             port=instance.port or 0,
             agent_files=self.env.agent_files(instance, token),
             nics=instance.nics,
+            settings=engine_options(self.env.settings, version.manager),
         )
 
     def request(

@@ -63,6 +63,7 @@ def engine_spec_of(server: ServerSpec, files: ServerFiles, volume: Path, run: Pa
         port=server.port,
         memory=server.flavor.memory,
         vcpus=server.flavor.vcpus,
+        settings=dict(server.settings),
     )
 
 

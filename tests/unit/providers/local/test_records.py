@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,16 @@ def test_the_seed_is_named_where_the_driver_finds_it(files: ServerFiles, tmp_pat
     assert seed_for(spec) == seed
     seed.rmdir()
     assert seed_for(spec) is None
+
+
+def test_settings_of_the_engine_reach_its_agent(files: ServerFiles, tmp_path: Path) -> None:
+    server = replace(spec_of("NAME"), settings={"max-item-size": "8m"})
+    spec = engine_spec_of(server, files, tmp_path, files.run)
+    (tmp_path / "logs").mkdir()
+    furnish(files, tmp_path, Record(None, spec, ()), {})
+    written = EngineSpec.from_json((files.agent / "place.json").read_bytes())
+    assert written.settings == {"max-item-size": "8m"}
+    assert written.resized(512, 2).settings == written.settings
 
 
 def test_a_record_of_the_first_release_is_read(files: ServerFiles) -> None:
