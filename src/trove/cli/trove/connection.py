@@ -34,6 +34,7 @@ class Connection:
     port: int | None
     """None for the default of the client."""
     user: str
+    """Empty for an engine without users."""
     database: str = ""
     authority: str = ""
     """A file with the certificate of the authority to trust; empty for the system's."""
@@ -127,10 +128,12 @@ def client_of(to: Connection) -> Invocation:
 
 
 def url_of(to: Connection) -> str:
-    """`postgresql://user@host:port/db?sslmode=verify-full&sslrootcert=FILE`"""
+    """`postgresql://user@host:port/db?sslmode=verify-full&sslrootcert=FILE`, or less of it."""
     client = CLIENTS.get(to.client, UNKNOWN)
     database = quote(_with_database(to).database, safe="")
-    url = f"{to.scheme}://{quote(to.user, safe='')}@{to.server}/{database}"
+    user = f"{quote(to.user, safe='')}@" if to.user else ""
+    path = f"/{database}" if user or database else ""
+    url = f"{to.scheme}://{user}{to.server}{path}"
     query = {**client.tls}
     if client.authority and to.authority:
         query[client.authority] = to.authority

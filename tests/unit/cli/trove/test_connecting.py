@@ -90,6 +90,45 @@ def test_without_users_the_next_step_is_named(
     )
 
 
+@pytest.fixture
+def memcached(database: Service) -> Service:
+    """The instance is of an engine that has neither users nor a client of its own."""
+    instance = {"id": "i-1", "name": "pg", "status": "ACTIVE", "hostname": "127.75.9.1"}
+    datastore = {"type": "memcached", "version": "1.6"}
+    database.give(ONE, {"instance": instance | {"port": 11211, "datastore": datastore}})
+    message = {"message": "memcached has no users"}
+    database.on("GET", f"{ONE}/users", Reply(501, {"notImplemented": message}))
+    return database
+
+
+@pytest.mark.parametrize(
+    ("words", "url"),
+    [
+        ([], "memcached://127.75.9.1:11211"),
+        (["--database", "d"], "memcached://127.75.9.1:11211/d"),
+        (["--user", "u"], "memcached://u@127.75.9.1:11211/"),
+    ],
+)
+def test_the_url_of_an_engine_without_users(
+    memcached: Service, trove: Callable[..., Result], words: list[str], url: str
+) -> None:
+    result = trove("url", "pg", *words)
+    assert (result.code, result.out, result.err) == (0, f"{url}\n", "")
+
+
+def test_connecting_to_an_engine_without_users_names_its_address(
+    memcached: Service, trove: Callable[..., Result]
+) -> None:
+    result = trove("connect", "pg")
+    assert result.code == 1
+    assert "connect to 127.75.9.1:11211 with the one of your choice" in result.err
+
+
+def test_other_refusals_of_users_stand(database: Service, trove: Callable[..., Result]) -> None:
+    database.on("GET", f"{ONE}/users", Reply(403, {"forbidden": {"message": "no"}}))
+    assert trove("url", "pg").err == "ERROR: no (HTTP 403)\n"
+
+
 def test_users_with_the_same_name_are_listed_with_their_hosts(
     database: Service, trove: Callable[..., Result]
 ) -> None:
@@ -176,6 +215,9 @@ def test_an_instance_without_an_address(database: Service, trove: Callable[..., 
         ),
         (Connection("couchdb", "", "10.0.0.1", 5984, "u"), "couchdb://u@10.0.0.1:5984/"),
         (Connection("couchdb", "", "10.0.0.1", None, "u"), "couchdb://u@10.0.0.1/"),
+        (Connection("memcached", "", "10.0.0.1", 11211, ""), "memcached://10.0.0.1:11211"),
+        (Connection("memcached", "", "::1", None, ""), "memcached://[::1]"),
+        (Connection("couchdb", "", "10.0.0.1", 5984, "", "a/b"), "couchdb://10.0.0.1:5984/a%2Fb"),
     ],
 )
 def test_urls(to: Connection, url: str) -> None:

@@ -63,14 +63,20 @@ def _address_in(instance: Json) -> str:
 
 
 def _who_and_what(context: Context, instance_id: str, arguments: Namespace) -> tuple[str, str]:
-    """The user and the database; no database where the user was granted none."""
+    """The user and the database, each empty where there is none."""
     wanted = arguments.user
     # No request is needed; and a superuser, who is not in the list, can be given in this way. Not
     # with an @, which may separate a host.
     if wanted and arguments.database and "@" not in wanted:
         return wanted, arguments.database
     path = f"/instances/{instance_id}/users"
-    users = list(context.session.pages(path, "users"))
+    try:
+        users = list(context.session.pages(path, "users"))
+    except HttpError as error:
+        # An engine without users: everyone who reaches it may use it.
+        if error.code != 501:
+            raise
+        return wanted or "", arguments.database or ""
     user = _named(users, wanted) if wanted else _only(users, arguments.instance)
     if arguments.database:
         return user["name"], arguments.database
