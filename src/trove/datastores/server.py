@@ -86,6 +86,15 @@ class Server:
             for name, text in files.items():
                 write_private(self.spec.config / name, text)
 
+    def configured(self, name: str) -> str:
+        """What `configure` has written into this file, for engines that take only arguments.
+
+        Raises Failed: where another user's process runs, because of that, as `start` does.
+        """
+        self._refuse_other_user()
+        with process.failures_of(f"{self.program.title} is not configured"):
+            return (self.spec.config / name).read_text()
+
     def start(self, arguments: Sequence[str], is_ready: Callable[[], bool]) -> None:
         """Adopt it or launch it, and return when it is ready; Failed with what it said."""
         process.refuse_root(self.program.title)

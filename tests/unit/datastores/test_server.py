@@ -77,3 +77,29 @@ def test_the_next_attempt_starts_over(server: Server) -> None:
     server.prepare(failing(server, None))
     assert server.is_prepared()
     server.prepare(failing(server))
+
+
+def test_what_was_configured_is_read_again(server: Server) -> None:
+    server.configure({"engine.options": "--a=1\n--b"})
+    assert server.configured("engine.options") == "--a=1\n--b"
+
+
+@pytest.mark.parametrize("name", ["engine.options", "folder"])
+def test_an_engine_that_was_not_configured_is_not_started(server: Server, name: str) -> None:
+    """What cannot be read is a failure with a reason, never an error of the operating system."""
+    (server.spec.config / "folder").mkdir()
+    with pytest.raises(Failed, match=f"^Engine is not configured: .*config/{name}'"):
+        server.configured(name)
+
+
+def test_another_users_engine_is_the_reason_why_its_files_cannot_be_read(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(program: str, configuration: Path) -> int | None:
+        return 42 if (program, configuration.name) == ("no-such-engine", "engine.conf") else None
+
+    monkeypatch.setattr(process, "process_of_another_user", found)
+    server.configure({"engine.options": "secret"})
+    for refused in (lambda: server.configured("engine.options"), server.stop):
+        with pytest.raises(Failed, match="runs as another user .process 42"):
+            refused()
