@@ -85,11 +85,11 @@ def release(session: Session, operation_ids: Collection[str]) -> None:
 
 def in_order(wanted: Iterable[ClaimRequest]) -> Sequence[ClaimRequest]:
     """Each resource once, in the order in which claims are acquired; exclusive prevails."""
-    exclusive = {w.resource for w in wanted if w.mode is Mode.EXCLUSIVE}
-    return [
-        ClaimRequest(resource, Mode.EXCLUSIVE if resource in exclusive else Mode.SHARED)
-        for resource in sorted({w.resource for w in wanted})
-    ]
+    modes: dict[str, Mode] = {}
+    for request in wanted:  # once: it may be an iterator
+        if modes.get(request.resource) is not Mode.EXCLUSIVE:
+            modes[request.resource] = request.mode
+    return [ClaimRequest(resource, mode) for resource, mode in sorted(modes.items())]
 
 
 def _take(session: Session, operation_id: str, request: ClaimRequest) -> bool:
