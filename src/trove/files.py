@@ -37,7 +37,11 @@ def write_private(
     flags = os.O_RDONLY | os.O_DIRECTORY | (os.O_NOFOLLOW if owner else 0)
     with _opened(path.parent, flags) as directory:
         new = _write_beside(directory, path.name, content, owner, durable)
-        os.rename(new, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+        try:
+            os.rename(new, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            os.unlink(new, dir_fd=directory)
+            raise
         if durable:
             os.fsync(directory)
 

@@ -174,3 +174,11 @@ def test_files_and_directories_are_synced(tmp_path: Path, monkeypatch: pytest.Mo
 
 def _disk_full(_: int) -> None:
     raise OSError(28, "No space left on device")
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    """A directory has the name."""
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(IsADirectoryError):
+        write_private(tmp_path / "taken", "new")
+    assert [path.name for path in tmp_path.iterdir()] == ["taken"]
