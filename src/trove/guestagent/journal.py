@@ -64,6 +64,9 @@ class Journal:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         directory.mkdir(mode=0o700, exist_ok=True)
+        # What a write left that was cut off by a crash.
+        for rest in directory.glob(".*.json.*"):
+            rest.unlink(missing_ok=True)
         self._entries = {e.id: e for p in directory.glob("*.json") if (e := _readable(p))}
         self._prune()
 
