@@ -30,6 +30,8 @@ SETTLE = 5.0
 """Seconds after an instance has become ACTIVE until its last work is over."""
 BAR = 0.5
 """CPU seconds a minute of a service; each instance may add a fifth of it."""
+FLEET, FLEET_BAR = 60, 5.0
+"""Agents, and percent of a core for all of them."""
 TRANSACTIONS = text(
     "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()"
 )
@@ -98,7 +100,8 @@ def _rows(
     spent = {pid: (after[pid] - before[pid]) * 60 / SECONDS for pid in after}
     extra = f", an agent {sum(spent[pid] for pid in agents) / len(agents):.2f} s" if agents else ""
     extra += f", {(_transactions_in(url) - committed) / SECONDS:.1f} tx/s" if url else ""
-    return [
+    rows = [_fleet(metadata, [spent[pid] for pid in agents])] if agents else []
+    return rows + [
         Result(
             f"idle {name}, {instances} instances, {metadata}",
             f"{spent[pid]:.2f} s/min{extra}",
@@ -109,6 +112,13 @@ def _rows(
         )
         for name, pid in pids.items()
     ]
+
+
+def _fleet(metadata: str, spent: list[float]) -> Result:
+    """What as many agents would take as a machine has instances."""
+    percent = sum(spent) / len(spent) * FLEET * 100 / 60
+    what = f"{FLEET} idle agents of {DATASTORE}, {metadata}"
+    return Result(what, f"{percent:.1f} % of a core", "-", percent, FLEET_BAR, unit="%")
 
 
 def _cpu_of(pids: list[int]) -> dict[int, float]:

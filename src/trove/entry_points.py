@@ -5,13 +5,15 @@ Law: one that cannot be imported is logged by name and left out; it stops no pro
 
 from __future__ import annotations
 
-import importlib.metadata
 import importlib.util
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +25,7 @@ TASKS = "trove.tasks"
 def loaded(group: str) -> dict[str, Any]:
     """The objects of all entry points of this group, by name."""
     found = {}
-    for entry in importlib.metadata.entry_points(group=group):
+    for entry in _entry_points(group):
         try:
             found[entry.name] = entry.load()
         # Whatever a module elsewhere does when it is imported.
@@ -33,7 +35,7 @@ def loaded(group: str) -> dict[str, Any]:
     return found
 
 
-def described(entry: importlib.metadata.EntryPoint) -> str:
+def described(entry: EntryPoint) -> str:
     """For messages: the entry point, and the distribution that has it."""
     package = entry.dist.name if entry.dist else "an unknown distribution"
     return f"the entry point {entry.name} = {entry.value} ({entry.group}) of {package}"
@@ -45,9 +47,16 @@ def sources(group: str, name: str | None = None) -> Iterator[Path]:
     Of one entry point's alone if a `name` is given. A package that is installed as editable is
     elsewhere than the others.
     """
-    for entry in importlib.metadata.entry_points(group=group):
+    for entry in _entry_points(group):
         if name in {None, entry.name}:
             yield from _source(entry.module.partition(".")[0])
+
+
+def _entry_points(group: str) -> Iterable[EntryPoint]:
+    # Every agent has its memory to itself, and seldom needs this.
+    from importlib.metadata import entry_points  # noqa: PLC0415 - an entry point
+
+    return entry_points(group=group)
 
 
 def _source(package: str) -> Iterator[Path]:

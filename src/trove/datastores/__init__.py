@@ -28,8 +28,9 @@ def datastores() -> dict[str, Datastore]:
 
 def datastore_of(manager: str) -> Datastore:
     """Raises NotFound."""
-    # Every agent needs one: packages elsewhere are searched only if it is not among our own.
-    found = _own_datastores().get(manager) or datastores().get(manager)
+    # Every agent needs one, and pays for what is imported: packages elsewhere are searched, and the
+    # other folders read, only if it has none of its own.
+    found = _own_datastore(manager) or datastores().get(manager)
     if found is None:
         known = ", ".join(sorted(datastores()))
         raise NotFound(f"No datastore manager is called {manager!r}; there are: {known}.")
@@ -55,7 +56,18 @@ def _foreign_datastores() -> Iterator[tuple[str, Datastore]]:
 @cache
 def _own_datastores() -> dict[str, Datastore]:
     """Folders without one, such as the shared ground of related engines, are passed over."""
-    folders = [info.name for info in pkgutil.iter_modules(__path__) if info.ispkg]
-    modules = {name: importlib.import_module(f"{__name__}.{name}") for name in folders}
-    found = {name: getattr(module, "DATASTORE", None) for name, module in modules.items()}
+    found = {name: _own_datastore(name) for name in _folders()}
     return {name: datastore for name, datastore in found.items() if datastore is not None}
+
+
+def _own_datastore(manager: str) -> Datastore | None:
+    if manager not in _folders():
+        return None
+    module = importlib.import_module(f"{__name__}.{manager}")
+    found: Datastore | None = getattr(module, "DATASTORE", None)
+    return found
+
+
+@cache
+def _folders() -> frozenset[str]:
+    return frozenset(info.name for info in pkgutil.iter_modules(__path__) if info.ispkg)

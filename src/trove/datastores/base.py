@@ -155,6 +155,17 @@ class Complains(Protocol):
         """What the running engine says is wrong, such as a full volume; soon, never raises."""
 
 
+@runtime_checkable
+class NotesWrites(Protocol):
+    """A driver that sees from outside whether its engine has written."""
+
+    def last_write(self) -> float | None:
+        """When it was, by the files' own time; None if that cannot be seen.
+
+        As long as this stays the same, databases, users and grants do; opens no connection.
+        """
+
+
 class Tls(Protocol):
     """Encrypted connections, with the certificate that lies in the engine's directory."""
 

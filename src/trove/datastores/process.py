@@ -216,6 +216,15 @@ def trim(path: Path, longest: int) -> None:
             file.write(end.partition(b"\n")[2])
 
 
+def newest_change(paths: Iterable[Path]) -> float | None:
+    """When the contents of these files or directories changed last; None if none is there."""
+    times = []
+    for path in paths:
+        with suppress(OSError):
+            times.append(path.stat().st_mtime)
+    return max(times, default=None)
+
+
 def remove_tree(path: Path) -> None:
     """Succeeds if it is absent."""
     if path.exists():

@@ -30,6 +30,7 @@ from trove.guestagent.guest import Guest
 from trove.guestagent.journal import Journal
 from trove.guestagent.link import Link, pause_after
 from trove.guestagent.outbox import Outbox, Reporter
+from trove.guestagent.schedule import AccountSchedule
 from trove.guestagent.state import AgentDirectory, Credential
 from trove.guestagent.worker import Worker, now
 from trove.protocol import CertificateAnswer, SyncAnswer, SyncRequest
@@ -41,7 +42,6 @@ LOG = "agent.log"
 TERMINATED = 143
 """As a process that SIGTERM ended: the supervisor decides what follows."""
 WATCH_EVERY = 1.0
-LOOK_AT_ACCOUNTS_EVERY = 15.0
 TRY_TO_RENEW_EVERY = 300.0
 REPORT_EVERY = 1.0
 PAUSE_IF_TOO_OLD = 60.0
@@ -66,7 +66,8 @@ class Agent:
         self._enrolled = threading.Event()
         self._report_seconds = 0.0
         self._exit_code = TERMINATED
-        self._looked_at = self._renewed_at = -1e9
+        self._renewed_at = -1e9
+        self._accounts = AccountSchedule()
 
     def run(self) -> int:
         """Work until stopped; the exit code. The engine is stopped then."""
@@ -129,10 +130,9 @@ class Agent:
         trim(self.directory.spec.logs / LOG, LONGEST_LOG)
         self.worker.drop_late()
         self.engine.check()
+        if self.engine.is_up:
+            self._accounts.run(self.guest.accounts_now, self.engine.last_write)
         looking_at = time.monotonic()
-        if self.engine.is_up and looking_at - self._looked_at > LOOK_AT_ACCOUNTS_EVERY:
-            self._looked_at = looking_at
-            self.guest.accounts_now()
         if self._should_renew() and looking_at - self._renewed_at > TRY_TO_RENEW_EVERY:
             self._renewed_at = looking_at
             self.guest.renew_certificate()

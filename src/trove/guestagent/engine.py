@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from trove.datastores import datastore_of
-from trove.datastores.base import Complains, Empty
+from trove.datastores.base import Complains, Empty, NotesWrites
 from trove.datastores.parts import Datastore, Parts
 from trove.datastores.process import DISK_FULL, is_disk_full
 from trove.errors import TroveError, Unavailable
@@ -29,6 +29,8 @@ LONGEST_PAUSE_IF_FULL = 30.0
 """On a full volume, which may be resized at any time."""
 QUERY_EVERY = 10.0
 """Seconds for which a running engine is not queried again, while its process is there."""
+TEND_EVERY = 5.0
+"""Seconds between two looks at the engine's logs, which all lie in one directory."""
 DOWN = {EngineState.CRASHED, EngineState.FAILED}
 UP = {EngineState.RUNNING, EngineState.BLOCKED, EngineState.RESTART_REQUIRED}
 
@@ -57,6 +59,7 @@ class Engine:
         self._failures = 0
         self._not_before = 0.0
         self._queried_at = -QUERY_EVERY
+        self._tended_at = -TEND_EVERY
         self._was_up = False
 
     @property
@@ -77,6 +80,13 @@ class Engine:
     def cannot_start(self) -> bool:
         """Whether it should run and does not, by the last try."""
         return self.state in DOWN
+
+    def last_write(self) -> float | None:
+        """When the engine has written last, if its driver can see that."""
+        driver = self.parts.driver
+        with suppress(OSError):
+            return driver.last_write() if isinstance(driver, NotesWrites) else None
+        return None
 
     def prepare(self) -> None:
         with self._at_work():
@@ -154,7 +164,7 @@ class Engine:
         if desired is None:
             return
         driver = self.parts.driver
-        driver.tend()
+        self._tend()
         if self._was_queried_just_now() and driver.is_alive():
             return
         self._queried_at = self._clock()
@@ -165,6 +175,11 @@ class Engine:
         if seen in UP:
             self._failures = 0
         self._publish(seen, self._complaint() if seen in UP else None)
+
+    def _tend(self) -> None:
+        if self._clock() - self._tended_at >= TEND_EVERY:
+            self._tended_at = self._clock()
+            self.parts.driver.tend()
 
     def _complaint(self) -> str | None:
         """Why a running engine may refuse work."""

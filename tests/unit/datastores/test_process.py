@@ -193,3 +193,14 @@ def test_a_program_is_fed_and_heard() -> None:
     assert process.run(["/bin/cat"], "cat") == ""
     with pytest.raises(Failed, match="sh failed with exit code 3:\nwhy"):
         process.run(["/bin/sh", "-c", "echo why >&2; exit 3"], "sh")
+
+
+def test_the_newest_change_is_that_of_any_file(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a", "b", "c")]
+    assert process.newest_change(paths) is None
+    for at, path in enumerate(paths[:2]):
+        path.write_text("")
+        os.utime(path, (0, 100 + at))
+    assert process.newest_change(paths) == 101
+    os.utime(paths[0], (0, 300))
+    assert process.newest_change(iter(paths)) == 300

@@ -32,7 +32,7 @@ from trove.datastores.server import LONGEST_LOG
 from trove.errors import Failed, NotSupported, Unavailable
 from trove.files import write_private
 from trove.guestagent import agent as module
-from trove.guestagent import tls
+from trove.guestagent import schedule, tls
 from trove.guestagent.agent import Agent
 from trove.guestagent.state import AgentDirectory
 from trove.models import Agent as AgentRow
@@ -112,7 +112,7 @@ def test_what_tenants_do_by_themselves_is_reported(
     accounts: MemoryAccounts,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "LOOK_AT_ACCOUNTS_EVERY", 0.0)
+    monkeypatch.setattr(schedule, "LOOK_EVERY", 0.0)
     installation, agent = conductor.installation, make()
     agent.directory.remember(desired="running")
     with running(agent):

@@ -75,7 +75,7 @@ def test_one_that_runs_is_queried_now_and_then(
     for _ in range(30):
         engine.check()
         seconds.now += 1
-    assert (driver.queries, driver.tended) == (2, 30)
+    assert (driver.queries, driver.tended) == (2, 6)
     driver.now = EngineState.BLOCKED
     seconds.now += 10
     engine.check()
@@ -305,3 +305,25 @@ def test_it_is_tried_less_and_less_often_unless_its_volume_is_full(
     driver.start_error = None
     engine.restart()
     assert engine.state is EngineState.RUNNING
+
+
+class WritingDriver(MemoryDriver):
+    """It sees when its engine wrote, unless the directory is gone."""
+
+    written: float | None = None
+
+    def last_write(self) -> float | None:
+        if self.written is None:
+            raise FileNotFoundError
+        return self.written
+
+
+def test_when_it_wrote_last_is_known_where_the_driver_sees_it(
+    agent_directory: AgentDirectory, engine: Engine, seconds: Time
+) -> None:
+    assert engine.last_write() is None
+    driver = WritingDriver()
+    writing = make(agent_directory, driver, seconds, [])
+    assert writing.last_write() is None
+    driver.written = 5.0
+    assert writing.last_write() == 5.0

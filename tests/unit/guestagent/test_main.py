@@ -159,3 +159,50 @@ def test_the_key_maker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 def _cpu_seconds(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def modules_after(program: str, **environment: str) -> list[str]:
+    """What a Python of its own prints."""
+    command = [sys.executable, "-c", program]
+    environ = os.environ | environment
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+STARTED = """
+import os, runpy, sys
+sys.argv = ["trove-guestagent", "--help"]
+try:
+    runpy.run_module("trove.guestagent", run_name="__main__")
+except SystemExit:
+    pass
+"""
+
+
+def test_an_agent_has_one_heap_and_its_engine_as_many_as_it_wants() -> None:
+    said = modules_after(
+        f"{STARTED}\nprint(os.environ.get('MALLOC_ARENA_MAX'))", MALLOC_ARENA_MAX="1"
+    )
+    assert said[-1] == "None"
+
+
+def test_the_mysql_client_does_not_import_what_a_socket_never_needs() -> None:
+    program = (
+        f"{STARTED}\nimport trove.datastores.mariadb.users, pymysql\nprint('loaded', *sys.modules)"
+    )
+    said = modules_after(program)
+    loaded = said[said.index("loaded") :]
+    assert "pymysql" in loaded
+    assert not [name for name in loaded if name.startswith("cryptography.")]
+
+
+@pytest.mark.parametrize("manager", ["postgresql", "mariadb", "redis"])
+def test_an_agent_imports_its_own_datastore_alone(manager: str) -> None:
+    said = modules_after(
+        "import sys, trove.guestagent.main, trove.datastores\n"
+        f"trove.datastores.datastore_of({manager!r})\nprint(*sys.modules)"
+    )
+    folders = {name.removeprefix("trove.datastores.") for name in said}
+    assert folders & {"postgresql", "mariadb", "redis"} == {manager}
+    # It is imported to find other packages' datastores and tasks, which this agent needs not.
+    assert "importlib.metadata" not in said

@@ -132,6 +132,10 @@ class PostgresDriver:
     def tend(self) -> None:
         self.server.trim_logs()
 
+    def last_write(self) -> float | None:
+        """Every change of a catalog is in the write-ahead log before it counts."""
+        return process.newest_change((self.server.directory / "pg_wal").iterdir())
+
     def version(self) -> str:
         with session(self.spec) as connection:
             return query(connection, "SHOW server_version")[0][0].split()[0]

@@ -98,6 +98,8 @@ class Launch:
             "USER": "trove",
             "LOGNAME": "trove",
             "LANG": "C.UTF-8",
+            # Otherwise each of the agent's threads has a heap of its own (mallopt(3)).
+            "MALLOC_ARENA_MAX": "1",
             processes.MARK: self.name,
         }
 
