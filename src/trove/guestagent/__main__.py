@@ -10,6 +10,7 @@ from trove.guestagent.main import main
 # what a connection through a private socket never does.
 _modules: dict[str, Any] = sys.modules
 _modules["cryptography"] = None
-# The agent's alone, which is read when a process begins: engines have many busy threads.
-os.environ.pop("MALLOC_ARENA_MAX", None)
+# The agent's alone, which are read when a process begins: engines have many busy threads.
+for name in ("MALLOC_ARENA_MAX", "MALLOC_MMAP_THRESHOLD_"):
+    os.environ.pop(name, None)
 sys.exit(main())

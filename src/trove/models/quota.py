@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import String, select, update
+from sqlalchemy import String, Update, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from trove.db import Base, insert_if_absent
@@ -76,19 +76,25 @@ def give_back(session: Session, project_id: str, deltas: Mapping[str, int]) -> N
 
 
 def _take_one(session: Session, project_id: str, resource: str, delta: int, limit: int) -> None:
-    new = {"project_id": project_id, "resource": resource, "in_use": 0}
-    insert_if_absent(session, QuotaUsage, new)
     grow = update(QuotaUsage).where(
         QuotaUsage.project_id == project_id, QuotaUsage.resource == resource
     )
     if limit != UNLIMITED:
         grow = grow.where(QuotaUsage.in_use + delta <= limit)
-    taken = session.execute(
-        grow.values(in_use=QuotaUsage.in_use + delta).execution_options(synchronize_session=False)
-    )
-    if not taken.rowcount:  # type: ignore[attr-defined]
+    grow = grow.values(in_use=QuotaUsage.in_use + delta)
+    if _finds_a_row(session, grow):
+        return
+    # Once in the life of a project, or the limit is reached.
+    new = {"project_id": project_id, "resource": resource, "in_use": 0}
+    insert_if_absent(session, QuotaUsage, new)
+    if not _finds_a_row(session, grow):
         used = usage_of(session, project_id)[resource]
         raise OverQuota(
             f"Quota exceeded for {resource}: {delta} requested, "
             f"{used} of {limit} in use. Delete something, or have an operator raise the quota."
         )
+
+
+def _finds_a_row(session: Session, statement: Update) -> bool:
+    quiet = statement.execution_options(synchronize_session=False)
+    return bool(session.execute(quiet).rowcount)  # type: ignore[attr-defined]

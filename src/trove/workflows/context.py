@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -62,9 +63,12 @@ class Context(Generic[S]):
     operation: Operation
     env: Environment
 
-    @property
+    @cached_property
     def subject(self) -> S:
-        """What the operation works on; raises NoResultFound."""
+        """What the operation works on; raises NoResultFound.
+
+        Kept, because a session forgets what nothing else refers to, and would read it again.
+        """
         kind: Kind[S] | None = self.env.workflows[self.operation.workflow].subject
         assert kind is not None, f"{self.operation.workflow} has no kind of subject"
         return kind.load(self.session, self.operation.subject_id)

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.support.cost import statements_of
 from trove.db import Database
 from trove.errors import OverQuota
 from trove.models.quota import Quota, give_back, limits_of, take, usage_of
@@ -126,3 +127,21 @@ def test_processes_do_not_pass_the_last_free_place(database: Database, database_
     assert [process.returncode for process in processes] == [0] * 4
     assert sum(passed) == 7
     assert used(database)["instances"] == 7
+
+
+@pytest.mark.parametrize("limit", [-1, 40])
+def test_what_is_known_is_taken_by_one_statement_each(
+    sqlite_database: Database, limit: int
+) -> None:
+    """After the limits; only the first use of a resource makes its row."""
+    deltas = {"instances": 1, "ram": 512, "volumes": 2}
+    limits = DEFAULTS | {"volumes": limit}
+
+    def order() -> None:
+        with sqlite_database.begin() as session:
+            take(session, "p", deltas, limits)
+
+    counts = [len(statements_of(sqlite_database, order)) for _ in range(3)]
+    assert counts == [1 + 3 * 3, 1 + 3, 1 + 3]
+    with sqlite_database.session() as session:
+        assert usage_of(session, "p") == {"instances": 3, "ram": 1536, "volumes": 6, "backups": 0}

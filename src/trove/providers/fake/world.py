@@ -64,6 +64,7 @@ class FakeWorld:
         self.requests: list[int] = []
         """How many servers each request for views named."""
         self._memory: dict[tuple[str, str], Record] = {}
+        self._noted: set[str] = set()
         self._lock = threading.Lock()
         self._reached: Counter[str] = Counter()
 
@@ -102,6 +103,18 @@ class FakeWorld:
             if wanted.items() <= record.items():
                 return name
         return None
+
+    def note(self, what: str) -> None:
+        """Remember this, in all processes; it does not exist for `everything`."""
+        if self.directory is None:
+            self._noted.add(what)
+        else:
+            create_private(self._path(f".{what}", what), "", durable=False)
+
+    def has_noted(self, what: str) -> bool:
+        if self.directory is None:
+            return what in self._noted
+        return (self.directory / f".{what}" / what).exists()
 
     def scopes(self, kind: str) -> dict[str, Scope]:
         """The names that have this kind of thing, each with its scope."""
@@ -149,6 +162,7 @@ class FakeWorld:
     def clear(self) -> None:
         """Forget everything."""
         self._memory.clear()
+        self._noted.clear()
         if self.directory is not None:
             shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -195,7 +209,7 @@ class FakeWorld:
         if self.directory is None:
             return list(self._memory)
         # Hidden ones are being written.
-        return [(p.parent.name, p.name) for p in self.directory.glob("*/[!.]*")]
+        return [(p.parent.name, p.name) for p in self.directory.glob("[!.]*/[!.]*")]
 
     def _replace(self, kind: str, name: str, record: Record) -> None:
         if self.directory is None:

@@ -98,8 +98,10 @@ class Launch:
             "USER": "trove",
             "LOGNAME": "trove",
             "LANG": "C.UTF-8",
-            # Otherwise each of the agent's threads has a heap of its own (mallopt(3)).
+            # Otherwise each of the agent's threads has a heap of its own, and large blocks are kept
+            # that were needed once (mallopt(3)).
             "MALLOC_ARENA_MAX": "1",
+            "MALLOC_MMAP_THRESHOLD_": "65536",
             processes.MARK: self.name,
         }
 
