@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.scale import idle, lists, syncs
+from benchmarks.scale import idle, lists, pruning, syncs
 from benchmarks.table import Result, show
 
-PARTS = {"lists": lists.rows, "idle": idle.rows, "syncs": syncs.rows}
+PARTS = {"lists": lists.rows, "idle": idle.rows, "syncs": syncs.rows, "pruning": pruning.rows}
 
 
 def main() -> int:

@@ -90,6 +90,16 @@ def add_operations(
     add_rows(database, "operations", count, columns)
 
 
+def add_claims(database: Database) -> None:
+    """What each operation had claimed: its subject."""
+    chosen = "SELECT id, subject_id, 'exclusive', true FROM operations"
+    with database.engine.begin() as connection:
+        connection.execute(
+            text(f"INSERT INTO claims (operation_id, resource, mode, released) {chosen}")
+        )
+    _analyze(database, "claims")
+
+
 def add_events(database: Database, count: int, age: int = 0) -> None:
     """Of a thousand instances of the project; the newest has the highest id."""
     sql = Sql(database.engine.dialect.name)
@@ -111,8 +121,13 @@ def add_rows(database: Database, table: str, count: int, columns: Columns) -> No
         rows = sql.series(first, min(count, first + AT_ONCE - 1))
         with database.engine.begin() as connection:
             connection.execute(text(f"{insert} FROM {rows}"))
+    _analyze(database, table)
+
+
+def _analyze(database: Database, table: str) -> None:
+    statement = Sql(database.engine.dialect.name).analyze(table)
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text(sql.analyze(table)))
+        connection.execute(text(statement))
 
 
 class Sql:

@@ -57,7 +57,9 @@ def after_action(
 ) -> Result:
     """The step, or its undoing, did not fail."""
     if isinstance(outcome, Wait):
-        return Result("waiting", _waiting(position, operation, outcome), outcome.seconds)
+        values = _waiting(position, operation, outcome)
+        kept = _kept(position, operation, outcome.result)
+        return Result("waiting", values | kept, outcome.seconds)
     if operation.state == State.UNDOING:
         return Result("done", _undone(position, operation))
     return Result("done", _done(position) | _kept(position, operation, outcome))

@@ -21,6 +21,10 @@ C = TypeVar("C")
 S = TypeVar("S")
 
 
+class StepResult(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a step hands on to later ones: kept in the operation's row, under the step's name."""
+
+
 @dataclass(frozen=True)
 class Wait:
     """The step is not finished: run it again later, or when the operation is woken."""
@@ -30,10 +34,8 @@ class Wait:
     """What is being waited for, shown to users."""
     progress: float = 0.0
     """How much of the step is done, 0 to 1."""
-
-
-class StepResult(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a step hands on to later ones: kept in the operation's row, under the step's name."""
+    result: StepResult | None = None
+    """What this run of the step hands on to the next one; None leaves what is there."""
 
 
 Action = Callable[[C], Wait | StepResult | None]

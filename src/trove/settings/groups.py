@@ -130,6 +130,8 @@ class TimingSettings:
     """Seconds that the one-time token of a new agent is good for."""
     operation_retention: float = 30 * 86400
     """Seconds that ended operations, events and answered tasks are kept."""
+    deleted_instance_retention: float = 90 * 86400
+    """Seconds that the records of deleted instances and of their agents are kept."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from tests.support.recipes import WORKFLOWS
 from tests.support.things import Context, Effect, Things
 from trove.db import EPOCH, Database
-from trove.engine import Operation, Runner, State, Wait, Workflow, lease, start, step
+from trove.engine import Operation, Runner, State, StepResult, Wait, Workflow, lease, start, step
 from trove.engine.runner import StepDone
 from trove.errors import Failed
 from trove.testing.world import LEASE, Metadata, act_at
@@ -254,6 +254,23 @@ def test_progress_is_never_beyond_the_step(world: Things) -> None:
     operation = with_recipe(world, recipe_of(lambda ctx: Wait(1, progress=7.0)))
     world.runner().run_once()
     assert world.look(operation).progress == 100
+
+
+class Counted(StepResult, frozen=True):
+    """How often the step has run."""
+
+    runs: int
+
+
+def test_a_step_that_waits_hands_on_what_it_has_done(world: Things) -> None:
+    operation = with_recipe(world, recipe_of(lambda ctx: next(outcomes)))
+    outcomes = iter([Wait(0, result=Counted(1)), Wait(0), Wait(0, result=Counted(2)), None])
+    kept = []
+    while world.runner().run_once():
+        kept.append(world.look(operation).results)
+    name = "test_runner.<lambda>"
+    assert kept == [{name: {"runs": 1}}, {name: {"runs": 1}}, {name: {"runs": 2}}, kept[2]]
+    assert world.state_of(operation) == State.SUCCEEDED
 
 
 def test_an_observer_learns_the_outcome_of_each_step(world: Things) -> None:
