@@ -2,6 +2,9 @@
 
 A provider call may stall for longer than its lease; when it comes back, the instance may have been
 deleted. Nothing but this sweep knows of what it has made.
+
+Law: the rows of deleted instances are kept, so a name that the metadata database has never had is
+more likely a living instance of another database than an orphan of this one.
 """
 
 from __future__ import annotations
@@ -10,12 +13,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 
 from trove.db import Database
 from trove.errors import Unavailable
-from trove.models.instance import Instance
+from trove.models.instance import Instance, resource_name_of
 from trove.providers.base import Provider, Scope, ServerState, VolumeState, view_of
 
 LOOKS = 60
@@ -50,14 +54,28 @@ def holdings_of(provider: Provider) -> list[Holding]:
     ]
 
 
-def orphans_of(provider: Provider, database: Database) -> list[Holding]:
+@dataclass(frozen=True)
+class Orphan:
+    """A holding that no instance of this metadata database has."""
+
+    holding: Holding
+    deleted_at: datetime | None
+    """When its instance was deleted; None if this metadata database has never known it."""
+
+    @property
+    def is_known(self) -> bool:
+        return self.deleted_at is not None
+
+
+def orphans_of(provider: Provider, database: Database) -> list[Orphan]:
     """Those that belong to no instance, nor to one that is being created or deleted."""
     # Before the rows are read: what is made in between has a row by then.
     holdings = holdings_of(provider)
     with database.session() as session:
-        rows = session.scalars(select(Instance).where(Instance.deleted_at.is_(None)))
-        known = {row.resource_name for row in rows}
-    return [holding for holding in holdings if holding.name not in known]
+        rows = session.execute(select(Instance.id, Instance.deleted_at)).all()
+    known = {resource_name_of(row.id): row.deleted_at for row in rows}
+    living = {name for name, deleted_at in known.items() if deleted_at is None}
+    return [Orphan(h, known.get(h.name)) for h in holdings if h.name not in living]
 
 
 def delete_holding(

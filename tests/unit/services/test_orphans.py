@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.provider import spec_of
 from trove.errors import Unavailable
+from trove.models import Instance
 from trove.providers.base import Scope
 from trove.providers.fake import FakeWorld, Switches, provider_of
 from trove.services import instances
@@ -61,8 +62,9 @@ def test_a_call_that_outlives_its_lease_leaves_an_orphan(
     name = stalled(cloud, point)
     assert cloud.show(kept).status == "ACTIVE"
     [orphan] = orphans_of(cloud.provider, cloud.database)
-    assert orphan == Holding(name, (kind,), Scope("project-1", None))
-    delete_holding(cloud.provider, orphan, stands_still)
+    assert orphan.holding == Holding(name, (kind,), Scope("project-1", None))
+    assert orphan.is_known
+    delete_holding(cloud.provider, orphan.holding, stands_still)
     assert cloud.world.everything() == before
     assert orphans_of(cloud.provider, cloud.database) == []
 
@@ -75,8 +77,23 @@ def test_what_is_being_created_or_deleted_is_no_orphan(cloud: Cloud, rounds: int
     cloud.at = lambda number, name: seen.append(orphans_of(cloud.provider, cloud.database))
     cloud.drain(rounds)
     cloud.drain()
-    assert not [orphan for orphans in seen for orphan in orphans if created in orphan.name]
+    assert not [orphan for orphans in seen for orphan in orphans if created in orphan.holding.name]
     assert not orphans_of(cloud.provider, cloud.database)
+
+
+def test_another_database_knows_none_of_it(cloud: Cloud, tmp_path: Path) -> None:
+    """Neither an empty one, nor an older copy of the right one."""
+    older = cloud.built()
+    copy, empty = Cloud(tmp_path / "copy"), Cloud(tmp_path / "empty")
+    newer = cloud.built()
+    with cloud.database.session() as session, copy.database.begin() as other:
+        other.merge(session.get_one(Instance, older))
+    for database, living in ((copy.database, {older}), (empty.database, set[str]())):
+        orphans = orphans_of(cloud.provider, database)
+        assert not any(orphan.is_known for orphan in orphans)
+        names = {orphan.holding.name for orphan in orphans}
+        assert names == {f"trove-{each}" for each in {older, newer} - living}
+    assert orphans_of(cloud.provider, cloud.database) == []
 
 
 @pytest.mark.parametrize("how", SWITCHES)
