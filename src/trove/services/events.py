@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, false, func, select, union_all
 from sqlalchemy.orm import Session
@@ -17,6 +17,7 @@ from trove.services.paging import Page, page_of, size_of
 LARGEST_ID = 2**63 - 1
 LONGEST_ID = len(str(LARGEST_ID))
 """Digits; int() is slow on many, and raises beyond 4300."""
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 SKEW = timedelta(minutes=10)
 """By how much the clocks of two services may differ."""
 
@@ -69,7 +70,7 @@ def _conditions_of(wanted: EventFilter) -> list[ColumnElement[bool]]:
 def _since(session: Session, since: datetime) -> list[ColumnElement[bool]]:
     """With an id to end at: without it, a page that is not full would read all events."""
     # Ids and times have nearly the same order: clocks differ, and transactions take time.
-    older = select(Event.id).where(Event.created_at < since - SKEW)
+    older = select(Event.id).where(Event.created_at < since - min(SKEW, since - EARLIEST))
     last = session.scalar(older.order_by(Event.created_at.desc()).limit(1))
     return [Event.created_at >= since, Event.id > (last or 0)]
 

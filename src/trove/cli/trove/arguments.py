@@ -16,8 +16,16 @@ MARKER = arg("--marker", metavar="ID", help="begin after this one")
 # `extend`, because argparse would keep only the words of the last occurrence.
 SEVERAL: Mapping[str, Any] = {"nargs": "+", "action": "extend", "default": []}
 
+
+def patience(text: str) -> float:
+    """Seconds; raises ValueError for less than none, and for what is no number."""
+    if not (found := float(text)) >= 0:
+        raise ValueError(text)
+    return found
+
+
 TIMEOUT = arg(
-    "--timeout", type=float, default=1800, metavar="SECONDS", help="how long (%(default)s)"
+    "--timeout", type=patience, default=1800, metavar="SECONDS", help="how long (%(default)s)"
 )
 WAITING = grouped(
     "waiting",

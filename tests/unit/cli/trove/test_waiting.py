@@ -155,6 +155,22 @@ class TestWaiting:
         assert result.code == 1
         assert "still going on after 0.01 s" in result.err
 
+    @pytest.mark.parametrize("timeout", ["nan", "-1", "-inf", "soon", ""])
+    def test_a_timeout_that_is_none_starts_nothing(
+        self, goes: Callable[..., None], trove: Callable[..., Result], timeout: str
+    ) -> None:
+        goes({})
+        result = trove("restart", "pg", "--wait", f"--timeout={timeout}")
+        assert result.code == 2
+        assert "argument --timeout: invalid" in result.err
+
+    @pytest.mark.parametrize("timeout", ["0", "1e3", "inf"])
+    def test_a_timeout_may_be_none_or_endless(
+        self, goes: Callable[..., None], trove: Callable[..., Result], timeout: str
+    ) -> None:
+        goes({"state": "succeeded"})
+        assert trove("restart", "pg", "--wait", "--timeout", timeout).code == 0
+
     def test_a_deletion_shows_nothing(
         self, goes: Callable[..., None], trove: Callable[..., Result]
     ) -> None:
