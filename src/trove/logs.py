@@ -26,6 +26,8 @@ FIELDS = ("request_id", "project", "operation")
 # Not SysLogHandler's own default, UDP port 514, where nothing listens on most machines.
 SYSLOG = "/dev/log"
 
+_ESCAPED = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n != ord("\t")}
+_ESCAPED[ord("\n")] = "\\n"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _bound: ContextVar[Mapping[str, str]] = ContextVar("log_fields", default=_NOTHING)
 
@@ -103,9 +105,9 @@ class TextFormatter(logging.Formatter):
         line = f"{_time_of(record)} {record.levelname} {record.name}{about} {record.getMessage()}"
         if trace := _trace_of(self, record):
             line = f"{line}\n{trace}"
-        # What clients sent may stand in the message: a line break in it must not begin a record
-        # that looks like ours.
-        return redacted(line).replace("\n", "\\n")
+        # What clients and guests sent may stand in the message: a line break in it must not begin a
+        # record that looks like ours, and nothing in it may control the terminal.
+        return redacted(line).translate(_ESCAPED)
 
 
 class JsonFormatter(logging.Formatter):

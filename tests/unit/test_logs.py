@@ -70,6 +70,16 @@ def test_a_line_of_text(file: Path) -> None:
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
+def test_nothing_in_a_message_controls_a_terminal(file: Path, log_format: str) -> None:
+    log_to(file, log_format)
+    logging.getLogger("trove.x").info("\x1b[2J\r\x00\x07 over\twritten")
+    content = file.read_text()
+    assert content.count("\n") == 1
+    assert "\\x1b[2J\\x0d\\x00\\x07 over\twritten" in content or log_format == "json"
+    assert not {"\x1b", "\r", "\x00", "\x07"} & set(content)
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
 def test_a_traceback_stays_in_its_line(file: Path, log_format: str) -> None:
     log_to(file, log_format)
     try:

@@ -9,6 +9,13 @@ from typing import TextIO
 
 PLAIN = "\x1b[0m"
 """Ends a colour."""
+KEPT = frozenset(map(ord, "\t\n"))
+ESCAPED = {n: f"\\x{n:02x}" for n in (*range(32), *range(127, 160)) if n not in KEPT}
+
+
+def printable(text: str) -> str:
+    """The text as a terminal may have it: what guests and other users wrote cannot control it."""
+    return text.translate(ESCAPED)
 
 
 def print_table(
@@ -19,7 +26,7 @@ def print_table(
     colour_of: Callable[[str], str | None] = lambda cell: None,
 ) -> None:
     """`colour_of` is the terminal's code for a cell, which `PLAIN` ends."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
     columns = zip(headers, *cells, strict=True)
     widths = [max(map(_width, _lines_in(column))) for column in columns]
     rule = "+".join(["", *("-" * (width + 2) for width in widths), ""])

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from trove.cli.table import print_table
+from trove.cli.table import print_table, printable
 from trove.client.wire import Json
 
 Item = Mapping[str, Any]
@@ -24,6 +24,8 @@ NAMING = ("name", "address", "id")
 """The keys by which people identify an object, the best first."""
 
 FORMATS = ("table", "json", "yaml", "csv", "value")
+IN_JSON = {n: f"\\u{n:04x}" for n in range(127, 160)}
+"""The controls that `json` itself does not escape."""
 GREEN, YELLOW, RED = "\x1b[32m", "\x1b[33m", "\x1b[31m"
 COLOURS = {
     GREEN: "ACTIVE HEALTHY COMPLETED succeeded Enabled Published on",
@@ -77,7 +79,8 @@ class Output:
 
     def _dump(self, document: Any) -> None:
         if self.format == "json":
-            print(json.dumps(document, indent=2, ensure_ascii=False), file=self.stream)
+            text = json.dumps(document, indent=2, ensure_ascii=False)
+            print(text.translate(IN_JSON), file=self.stream)
             return
         import yaml  # noqa: PLC0415 - slow to import, and rarely used
 
@@ -93,7 +96,7 @@ class Output:
             writer.writerows([text_of(value) for value in row] for row in rows)
         elif self.format == "value":
             for row in rows:
-                print(*(text_of(value) for value in row), file=self.stream)
+                print(*(printable(text_of(value)) for value in row), file=self.stream)
         else:
             self._print_table(headers, rows)
 

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from trove.cli.command import Command
+from trove.cli.table import printable
 from trove.cli.trove.arguments import parser_of
 from trove.cli.trove.commands import AREA_OF, load
 from trove.cli.trove.context import Context
@@ -41,10 +42,10 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         return run(options)
     except WrongUsage as error:
-        print(f"ERROR: {error}", file=sys.stderr)
+        print(printable(f"ERROR: {error}"), file=sys.stderr)
         return 2
     except (ClientError, ValueError) as error:
-        print(f"ERROR: {error}", file=sys.stderr)
+        print(printable(f"ERROR: {error}"), file=sys.stderr)
     except EOFError:
         print("\nERROR: The input ended at a prompt.", file=sys.stderr)
     except BrokenPipeError:

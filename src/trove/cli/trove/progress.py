@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
+from trove.cli.table import printable
 from trove.client.operations import Progress
 
 SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
@@ -65,4 +66,4 @@ def line_of(progress: Progress) -> str:
         if progress.is_over
         else ": ".join(part for part in (progress.step, progress.note) if part)
     )
-    return "  ".join(part for part in (progress.workflow, percent, doing, at) if part)
+    return printable("  ".join(part for part in (progress.workflow, percent, doing, at) if part))
