@@ -50,7 +50,7 @@ def request_of(said: Said) -> SyncRequest:
     number, state, has_accounts = said
     accounts = Accounts([], [Account(f"user{number}")]) if has_accounts else None
     error = "no memory" if state == EngineState.FAILED else None
-    report = Report(state, "15.2", 0.25 * number, 1.0, accounts, error, details={"load": number})
+    report = Report(state, "15.2", 0.25 * number, 4.0, accounts, error, details={"load": number})
     return SyncRequest(report, agent_version=f"1.{number}")
 
 
@@ -99,6 +99,17 @@ def test_those_that_say_nothing_new_share_a_statement(installation: Installation
     # One that says something new costs what it did alone, and the others no more.
     assert updates(*said[:5], (5, "crashed", False)) == 1 + 3
     assert events_of(installation) == [("instance.engine.crashed", ids[5], {"before": "running"})]
+
+
+def test_a_volume_that_becomes_full_among_others_is_an_event(installation: Installation) -> None:
+    ids = add_agents(installation, 18)
+    said = [(number, "running", False) for number in range(15)]
+    keep(installation, ids, *said, (16, "running", False))
+    expected = [("instance.volume.full", ids[16], {"used": 4.0, "total": 4.0})]
+    assert events_of(installation) == expected
+    keep(installation, ids, *said, (16, "running", True))
+    assert events_of(installation) == expected
+    assert {agent_row(installation, i).volume_total for i in (ids[0], ids[14], ids[16])} == {4.0}
 
 
 def test_two_reports_of_one_agent_are_stored_in_their_order(installation: Installation) -> None:
