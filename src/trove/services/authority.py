@@ -34,7 +34,7 @@ SUFFIX = "trove.internal"
 AUTHORITY_LIFETIME = timedelta(days=20 * 365)
 CERTIFICATE_LIFETIME = timedelta(days=365)
 LISTENER_LIFETIME = timedelta(days=5 * 365)
-"""Of the conductor's own certificate, which is replaced at every start."""
+"""Of the services' own certificates, which are replaced at every start."""
 RENEW_AFTER = timedelta(days=240)
 CLOCK_SKEW = timedelta(hours=1)
 SMALLEST_RSA_KEY = 2048
@@ -63,15 +63,16 @@ class Authority:
         key = _public_key_in(request)
         return self._issue(key, name, _names(name, address), (now, now + CERTIFICATE_LIFETIME))
 
-    def ensure_listener_certificate(self, path: Path, host: str, *, now: datetime) -> None:
-        """Write a new key and certificate for a conductor at this host to a private file.
+    def ensure_listener_certificate(
+        self, path: Path, *hosts: str, now: datetime, common: str = "Trove conductor"
+    ) -> None:
+        """Write a new key and certificate for a service at these hosts to a private file.
 
-        Agents verify the certificate, so no other process that listens there can pass for the
-        conductor.
+        Its callers verify the certificate, so no other process that listens there can pass for it.
         """
         key = ec.generate_private_key(ec.SECP256R1())
         span = (now, now + LISTENER_LIFETIME)
-        certificate = self._issue(key.public_key(), "Trove conductor", [_host_in(host)], span)
+        certificate = self._issue(key.public_key(), common, [*map(_host_in, hosts)], span)
         write_private(path, _pem_of(key) + certificate.encode())
 
     def _issue(
@@ -116,9 +117,9 @@ def load_authority(directory: Path) -> Authority:
     return Authority(key, certificate)
 
 
-def listener_certificate_of(directory: Path, host: str) -> Path:
-    """The file of the key and certificate that the conductor at this host presents."""
-    return directory / f"conductor-{host.replace(':', '_')}.pem"
+def listener_certificate_of(directory: Path, host: str, service: str = "conductor") -> Path:
+    """The file of the key and certificate that the service at this host presents."""
+    return directory / f"{service}-{host.replace(':', '_')}.pem"
 
 
 def host_name_of(instance_id: str) -> str:

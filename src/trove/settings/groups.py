@@ -5,6 +5,7 @@ A field's docstring is its line in `docs/operators/settings.md`, which is genera
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +18,14 @@ def in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there; a name but localhost may be any."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 @dataclass(frozen=True)
 class ApiSettings:
     """The tenants' API."""
@@ -27,6 +36,15 @@ class ApiSettings:
     """The port that the API listens on."""
     workers: int = 1
     """Processes of the API behind its one port."""
+    # Never for an existing installation that a proxy or Keystone's catalog names with http.
+    tls: str = "auto"
+    """Whether the API speaks TLS. `auto`: with a certificate of your own, and with the built-in
+    identity where it listens beyond loopback and no `public_endpoint` or trusted proxy is named."""
+    tls_certificate: Path | None = None
+    """PEM file of the API's certificate, read again when it changes; without it, and with TLS, the
+    installation's authority makes one at each start."""
+    tls_private_key: Path | None = None
+    """PEM file of the certificate's private key, unless that is in the same file."""
     public_endpoint: str | None = None
     """The address that links show, in place of the request's own."""
     trusted_proxies: tuple[str, ...] = ()
@@ -80,7 +98,16 @@ class ApiSettings:
     def local_url(self) -> str:
         """Where this machine calls it: 0.0.0.0 is where one listens, not where one calls."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.bind_host, self.bind_host)  # noqa: S104
-        return f"http://{in_url(host)}:{self.bind_port}"
+        scheme = "https" if self.has_tls else "http"
+        return f"{scheme}://{in_url(host)}:{self.bind_port}"
+
+    @property
+    def has_tls(self) -> bool:
+        if self.tls != "auto":
+            return self.tls == "on"
+        # What is in front of it, or the catalog that names it, was there before this setting.
+        is_named = self.public_endpoint or self.trusted_proxies or self.auth != "builtin"
+        return bool(self.tls_certificate) or not (is_named or is_loopback(self.bind_host))
 
 
 @dataclass(frozen=True)

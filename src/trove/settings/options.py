@@ -45,6 +45,9 @@ NAMES: Mapping[tuple[str, ...], tuple[str, str]] = {
     ("api", "workers"): ("DEFAULT", "trove_api_workers"),
     ("api", "page_size"): ("DEFAULT", "instances_page_size"),
     ("api", "auth"): ("api", "auth"),
+    ("api", "tls"): ("api", "tls"),
+    ("api", "tls_certificate"): ("api", "tls_certificate"),
+    ("api", "tls_private_key"): ("api", "tls_private_key"),
     ("api", "token_seconds"): ("api", "token_seconds"),
     ("api", "token_cache_seconds"): ("api", "token_cache_seconds"),
     ("api", "region"): ("DEFAULT", "os_region_name"),
@@ -62,6 +65,7 @@ NAMES: Mapping[tuple[str, ...], tuple[str, str]] = {
 
 CHOICES: Mapping[tuple[str, ...], tuple[str, ...]] = {
     ("api", "auth"): ("builtin", "keystone"),
+    ("api", "tls"): ("auto", "on", "off"),
     ("log_format",): ("auto", "text", "json"),
 }
 

@@ -30,7 +30,9 @@ from trove.cli.services.web_server import Tls
 from trove.cli.services.wiring import (
     build_provider,
     build_service,
+    ensure_api_certificate,
     ensure_own_certificate,
+    with_api_certificate,
     with_own_certificate,
 )
 from trove.cli.services.workers import END, share
@@ -72,9 +74,11 @@ def conductor(argv: Sequence[str] | None = None) -> int:
 
 def serve_api(settings: Settings) -> None:
     """Until a signal; in as many processes as `trove_api_workers` says."""
+    settings = with_api_certificate(settings)
     endpoint = api_endpoint(settings)
     listener = _listener("api", endpoint)
     with listener, _counting_together(settings.api.workers):
+        ensure_api_certificate(settings)
         # Not before the variable is set: prometheus_client looks at it while it is imported.
         from trove.api.app import create_app  # noqa: PLC0415 - an entry point
 
@@ -113,16 +117,20 @@ def api_endpoint(settings: Settings) -> Endpoint:
     """Where the tenants' API is served."""
     at = settings.api
     limits = Limits(total=at.max_connections, per_peer=at.max_connections_per_peer)
-    return Endpoint(at.bind_host, at.bind_port, proxies=at.trusted_proxies, limits=limits)
+    tls = _tls_of(at.tls_certificate, at.tls_private_key) if at.has_tls else None
+    return Endpoint(at.bind_host, at.bind_port, tls, at.trusted_proxies, limits)
 
 
 def conductor_endpoint(settings: Settings) -> Endpoint:
     """Where agents are served, with TLS unless it is plain behind a `public_url`."""
     at = settings.conductor
-    key = str(at.tls_private_key) if at.tls_private_key else None
-    tls = Tls(str(at.tls_certificate), key) if at.tls_certificate else None
+    tls = _tls_of(at.tls_certificate, at.tls_private_key)
     limits = Limits(total=at.max_connections, per_peer=at.max_connections_per_peer)
     return Endpoint(at.bind_host, at.bind_port, tls, limits=limits)
+
+
+def _tls_of(certificate: Path | None, key: Path | None) -> Tls | None:
+    return Tls(str(certificate), str(key) if key else None) if certificate else None
 
 
 def run_taskmanager(settings: Settings) -> None:

@@ -8,10 +8,13 @@ a new one.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -19,6 +22,8 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from trove.cli.services.connections import Acceptor, Limits
+
+log = logging.getLogger(__name__)
 
 GRACE = 5
 """Seconds that requests in flight get once the server stops."""
@@ -171,12 +176,26 @@ class WebServer:
             self._loop.call_soon_threadsafe(self._server.stopping.set)
 
 
+def _version_of(config: uvicorn.Config) -> list[int]:
+    """What changes when the files of the certificate are replaced; none while one is missing."""
+    try:
+        files = [Path(str(file)).stat() for file in _files_of(config)]
+    except OSError:
+        return []
+    return [number for file in files for number in (file.st_ino, file.st_mtime_ns)]
+
+
+def _files_of(config: uvicorn.Config) -> list[object]:
+    return [file for file in (config.ssl_certfile, config.ssl_keyfile) if file]
+
+
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, limits: Limits, proxies: Sequence[str]) -> None:
         super().__init__(config)
         self.stopping = asyncio.Event()
         self._limits = limits
         self._proxies = proxies
+        self._certificate = _version_of(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn's own, with acceptors that know limits in place of asyncio's servers."""
@@ -198,8 +217,27 @@ class _Server(uvicorn.Server):
     async def main_loop(self) -> None:
         # In place of ten ticks a second, which are most of what an idle process does.
         while not await self.on_tick(TICKS_PER_RENEWAL):
+            self._renew_certificate()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.stopping.wait(), TICK)
+
+    def _renew_certificate(self) -> None:
+        """Present the files as they are now to new connections."""
+        version = _version_of(self.config)
+        if version == self._certificate or not self.config.ssl:
+            return
+        # Also when it fails: once for each change, not once a second.
+        self._certificate = version
+        try:
+            files = str(self.config.ssl_certfile), self.config.ssl_keyfile
+            # First elsewhere: the one in use would lose its key to a certificate of another.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
+            self.config.ssl.load_cert_chain(*files)
+        except (OSError, ssl.SSLError) as error:
+            # Key and certificate may be written one after the other: the later change counts.
+            log.error("the certificate %s is not renewed: %s", self.config.ssl_certfile, error)
+        else:
+            log.info("the certificate %s is renewed", self.config.ssl_certfile)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """An idle client would answer the closing of TLS with its next request alone."""

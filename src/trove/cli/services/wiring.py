@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from trove import providers
+from trove.cli.services.hosts import hosts_of
 from trove.db import Database
 from trove.providers.base import Provider
 from trove.services.authority import listener_certificate_of, load_authority
@@ -39,6 +41,34 @@ def build_service(settings: Settings, provider: Provider | None = None) -> Insta
     installation = build_installation(settings, provider)
     installation.database.notifications.start()
     return installation
+
+
+def with_api_certificate(settings: Settings) -> Settings:
+    """The API with a certificate of our own authority if it speaks TLS and has no other."""
+    at = settings.api
+    if at.tls_certificate or not at.has_tls:
+        return settings
+    certificate = listener_certificate_of(settings.authority, at.bind_host, "api")
+    return replace(settings, api=replace(at, tls_certificate=certificate))
+
+
+def api_authority(settings: Settings) -> Path | None:
+    """What callers of the API verify it by, where our own authority made its certificate."""
+    at = settings.api
+    own = listener_certificate_of(settings.authority, at.bind_host, "api")
+    return settings.authority / "ca.crt" if at.has_tls and at.tls_certificate == own else None
+
+
+def ensure_api_certificate(settings: Settings) -> None:
+    """Make the certificate that `with_api_certificate` names, if it is the one that is shown."""
+    at = settings.api
+    if at.tls_certificate and api_authority(settings):
+        load_authority(settings.authority).ensure_listener_certificate(
+            at.tls_certificate,
+            *hosts_of(at.bind_host, at.public_endpoint),
+            now=datetime.now(UTC),
+            common="Trove API",
+        )
 
 
 def with_own_certificate(settings: Settings) -> Settings:

@@ -11,15 +11,18 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import uvloop
+from cryptography import x509
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from tests.support import slot
+from tests.support.waiting import until
 from trove.cli.services.connections import Limits
 from trove.cli.services.serving import Endpoint, Site
 from trove.cli.services.web_server import Tls, WebServer
@@ -195,3 +198,71 @@ def test_a_long_body_and_a_second_request(port: int) -> None:
         connection.request("POST", "/", body=b"x" * size, headers={"X-Some": "y" * 30000})
         assert connection.getresponse().read() == str(size).encode()
     connection.close()
+
+
+def serial_of(port: int) -> int:
+    """Of the certificate that a new connection is shown."""
+    pem = ssl.get_server_certificate((ADDRESS, port), timeout=30)
+    return x509.load_pem_x509_certificate(pem.encode()).serial_number
+
+
+def serial_in(path: Path) -> int:
+    return x509.load_pem_x509_certificate(path.read_bytes()).serial_number
+
+
+@pytest.fixture
+def renewable(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    """A certificate that may be replaced, and the port where it is shown."""
+    path = tmp_path / "listener.pem"
+    renew(path)
+    with served(tls=Tls(str(path))) as port:
+        assert serial_of(port) == serial_in(path)
+        yield path, port
+
+
+def renew(path: Path) -> None:
+    authority = load_authority(path.with_name("ca"))
+    authority.ensure_listener_certificate(path, ADDRESS, now=datetime.now(UTC))
+
+
+def test_a_certificate_is_renewed_without_a_restart(renewable: tuple[Path, int]) -> None:
+    path, port = renewable
+    with socket.create_connection((ADDRESS, port), timeout=30) as connection:
+        context = ssl._create_unverified_context()
+        with context.wrap_socket(connection) as old:
+            renew(path)
+            until(lambda: serial_of(port) == serial_in(path))
+            old.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            # Closed as idle meanwhile, or answered: never broken by the renewal.
+            assert old.recv(12) in {b"HTTP/1.1 200", b""}
+
+
+@pytest.mark.parametrize("content", [b"", b"no certificate", None], ids=["empty", "wrong", "gone"])
+def test_what_cannot_be_used_does_not_replace_what_is_used(
+    renewable: tuple[Path, int], content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, port = renewable
+    before = serial_in(path)
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    until(lambda: "is not renewed" in caplog.text)
+    assert serial_of(port) == before
+    renew(path)
+    until(lambda: serial_of(port) == serial_in(path))
+
+
+def test_the_key_of_another_certificate_does_not_replace_the_one_in_use(
+    renewable: tuple[Path, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As between the writing of two files."""
+    path, port = renewable
+    before = serial_in(path)
+    other = path.with_name("other.pem")
+    renew(other)
+    certificate = path.read_text().partition("-----BEGIN CERTIFICATE")
+    key = other.read_text().partition("-----BEGIN CERTIFICATE")[0]
+    path.write_text(key + certificate[1] + certificate[2])
+    until(lambda: "is not renewed" in caplog.text)
+    assert serial_of(port) == before

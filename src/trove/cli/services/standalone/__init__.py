@@ -17,12 +17,12 @@ from trove.cli.services.standalone.lifecycle import (
     stop,
 )
 from trove.cli.services.standalone.service import run
-from trove.cli.services.wiring import with_own_certificate
+from trove.cli.services.wiring import with_api_certificate, with_own_certificate
 from trove.errors import TroveError
 from trove.files import restrict_umask
 from trove.settings import Settings, load_settings
 
-# Not the 0.0.0.0 of trove-api: it is tried out on laptops, and speaks plain HTTP.
+# Not the 0.0.0.0 of trove-api: it is tried out on laptops.
 LOOPBACK = "127.0.0.1"
 
 DESCRIPTION = """\
@@ -68,7 +68,8 @@ def standalone_settings(
     """The installation's settings, with the API on this address."""
     settings = load_settings(files)
     api = replace(settings.api, bind_host=bind_host)
-    return with_own_certificate(replace(settings, api=api, debug=settings.debug or debug))
+    settings = replace(settings, api=api, debug=settings.debug or debug)
+    return with_api_certificate(with_own_certificate(settings))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "--bind-host",
         default=LOOPBACK,
         metavar="ADDRESS",
-        help="where the API listens (default %(default)s: this machine only)",
+        help="where the API listens (default %(default)s: this machine only; others get TLS)",
     )
     parser.add_argument("--debug", action="store_true")
     parser.add_argument("--detach", action="store_true", help="start in the background")

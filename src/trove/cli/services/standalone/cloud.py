@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from trove.cli.services.wiring import api_authority
 from trove.files import ensure_directory, write_private
 from trove.settings import Settings
 
@@ -30,9 +31,9 @@ def user_file() -> Path:
 
 def cloud_of(settings: Settings, user: str, project: str, password: str) -> dict[str, Any]:
     """The entry with which this user logs in."""
-    return {
+    entry = {
         "auth": {
-            "auth_url": f"{settings.api.local_url}/identity/v3",
+            "auth_url": "",
             "username": user,
             "password": password,
             "project_name": project,
@@ -42,6 +43,27 @@ def cloud_of(settings: Settings, user: str, project: str, password: str) -> dict
         "region_name": settings.api.region,
         "identity_api_version": "3",
     }
+    return _with_address(settings, entry)
+
+
+def renew(settings: Settings) -> None:
+    """Change our entry, and the user's copy of it, to where the API is served now."""
+    before = entries_of(state_file(settings))[CLOUD]
+    now = _with_address(settings, before)
+    if now != before:
+        if entries_of(user_file()).get(CLOUD) == before:
+            ensure_entry(user_file(), now)
+        ensure_entry(state_file(settings), now)
+
+
+def _with_address(settings: Settings, entry: dict[str, Any]) -> dict[str, Any]:
+    at, authority = settings.api, api_authority(settings)
+    # A certificate of the operator's has the public name, not that of loopback.
+    is_theirs = at.has_tls and authority is None
+    url = at.public_endpoint if is_theirs and at.public_endpoint else at.local_url
+    kept = {key: value for key, value in entry.items() if key != "cacert" or is_theirs}
+    made = kept | {"auth": entry["auth"] | {"auth_url": f"{url.rstrip('/')}/identity/v3"}}
+    return made | ({"cacert": str(authority)} if authority else {})
 
 
 def ensure_entry(path: Path, cloud: dict[str, Any]) -> None:

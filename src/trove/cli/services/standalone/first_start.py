@@ -11,6 +11,7 @@ from trove.cli.services.standalone.cloud import (
     cloud_of,
     ensure_entry,
     entries_of,
+    renew,
     share,
     state_file,
     user_file,
@@ -54,6 +55,7 @@ def _ensure_administrator(installation: Installation) -> None:
             identity.grant_role(installation, user_id, project_id, role)
         # The last thing: what comes before it can be done once more.
         ensure_entry(file, cloud_of(settings, USER, PROJECT, password))
+    renew(settings)
     if not share(settings):
         log.warning(
             "%s has another cloud %r; use OS_CLIENT_CONFIG_FILE=%s", user_file(), CLOUD, file

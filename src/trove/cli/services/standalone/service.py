@@ -26,7 +26,12 @@ from trove.cli.services.standalone.lifecycle import (
     supervising,
 )
 from trove.cli.services.supervisor import HANDLED
-from trove.cli.services.wiring import build_installation, build_provider, ensure_own_certificate
+from trove.cli.services.wiring import (
+    build_installation,
+    build_provider,
+    ensure_api_certificate,
+    ensure_own_certificate,
+)
 from trove.conductor import create_app as create_conductor
 from trove.db import wait_until_available
 from trove.metrics import Metrics
@@ -57,6 +62,7 @@ def run(settings: Settings, command: Sequence[str]) -> int:
         # Before requests are served, which need the tables.
         wait_until_available(settings.url, partial(prepare, installation))
         ensure_own_certificate(settings)
+        ensure_api_certificate(settings)
         # One for all: they share the process, and any /metrics shows all its counters.
         metrics = Metrics()
         agents = create_conductor(installation, metrics)

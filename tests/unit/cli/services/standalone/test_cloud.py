@@ -14,13 +14,14 @@ from trove.cli.services.standalone.cloud import (
     cloud_of,
     ensure_entry,
     entries_of,
+    renew,
     share,
     state_file,
     user_file,
     withdraw,
 )
 from trove.cli.services.standalone.first_start import prepare
-from trove.cli.services.wiring import build_installation, build_provider
+from trove.cli.services.wiring import build_installation, build_provider, with_api_certificate
 from trove.settings import ApiSettings, Settings
 
 
@@ -118,9 +119,75 @@ def test_an_empty_file_has_no_entries(tmp_path: Path) -> None:
 )
 def test_addresses_are_those_that_clients_use(settings: Settings, host: str, address: str) -> None:
     there = replace(settings, api=replace(settings.api, bind_host=host))
-    url = cloud_of(there, "a", "b", "c")["auth"]["auth_url"]
-    assert url == f"http://{address}:{there.api.bind_port}/identity/v3"
+    entry = cloud_of(with_api_certificate(there), "a", "b", "c")
+    url = entry["auth"]["auth_url"]
+    scheme = "http" if host == "::1" else "https"
+    assert ("cacert" in entry) == (scheme == "https")
+    assert url == f"{scheme}://{address}:{there.api.bind_port}/identity/v3"
     conductor = replace(settings.conductor, bind_host=host, public_url=None)
     assert conductor.url.endswith(
         f"//{'[' + host + ']' if ':' in host else host}:{conductor.bind_port}"
     )
+
+
+CERTIFICATE = Path("/etc/trove/api.pem")
+
+
+@pytest.mark.parametrize(
+    ("options", "url", "has_authority"),
+    [
+        ({"bind_port": 9000}, "http://127.0.0.1:9000", False),
+        ({"tls": "on"}, "https://127.0.0.1:8779", True),
+        ({"tls_certificate": CERTIFICATE}, "https://127.0.0.1:8779", False),
+        (
+            {"tls_certificate": CERTIFICATE, "public_endpoint": "https://db.example.org/"},
+            "https://db.example.org",
+            False,
+        ),
+        (
+            {"tls": "on", "public_endpoint": "https://db.example.org"},
+            "https://127.0.0.1:8779",
+            True,
+        ),
+    ],
+)
+def test_the_entry_follows_the_settings(
+    settings: Settings, options: dict[str, object], url: str, has_authority: bool
+) -> None:
+    """And back: what a user added to the entry stays."""
+    assert share(settings)
+    before = entries_of(state_file(settings))[CLOUD]
+    api = replace(settings.api, **options)  # type: ignore[arg-type]
+    changed = with_api_certificate(replace(settings, api=api))
+    renew(changed)
+    entry = entries_of(state_file(settings))[CLOUD]
+    assert entry["auth"] == before["auth"] | {"auth_url": f"{url}/identity/v3"}
+    authority = str(settings.state_directory / "ca" / "ca.crt") if has_authority else None
+    assert entry.get("cacert") == authority
+    assert entries_of(user_file())[CLOUD] == entry
+    assert share(changed)
+    renew(settings)
+    assert entries_of(state_file(settings))[CLOUD] == before
+    assert entries_of(user_file())[CLOUD] == before
+
+
+def test_an_authority_of_the_users_stays_beside_the_operators_certificate(
+    settings: Settings,
+) -> None:
+    entry = entries_of(state_file(settings))[CLOUD] | {"cacert": "/etc/ssl/ours.pem"}
+    ensure_entry(state_file(settings), entry)
+    renew(replace(settings, api=replace(settings.api, tls_certificate=CERTIFICATE)))
+    assert entries_of(state_file(settings))[CLOUD]["cacert"] == "/etc/ssl/ours.pem"
+
+
+def test_the_users_cloud_of_another_service_is_not_renewed(settings: Settings) -> None:
+    other = {"auth": {"auth_url": "https://example.org/v3"}}
+    ensure_entry(user_file(), other)
+    renew(replace(settings, api=replace(settings.api, bind_port=9000)))
+    assert entries_of(user_file()) == {CLOUD: other}
+
+
+def test_an_entry_that_is_true_is_not_written(settings: Settings) -> None:
+    before = state_file(settings).stat().st_ino
+    renew(settings)
+    assert state_file(settings).stat().st_ino == before
