@@ -132,7 +132,11 @@ class Driver(Protocol):
         """Stop the engine and return when it is down; succeeds if it is."""
 
     def state(self) -> EngineState:
-        """RUNNING, STARTING, STOPPED (not there) or BLOCKED, by connecting; soon, never raises."""
+        """By connecting; within a few seconds, never raises.
+
+        STOPPED without a process, also after a crash; STARTING while it refuses connections;
+        BLOCKED if it takes one, or lets it hang, and does not answer; else RUNNING.
+        """
 
     def is_alive(self) -> bool:
         """Whether its process is there; opens no connection, so that it may be called often."""

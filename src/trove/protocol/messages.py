@@ -40,7 +40,7 @@ class EngineState(enum.StrEnum):
     STARTING = "starting"
     RUNNING = "running"
     STOPPED = "stopped"
-    """Stopped on purpose."""
+    """Stopped on purpose; of a driver: there is no process, for whatever reason."""
     CRASHED = "crashed"
     """Died, and is being restarted."""
     FAILED = "failed"
