@@ -28,6 +28,10 @@ COLUMNS = {
     "time_zone_transition_type": "Time_zone_id, Transition_type_id, `Offset`, Is_DST, Abbreviation",
 }
 
+# Once, instead of by each statement, which takes twice as much of the processor.
+LOCK = f"LOCK TABLES {', '.join(f'mysql.{table} WRITE' for table in COLUMNS)};\n"
+UNLOCK = "UNLOCK TABLES;\n"
+
 
 class Zone(NamedTuple):
     """What a file says."""
@@ -63,7 +67,8 @@ def statements_of(directory: Path = DIRECTORY) -> str:
     )
     numbered = (f"({number},'N')" for number in range(1, len(zones) + 1))
     parts = zip(COLUMNS, (numbered, names, changes, kinds), strict=True)
-    return "".join(line for table, rows in parts for line in _inserts(table, rows))
+    inserts = "".join(line for table, rows in parts for line in _inserts(table, rows))
+    return f"{LOCK}{inserts}{UNLOCK}" if inserts else ""
 
 
 def zone_in(data: bytes) -> Zone:

@@ -45,6 +45,17 @@ def test_the_statements_fit_the_engines_bootstrap() -> None:
     assert "posix/" not in text
 
 
+def test_all_tables_are_locked_while_they_are_filled() -> None:
+    """Without, filling them takes about half as long as the rest of the bootstrap."""
+    first, *inserts, last, rest = statements_of().split(";\n")
+    assert first.startswith("LOCK TABLES ")
+    assert {f"mysql.{table} WRITE" for table in timezones.COLUMNS} == set(
+        first.removeprefix("LOCK TABLES ").split(", ")
+    )
+    assert all(statement.startswith("INSERT INTO mysql.time_zone") for statement in inserts)
+    assert (last, rest) == ("UNLOCK TABLES", "")
+
+
 def test_names_of_the_same_zone_share_its_data(tmp_path: Path) -> None:
     for name in ("One", "Two"):
         shutil.copy(DIRECTORY / "Europe/Berlin", tmp_path / name)
