@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from trove.errors import Unavailable
@@ -26,14 +25,6 @@ PATIENCE = 30.0
 """Seconds until a call is refused; its agent repeats it."""
 
 
-@dataclass
-class Batch(Generic[C, S]):
-    """Calls of one transaction."""
-
-    calls: list[C] = field(default_factory=list)
-    work: asyncio.Task[Sequence[S | Exception]] | None = None
-
-
 class Reports(Generic[C, S]):
     """Calls that wait to be stored. Belongs to one event loop."""
 
@@ -47,27 +38,59 @@ class Reports(Generic[C, S]):
     async def stored(self, call: C) -> S:
         """What was returned for this call, or raises the error that was; or Unavailable."""
         batch = self._filling
-        if batch is None or batch.work is None or len(batch.calls) == LARGEST:
+        if batch is None or len(batch.calls) == LARGEST:
             batch = self._filling = Batch()
             batch.work = asyncio.create_task(self._store_all(batch), name="reports")
-        number = len(batch.calls)
-        batch.calls.append(call)
-        # A call that is given up does not take the others along.
-        shared = asyncio.shield(batch.work)
-        try:
-            result = (await asyncio.wait_for(shared, PATIENCE))[number]
-        except TimeoutError:
-            raise Unavailable("The metadata database does not answer; try again.") from None
-        if isinstance(result, Exception):
-            raise result
-        return result
+        return await batch.outcome_of(call)
 
-    async def _store_all(self, batch: Batch[C, S]) -> Sequence[S | Exception]:
+    async def _store_all(self, batch: Batch[C, S]) -> None:
         loop = asyncio.get_running_loop()
+        # One timer for all of them.
+        refusal = loop.call_later(PATIENCE, batch.refuse)
         async with self._free:
             if (pause := self._begun + SPACING - loop.time()) > 0:
                 await asyncio.sleep(pause)
             self._begun = loop.time()
             if self._filling is batch:
                 self._filling = None
-            return await self._store(batch.calls)
+            # An error that the store raises is every call's.
+            [found] = await asyncio.gather(self._store(batch.calls), return_exceptions=True)
+        refusal.cancel()
+        if isinstance(found, BaseException):
+            batch.fail(found)
+        else:
+            batch.conclude(found)
+
+
+class Batch(Generic[C, S]):
+    """Calls of one transaction, each with what becomes of it."""
+
+    def __init__(self) -> None:
+        self.calls: list[C] = []
+        self.work: asyncio.Task[None] | None = None
+        self._outcomes: list[asyncio.Future[S]] = []
+
+    def outcome_of(self, call: C) -> asyncio.Future[S]:
+        """Of one more call."""
+        outcome: asyncio.Future[S] = asyncio.get_running_loop().create_future()
+        self.calls.append(call)
+        self._outcomes.append(outcome)
+        return outcome
+
+    def conclude(self, results: Sequence[S | BaseException]) -> None:
+        """Answer those that still wait."""
+        for outcome, result in zip(self._outcomes, results, strict=True):
+            if outcome.done():
+                continue
+            if isinstance(result, BaseException):
+                outcome.set_exception(result)
+            else:
+                outcome.set_result(result)
+
+    def refuse(self) -> None:
+        """They have waited for long enough; what they sent may be stored yet."""
+        self.fail(Unavailable("The metadata database does not answer; try again."))
+
+    def fail(self, error: BaseException) -> None:
+        """Answer those that still wait with the same error."""
+        self.conclude([error] * len(self.calls))

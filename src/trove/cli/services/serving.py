@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 OPEN_FILES = 65_536
 """Two for each agent; the usual 1,024 would do for 500 instances."""
 BACKLOG = 2048
+FULL_COLLECTION = 1000
+"""Collections of younger objects until all are looked at; Python's own is 10."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -93,11 +95,18 @@ def serve(*sites: Site) -> None:
     """Serve all of these until a signal. Raises Failed."""
     _raise_open_files_limit()
     servers = [site.server() for site in sites]
-    # What exists by now stays. A collection that walks all of it delays requests by 60 ms.
-    gc.collect()
-    gc.freeze()
+    _collect_rarely()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(sites, servers))
+
+
+def _collect_rarely() -> None:
+    """A collection that walks all objects delays requests: by 60 ms of those that exist by now,
+    which stay, and by 200 ms of those of 5,000 held calls, which are no garbage when they end."""
+    gc.collect()
+    gc.freeze()
+    first, second, _ = gc.get_threshold()
+    gc.set_threshold(first, second, FULL_COLLECTION)
 
 
 def _raise_open_files_limit() -> None:
