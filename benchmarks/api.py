@@ -1,4 +1,4 @@
-"""`GET /instances` with 1,000 instances, a page of 20, against static JSON of the same framework.
+"""`GET /instances` with 5,000 instances, a page of 20, against static JSON of the same framework.
 
 One API process, on SQLite, a token of the built-in identity, 16 connections; both applications are
 served by what trove-api is served by.
@@ -52,7 +52,7 @@ from trove.settings import Settings
 from trove.vault import Vault
 
 ADDRESS = "127.73.0.1"
-INSTANCES = 1000
+INSTANCES = 5000
 CONNECTIONS = 16
 SECONDS = 4
 ROUNDS = 3
@@ -114,14 +114,22 @@ def _results(ours: Load, objects: Load, ready: Load, alone: Load) -> list[Result
     ratio = ours.per_second / objects.per_second
     floor = ours.per_second / LEAST
     cpu, bar = objects.cpu / ours.cpu, round(BAR, 3)
-    beside, unshared = ready.cpu / ours.cpu, objects.cpu / alone.cpu
+    beside, unshared = ready.cpu / ours.cpu, 1000 / alone.cpu
     same, bytes_too = f"same JSON from objects: {objects}", f"same JSON as ready bytes: {ready}"
     return [
         Result(what, str(ours), same, ratio, bar, at_least=True),
         Result("... the same by processor time", str(ours), same, cpu, bar, at_least=True),
         Result("... in requests/s", str(ours), f"{LEAST} requests/s", floor, 1, at_least=True),
         Result("... by processor time, no bar", str(ours), bytes_too, beside, 0, at_least=True),
-        Result("... 1 connection: no read is shared", str(alone), same, unshared, 0, at_least=True),
+        Result(
+            "... 1 connection: no read is shared, of one core",
+            str(alone),
+            f"{LEAST} requests/s",
+            unshared,
+            LEAST,
+            at_least=True,
+            unit="/s",
+        ),
     ]
 
 

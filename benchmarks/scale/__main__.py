@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks.scale import idle, lists, pruning, syncs
+from benchmarks.scale import create, idle, lists, pruning, syncs
 from benchmarks.table import Result, show
 
-PARTS = {"lists": lists.rows, "idle": idle.rows, "syncs": syncs.rows, "pruning": pruning.rows}
+PARTS = {
+    "lists": lists.rows,
+    "idle": idle.rows,
+    "create": create.rows,
+    "syncs": syncs.rows,
+    "pruning": pruning.rows,
+}
 
 
 def main() -> int:
