@@ -26,19 +26,32 @@ def loaded(group: str) -> dict[str, Any]:
     """The objects of all entry points of this group, by name."""
     found = {}
     for entry in _entry_points(group):
-        try:
-            found[entry.name] = entry.load()
-        # Whatever a module elsewhere does when it is imported.
-        except Exception as error:
-            kind = type(error).__name__
-            log.warning("%s is left out: %s: %s", described(entry), kind, error)
+        found[entry.name], error = _attempt(entry)
+        if error:
+            log.warning("%s is left out: %s", described(entry), error)
+            del found[entry.name]
     return found
+
+
+def failure_of(group: str, name: str) -> str:
+    """Why the entry point of this name cannot be imported; empty if it can, or is not there."""
+    attempts = (_attempt(entry) for entry in _entry_points(group) if entry.name == name)
+    return next((error for _, error in attempts if error), "")
 
 
 def described(entry: EntryPoint) -> str:
     """For messages: the entry point, and the distribution that has it."""
     package = entry.dist.name if entry.dist else "an unknown distribution"
     return f"the entry point {entry.name} = {entry.value} ({entry.group}) of {package}"
+
+
+def _attempt(entry: EntryPoint) -> tuple[Any, str]:
+    """The object, or what went wrong."""
+    try:
+        return entry.load(), ""
+    # Whatever a module elsewhere does when it is imported.
+    except Exception as error:
+        return None, f"{type(error).__name__}: {error}"
 
 
 def sources(group: str, name: str | None = None) -> Iterator[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.packages import install
-from trove.entry_points import loaded, sources
+from trove.entry_points import failure_of, loaded, sources
 
 GROUP = "trove.tests"
 
@@ -60,6 +60,8 @@ def test_a_broken_one_is_named_and_the_others_are_there(
     assert list(loaded(GROUP)) == ["good"]
     assert "the entry point bad = brought:THING (trove.tests) of other is left out" in caplog.text
     assert cause in caplog.text
+    assert failure_of(GROUP, "bad").startswith(cause)
+    assert failure_of(GROUP, "good") == failure_of(GROUP, "missing") == ""
 
 
 def test_sources_of_editable_packages_are_found_without_an_import(

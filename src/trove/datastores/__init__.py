@@ -14,7 +14,7 @@ from functools import cache
 
 from trove.datastores.base import Manifest
 from trove.datastores.parts import Datastore
-from trove.entry_points import DATASTORES, loaded
+from trove.entry_points import DATASTORES, failure_of, loaded
 from trove.errors import NotFound
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,8 @@ def datastore_of(manager: str) -> Datastore:
     # other folders read, only if it has none of its own.
     found = _own_datastore(manager) or datastores().get(manager)
     if found is None:
+        if failure := failure_of(DATASTORES, manager):
+            raise NotFound(f"The package of the datastore {manager} cannot be used: {failure}")
         known = ", ".join(sorted(datastores()))
         raise NotFound(f"No datastore manager is called {manager!r}; there are: {known}.")
     return found

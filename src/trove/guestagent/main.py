@@ -24,10 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _set_up_log(options)
+        agent = Agent(options.directory)
     except TroveError as error:
         print(f"trove-guestagent: {error.message}", file=sys.stderr)
         return 1
-    agent = Agent(options.directory)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: agent.stop())
     return agent.run()

@@ -129,6 +129,17 @@ def test_a_missing_file_is_reported(
     assert re.match("trove-guestagent: .*/nowhere", capsys.readouterr().err)
 
 
+def test_a_datastore_that_is_not_there_is_reported(
+    directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, without a traceback: the infrastructure shows it as the reason."""
+    place = json.loads((directory / "place.json").read_text())
+    (directory / "place.json").write_text(json.dumps(place | {"manager": "oracle"}))
+    assert main(["--directory", str(directory)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("trove-guestagent: No datastore manager is called 'oracle'; there are:")
+
+
 def test_the_machines_syslog(directory: Path, tmp_path: Path) -> None:
     socket_path = str(tmp_path / "log")
     code = (
