@@ -168,7 +168,7 @@ class DriverContract:
         with short_directory() as root:
             engine = make_engine(installation, make_spec(root, installation), client)
             equip(engine, authority)
-            half: Path = engine.driver.server.directory  # type: ignore[attr-defined]
+            half: Path = engine.server.directory
             half.mkdir()
             (half / "half").write_text("half")
             assert not engine.driver.is_prepared()

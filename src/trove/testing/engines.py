@@ -24,6 +24,7 @@ from trove.datastores.base import Driver, Empty, Installation, Manifest
 from trove.datastores.discovery import installed_engines
 from trove.datastores.parts import Lazy, Part, Parts
 from trove.datastores.process import engine_processes
+from trove.datastores.server import Server
 from trove.protocol.engine_spec import EngineSpec
 from trove.testing.authority import Authority
 
@@ -87,15 +88,21 @@ class Engine:
     def has(self, part: Part) -> bool:
         return self.parts.datastore.has(part)
 
+    @property
+    def server(self) -> Server:
+        """The process: every driver has it as its attribute `server`."""
+        found = getattr(self.driver, "server", None)
+        assert isinstance(found, Server), "the driver needs an attribute `server`, a Server"
+        return found
+
     def pid(self) -> int:
-        pid = self.driver.server.pid()  # type: ignore[attr-defined]
+        pid = self.server.pid()
         assert pid is not None
         return int(pid)
 
     def memory(self) -> int:
         """Bytes that all its processes use, what they share counted once."""
-        server = self.driver.server  # type: ignore[attr-defined]
-        pids = engine_processes(server.program.name, server.directory)
+        pids = engine_processes(self.server.program.name, self.server.directory)
         rollups = [Path(f"/proc/{pid}/smaps_rollup").read_text() for pid in pids]
         lines = [line for rollup in rollups for line in rollup.splitlines()]
         return sum(int(line.split()[1]) << 10 for line in lines if line.startswith("Pss:"))

@@ -71,7 +71,7 @@ def test_a_copy_is_a_server_of_its_own(
         before = os.umask(umask)
         with engine_with(seed, seeded, authority) as engine:
             os.umask(before)
-            files = [p for p in engine.driver.server.directory.rglob("*")]  # type: ignore[attr-defined]
+            files = [p for p in engine.server.directory.rglob("*")]
             assert {p.stat().st_mode & 0o777 for p in files} == {0o700, 0o600}
             engine.driver.start()
             known.add(identity_of(engine))
