@@ -147,16 +147,18 @@ class LocalVolumes:
         # Those without a file system yet (.img.new) count too.
         images = (*self._layout.volumes.glob("*.img*"), *self._layout.servers.glob("*/*.img*"))
         owed = sum(map(promised, images))
-        if size > max(0, free - owed):
-            # The machine's paths and figures are for its operator alone.
+        left = max(0, free - owed)
+        if size > left:
+            # The machine's paths, and what others have been promised, are for its operator alone.
             log.warning(
                 "not enough disk space in %s: %.1f GiB wanted, %.1f GiB free, of which %.1f GiB"
                 " are promised to other volumes",
                 *(self._layout.volumes, size / GIB, free / GIB, owed / GIB),
             )
             raise Failed(
-                f"The machine has not enough disk space for {size / GIB:.1f} GiB more. Choose a"
-                " smaller volume, or repeat the request when its operator has made space."
+                f"The machine has not enough disk space for {size / GIB:.1f} GiB more:"
+                f" {left / GIB:.1f} GiB are left. Choose a smaller volume, or repeat the"
+                " request when its operator has made space."
             )
 
     def _held(self, name: str) -> contextlib.AbstractContextManager[None]:
