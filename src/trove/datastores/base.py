@@ -71,6 +71,9 @@ class Manifest:
     """Lower-case names that may be requested; None means: the engine decides."""
     collations: str | None = None
     """A regular expression of the names that may be requested; None means: the engine decides."""
+    own_collations: str | None = None
+    """A regular expression of those that need no locale of the operating system, where the others
+    do; None: none does."""
     newer_collations: tuple[tuple[str, tuple[int, ...]], ...] = ()
     """Regular expressions of further ones, and the versions that have them first."""
     url_scheme: str = ""

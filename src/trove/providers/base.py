@@ -10,7 +10,7 @@ with `Unavailable`. Foreign errors are translated at the edge: `Unavailable` (tr
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -281,6 +281,11 @@ def unlimited() -> int | None:
     return None
 
 
+def unknown() -> Collection[str] | None:
+    """The locales of servers that no one has looked into."""
+    return None
+
+
 @dataclass(frozen=True)
 class Provider:
     """One infrastructure, composed of its parts."""
@@ -293,6 +298,8 @@ class Provider:
     capabilities: frozenset[Capability] = frozenset()
     memory_limit: Callable[[], int | None] = unlimited
     """MiB that all servers may have together, so that orders beyond it are refused at once."""
+    locales: Callable[[], Collection[str] | None] = unknown
+    """Those that the operating system of every server has."""
 
     def within(self, scope: Scope) -> Provider:
         """The same for calls in this scope; by default only what is offered depends on it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -47,6 +47,35 @@ def visible(manifest: Manifest, reported: Accounts) -> Accounts:
         ],
         root_enabled=reported.root_enabled,
     )
+
+
+def check_locales(
+    manifest: Manifest, databases: Iterable[DatabaseAccount], installed: Collection[str] | None
+) -> None:
+    """Whether servers have the locales that these need, if it is known which ones they have.
+
+    Raises Invalid naming `databases.collate`.
+    """
+    if installed is None or manifest.own_collations is None:
+        return
+    known = set(map(normal_locale, installed))
+    for name in (database.collate or "" for database in databases):
+        is_own = not name or re.fullmatch(manifest.own_collations, name)
+        if not is_own and normal_locale(name) not in known:
+            there = ", ".join(sorted(installed)) or "none"
+            raise Invalid(
+                f"the locale {name!r} is not installed; there are: {there}",
+                field="databases.collate",
+            )
+
+
+def normal_locale(name: str) -> str:
+    """As the C library compares names: UTF-8 and utf8 are the same character set."""
+    plain, at, modifier = name.partition("@")
+    territory, dot, characters = plain.partition(".")
+    characters = re.sub(r"[^a-z0-9]", "", characters.lower())
+    # A number alone is one of ISO's.
+    return f"{territory}{dot}{'iso' * characters.isdigit()}{characters}{at}{modifier}"
 
 
 def check_databases(

@@ -29,6 +29,7 @@ from trove.services.account_rules import (
     ANY_HOST,
     check_databases,
     check_host,
+    check_locales,
     check_name,
     check_new_name,
     check_password,
@@ -77,6 +78,7 @@ def create_databases(
     with inst.database.begin() as session:
         engine = running_engine(inst, session, caller, instance_id, Part.DATABASES)
         check_databases(engine.manifest, databases)
+        check_locales(engine.manifest, databases, inst.locales())
         known = {database.name for database in engine.accounts.databases}
         for database in databases:
             if database.name in known:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from trove.db import Clock, Database, DatabaseClock
 from trove.errors import Forbidden
-from trove.providers.base import Capability, Catalog, Scope, unlimited
+from trove.providers.base import Capability, Catalog, Scope, unknown, unlimited
 from trove.settings import Settings
 from trove.vault import Vault
 
@@ -24,6 +24,8 @@ class Installation:
     """What the provider can do besides."""
     memory_limit: Callable[[], int | None] = field(default=unlimited, kw_only=True)
     """MiB that the provider has for all instances together; None if it does not say."""
+    locales: Callable[[], Collection[str] | None] = field(default=unknown, kw_only=True)
+    """Those that servers have; None if that is not known."""
     clock: Clock = field(default_factory=DatabaseClock)
 
     def catalog_for(self, caller: Caller) -> Catalog:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Select, bindparam, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from trove.datastores import manifest_of
 from trove.db import Instant, is_conflict, new_id
 from trove.engine import holders_of
 from trove.errors import Forbidden, Invalid, NotFound, ResourceBusy
@@ -19,7 +20,7 @@ from trove.models.datastore import DatastoreVersion
 from trove.models.instance import Instance
 from trove.models.memory import must_fit
 from trove.models.quota import take
-from trove.services.account_rules import rules_of
+from trove.services.account_rules import check_locales, rules_of
 from trove.services.changes import begin, changing, find, give_up, not_found, note
 from trove.services.installation import Caller, Installation
 from trove.services.instance_order import (
@@ -59,6 +60,7 @@ def create(inst: Installation, caller: Caller, order: InstanceOrder) -> Instance
         flavor = choose_flavor(inst.catalog_for(caller), order.flavor_id)
         placement = place(inst, caller, session, order)
         check_order(inst.settings, order, version, flavor)
+        check_locales(manifest_of(version.manager), order.databases, inst.locales())
         size = order.volume_size or 0
         used = {"instances": 1, "ram": flavor.memory, "volumes": size}
         row = Instance(

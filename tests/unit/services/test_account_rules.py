@@ -17,6 +17,7 @@ from trove.protocol import Account, Accounts, DatabaseAccount
 from trove.services.account_rules import (
     check_databases,
     check_host,
+    check_locales,
     check_name,
     check_password,
     check_users,
@@ -238,3 +239,34 @@ def test_character_sets() -> None:
             check_databases(manifest, [DatabaseAccount("a", character_set="klingon")])
     anything = replace(POSTGRESQL, character_sets=None, collations=None)
     check_databases(anything, [DatabaseAccount("a", character_set="klingon", collate="klingon")])
+
+
+INSTALLED = ("C", "C.utf8", "de_DE", "de_DE.iso885915@euro", "en_US.utf8")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("C", "POSIX", "C.UTF-8", "utf8_general_ci", "utf8mb4_0900_ai_ci"),
+        *("en_US.UTF-8", "en_US.utf8", "en_US.Utf-8", "de_DE", "de_DE.ISO-8859-15@euro"),
+        "de_DE.8859-15@euro",
+    ],
+)
+def test_a_locale_that_is_installed_or_built_in(name: str) -> None:
+    check_locales(POSTGRESQL, [DatabaseAccount("a"), DatabaseAccount("b", collate=name)], INSTALLED)
+
+
+@pytest.mark.parametrize(
+    "name", ["fr_FR.UTF-8", "en_US", "de_DE.UTF-8", "de_DE.iso885915", "EN_US.UTF-8"]
+)
+def test_a_locale_that_is_not_installed_is_refused_with_those_that_are(name: str) -> None:
+    wanted = [DatabaseAccount("a"), DatabaseAccount("b", collate=name)]
+    with pytest.raises(Invalid) as refused:
+        check_locales(POSTGRESQL, wanted, INSTALLED)
+    assert refused.value.field == "databases.collate"
+    assert f"{name!r} is not installed; there are: C, C.utf8, de_DE" in str(refused.value)
+    with pytest.raises(Invalid, match="there are: none"):
+        check_locales(POSTGRESQL, wanted, ())
+    # Where no one knows, and where the engine brings its own.
+    check_locales(POSTGRESQL, wanted, None)
+    check_locales(MARIADB, wanted, ())

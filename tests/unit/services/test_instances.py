@@ -473,3 +473,19 @@ def test_a_resize_beyond_the_machines_memory_is_refused(cloud: Cloud) -> None:
     instances.restart(cloud.installation, cloud.caller, second)
     cloud.drain()
     assert cloud.words(first) == cloud.words(second) == ("ACTIVE", "HEALTHY")
+
+
+def test_an_order_with_a_locale_that_no_server_has_is_refused_at_once(cloud: Cloud) -> None:
+    cloud.installation = replace(cloud.installation, locales=lambda: ["C", "sv_SE.utf8"])
+    before = rows(cloud)
+    with pytest.raises(Invalid, match=r"databases.collate: the locale 'fr_FR.UTF-8' is not"):
+        cloud.order(databases=[DatabaseAccount("app", collate="fr_FR.UTF-8")])
+    assert rows(cloud) == before
+    instance_id = cloud.built(databases=[DatabaseAccount("app", collate="sv_SE.UTF-8")])
+    with pytest.raises(Invalid, match=r"databases.collate: the locale 'fr_FR.UTF-8' is not"):
+        accounts.create_databases(
+            cloud.installation,
+            cloud.caller,
+            instance_id,
+            [DatabaseAccount("more", collate="fr_FR.UTF-8")],
+        )

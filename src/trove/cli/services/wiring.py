@@ -33,6 +33,7 @@ def build_installation(settings: Settings, provider: Provider | None = None) -> 
         catalog=provider.catalog,
         capabilities=provider.capabilities,
         memory_limit=provider.memory_limit,
+        locales=provider.locales,
     )
 
 

@@ -30,8 +30,10 @@ USUAL = r"utf8|utf-8|utf8mb[34]|unicode"
 """The encoding that databases have, in lower case; utf8mb4 is MySQL's name for it."""
 USUAL_LOCALE = r"(?i:utf8(mb[34])?(_\w+)?)"
 """How clients that know MySQL alone name the usual locale: Heat always sends utf8_general_ci."""
-LOCALES = rf"C|POSIX|C\.(?i:utf-?8)|[a-z]{{2,3}}_[A-Z]{{2}}(\.[\w-]+)?(@\w+)?|{USUAL_LOCALE}"
-"""Of an operating system (POSIX), as far as their names go; which it has, only the server knows."""
+BUILT_IN = rf"C|POSIX|C\.(?i:utf-?8)|{USUAL_LOCALE}"
+"""Locales that every machine has, as it has the engine."""
+LOCALES = rf"{BUILT_IN}|[a-z]{{2,3}}_[A-Z]{{2}}(\.[\w-]+)?(@\w+)?"
+"""Of an operating system (POSIX), as far as their names go; which it has, the provider may know."""
 
 INITDB = (
     "initdb",
@@ -79,6 +81,7 @@ MANIFEST = Manifest(
     lacks_tls=b"SSL is not supported by this build",
     character_sets=CHARACTER_SETS,
     collations=LOCALES,
+    own_collations=BUILT_IN,
 )
 
 DATASTORE = Datastore(

@@ -36,6 +36,7 @@ def create_provider(
         catalog=LocalCatalog(local.flavors, local.address_pool),
         capabilities=frozenset({Capability.ONLINE_VOLUME_GROW}),
         memory_limit=lambda: int(machine.memory * local.memory_overcommit),
+        locales=lambda: machine.locales,
     )
 
 

@@ -54,6 +54,12 @@ class Machine:
         return capacity.processes_of(self.control_groups)
 
     @cached_property
+    def locales(self) -> frozenset[str] | None:
+        """Those of the C library, which sandboxes see too; None if it cannot be found out."""
+        said = programs.output_of("locale", "-a")
+        return frozenset(said.split()) if said is not None else None
+
+    @cached_property
     def no_sandbox(self) -> str | None:
         """Why instances are not kept from each other's files; None if they are."""
         if self._isolation == "none":

@@ -36,3 +36,22 @@ def run(name: str, *args: str) -> str | None:
     if done.returncode == 0:
         return None
     return (done.stderr or done.stdout).strip() or f"{name} ended with {done.returncode}"
+
+
+def output_of(name: str, *args: str) -> str | None:
+    """What a program prints; None if it is not installed, or fails."""
+    program = find(name)
+    if program is None:
+        return None
+    try:
+        return subprocess.run(  # noqa: S603 - a fixed program, and no shell
+            [program, *args],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LONGEST,
+            check=True,
+        ).stdout
+    except subprocess.SubprocessError:
+        return None

@@ -48,7 +48,9 @@ def test_without_its_programs_volumes_are_directories(
     provider.volumes.grow_volume(NAME, 2)
     assert (tmp_path / "local/volumes" / NAME).is_dir()
     assert not (tmp_path / "local/volumes" / f"{NAME}.img").exists()
-    with pytest.raises(Failed, match="disk space for 900000.0 GiB more") as refused:
+    with pytest.raises(
+        Failed, match=r"disk space for 900000.0 GiB more: \d+\.\d GiB are left"
+    ) as refused:
         provider.volumes.ensure_volume(f"{NAME}-b", 900_000)
     assert str(tmp_path) not in str(refused.value)
     assert f"not enough disk space in {tmp_path}" in caplog.text
@@ -74,6 +76,16 @@ def test_what_a_program_complains_of_is_kept() -> None:
     assert programs.run("false") == "false ended with 1"
     assert "No such file" in (programs.run("ls", "/no/such/file") or "")
     assert programs.run("no-such-program") == "no-such-program is not installed"
+
+
+def test_what_a_program_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert programs.output_of("echo", "a", "b") == "a b\n"
+    assert programs.output_of("false") is None
+    assert programs.output_of("no-such-program") is None
+    monkeypatch.setattr(programs, "output_of", lambda *command: "C\nen_US.utf8\n")
+    assert Machine().locales == frozenset({"C", "en_US.utf8"})
+    monkeypatch.setattr(programs, "output_of", lambda *command: None)
+    assert Machine().locales is None
 
 
 def test_a_program_that_hangs_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
