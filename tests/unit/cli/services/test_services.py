@@ -11,7 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -49,7 +49,13 @@ class Deployment:
             f"[taskmanager]\nmetrics_host={HOST}\nmetrics_port={self.ports['taskmanager']}\n"
         )
 
-    def start(self, name: str, *words: str, grace: float = GRACE) -> subprocess.Popen[bytes]:
+    def start(
+        self,
+        name: str,
+        *words: str,
+        grace: float = GRACE,
+        environ: Mapping[str, str] | None = None,
+    ) -> subprocess.Popen[bytes]:
         """`grace` is how many seconds calls may go on once the service is to stop."""
         start = (
             f"import sys; from trove.cli.services import {name}, web_server;"
@@ -60,6 +66,7 @@ class Deployment:
                 [sys.executable, "-c", start, "--config-file", str(self.config), *words],
                 stdout=log,
                 stderr=log,
+                env={**os.environ, **(environ or {})},
             )
         self.running.append(process)
         return process
@@ -168,6 +175,63 @@ def test_the_conductors_key_is_its_own(deployment: Deployment) -> None:
     assert (deployment.home / f"ca/conductor-{HOST}.pem").stat().st_mode & 0o777 == 0o600
     with pytest.raises(urllib3.exceptions.HTTPError, match="CERTIFICATE_VERIFY_FAILED"):
         urllib3.request("GET", f"https://{HOST}:{deployment.ports['conductor']}/", retries=False)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_api_shows_a_certificate_of_the_authority(deployment: Deployment, workers: int) -> None:
+    deployment.write(workers)
+    with deployment.config.open("a") as file:
+        file.write("[api]\ntls=on\n")
+    process = deployment.start("api")
+    url = f"https://{HOST}:{deployment.ports['api']}/"
+    authority = deployment.home / "ca/ca.crt"
+
+    def answers() -> bool:
+        if not authority.exists():
+            return False
+        with (
+            contextlib.suppress(urllib3.exceptions.HTTPError),
+            urllib3.PoolManager(retries=False, timeout=10, ca_certs=str(authority)) as pool,
+        ):
+            return url in pool.request("GET", url).data.decode()
+        return False
+
+    until(answers, lambda: deployment.log("api"))
+    assert (deployment.home / f"ca/api-{HOST}.pem").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(urllib3.exceptions.HTTPError, match="CERTIFICATE_VERIFY_FAILED"):
+        urllib3.request("GET", url, retries=False)
+    process.terminate()
+    assert process.wait(HANG) == 0
+
+
+@pytest.mark.parametrize("name", ["api", "conductor"])
+def test_an_init_system_keeps_the_socket(deployment: Deployment, name: str) -> None:
+    """It is sent to it, and another process cannot bind the port once the service is killed."""
+    path = deployment.home / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as keeper:
+        keeper.bind(str(path))
+        keeper.settimeout(HANG)
+        process = deployment.start(name, environ={"NOTIFY_SOCKET": str(path)})
+        message, passed, _, _ = socket.recv_fds(keeper, 4096, 1)
+        assert message == f"FDSTORE=1\nFDNAME={name}".encode()
+        deployment.await_healthy(name)
+        process.kill()
+        process.wait()
+        with socket.socket(fileno=passed[0]) as kept, socket.socket() as other:
+            assert kept.getsockname() == (HOST, deployment.ports[name])
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with pytest.raises(OSError, match="Address already in use"):
+                other.bind((HOST, deployment.ports[name]))
+
+
+UNITS = Path(__file__).resolve().parents[4] / "packaging" / "systemd"
+
+
+@pytest.mark.parametrize("name", ["api", "conductor", "standalone"])
+def test_the_units_let_systemd_keep_the_sockets(name: str) -> None:
+    lines = (UNITS / f"trove-{name}.service").read_text().splitlines()
+    assert "NotifyAccess=main" in lines
+    assert "FileDescriptorStoreMax=4" in lines
 
 
 def test_behind_a_public_url_the_conductor_is_as_the_operator_wants_it(
