@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import zip_longest
 from typing import TextIO
 
@@ -28,19 +28,21 @@ def print_table(
     """`colour_of` is the terminal's code for a cell, which `PLAIN` ends."""
     cells = [[printable(str(cell)) for cell in row] for row in rows]
     columns = zip(headers, *cells, strict=True)
-    widths = [max(map(_width, _lines_in(column))) for column in columns]
+    widths = [
+        max(_width(line) for cell in column for line in _lines_in(cell)) for column in columns
+    ]
     rule = "+".join(["", *("-" * (width + 2) for width in widths), ""])
     print(rule, _line(headers, widths), rule, sep="\n", file=stream)
     for row in cells:
         # Each line of a cell that has several needs the frame around it.
-        for line in zip_longest(*(cell.splitlines() for cell in row), fillvalue=""):
+        for line in zip_longest(*map(_lines_in, row), fillvalue=""):
             print(_line(line, widths, colour_of), file=stream)
     print(rule, file=stream)
 
 
-def _lines_in(cells: Iterable[str]) -> Iterator[str]:
-    for cell in cells:
-        yield from cell.splitlines()
+def _lines_in(cell: str) -> list[str]:
+    """At least one, so that a row of empty cells is a row."""
+    return cell.splitlines() or [""]
 
 
 def _line(
