@@ -15,7 +15,7 @@ WORDS = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
 }
-EXPECTED = {int: "a whole number", float: "a number", bool: "true or false"}
+EXPECTED = {int: "a whole number", float: "a number", bool: "true or false", Path: "a path"}
 
 
 def value_of(option: Option, entry: Entry) -> Any:
@@ -26,7 +26,7 @@ def value_of(option: Option, entry: Entry) -> Any:
         return None
     try:
         value = _convert(kind, entry.value)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, RuntimeError):  # the last for the home of an unknown user
         # Without its cause: Python's words about it add nothing for an operator.
         raise Invalid(_complaint(entry, EXPECTED[kind])) from None
     if option.choices and value not in option.choices:
