@@ -38,7 +38,7 @@ NEXT_DUE = select(
 """Built once: idle runners execute this again and again."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Lease:
     """The right to execute the next step of one operation, until it expires."""
 
@@ -46,11 +46,13 @@ class Lease:
     token: str
     wakeups: int
     now: datetime
-    """The database's clock when `read_at` was the monotonic time of this process."""
-    read_at: float = field(default_factory=time.monotonic)
+    """The database's clock when it was read, after the monotonic time `read_at`."""
+    read_at: float
+    until: datetime
+    """Nobody else can have taken the row before; prolonged while the step is executed."""
 
     def time(self) -> datetime:
-        """The database's clock now, computed without another query."""
+        """The database's clock now, computed without another query; rather late than early."""
         return self.now + timedelta(seconds=time.monotonic() - self.read_at)
 
 
@@ -65,9 +67,10 @@ class Leases:
 
     def take(self) -> Lease | None:
         """Lease the free operation that has been due for longest, if there is one."""
+        read_at = time.monotonic()
         with self.database.begin() as session:
             now = self.clock.now(session)
-            lease = self._first_taken(session, now)
+            lease = self._first_taken(session, now, read_at)
         if lease:
             self.held[lease.token] = lease
         return lease
@@ -82,6 +85,14 @@ class Leases:
         """Forget a lease whose row is free already, or soon will be."""
         self.held.pop(lease.token, None)
 
+    def extend(self, lease: Lease) -> None:
+        """Let it last its whole length from now on, if it is still ours."""
+        with self.database.begin() as session:
+            until = self.clock.now(session) + self.length
+            extended = _changed(session, _held_by(lease).values(lease_until=until))
+        if extended:
+            lease.until = until
+
     def renew(self) -> None:
         """Prolong every lease held here, and delay the successors of operations that were lost.
 
@@ -91,8 +102,9 @@ class Leases:
             with self.database.begin() as session:
                 until = self.clock.now(session) + self.length
                 mine = _held_by(lease).values(lease_until=until)
-                if not _changed(session, mine):
-                    self._delay_successors(session, lease, until)
+                prolonged = _changed(session, mine) or self._delay_successors(session, lease, until)
+            if prolonged:
+                lease.until = until
 
     def give_back(self, lease: Lease, *, seconds: float = 0.0, **values: Any) -> bool:
         """Let any runner execute the step again after so long; whether the lease was still ours."""
@@ -105,6 +117,9 @@ class Leases:
         """The step of a lost lease is over: what waits for its expiry need not wait any longer."""
         with self.database.begin() as session:
             now = self.clock.now(session)
+            # Had it expired before, the step in flight could be that of a runner that took the row.
+            if now >= lease.until:
+                return
             if _changed(session, _lost(lease, now).values(lease_until=EPOCH)):
                 turned_back = update(Operation).where(
                     Operation.id == lease.operation_id, Operation.state == State.UNDOING
@@ -115,21 +130,25 @@ class Leases:
                     over = end_of_steps(session, resources_of(session, successor))
                     _changed(session, _not_begun(successor, now).values(due_at=max(now, over)))
 
-    def _first_taken(self, session: Session, now: datetime) -> Lease | None:
+    def _first_taken(self, session: Session, now: datetime, read_at: float) -> Lease | None:
         due = FIRST_DUE if self.database.skips_locked else SOME_DUE
         for row in session.execute(due, {"now": now}).all():
-            lease = Lease(row.id, new_id(), row.wakeups, now)
-            if _changed(session, _take(lease, now + self.length)):
+            lease = Lease(row.id, new_id(), row.wakeups, now, read_at, now + self.length)
+            if _changed(session, _take(lease)):
                 return lease
         return None
 
-    def _delay_successors(self, session: Session, lease: Lease, until: datetime) -> None:
+    def _delay_successors(self, session: Session, lease: Lease, until: datetime) -> bool:
+        """Whether the step of the lost lease is still what its row waits for."""
         now = until - self.length
-        if _changed(session, _lost(lease, now).values(lease_until=until)):
+        is_ours = now < lease.until
+        waits = is_ours and _changed(session, _lost(lease, now).values(lease_until=until))
+        if waits:
             top = _superseded_top(session, lease.operation_id)
             for successor in _successors_of(session, top):
                 later = _not_begun(successor, now).where(Operation.due_at < until)
                 _changed(session, later.values(due_at=until))
+        return waits
 
 
 def end_of_steps(session: Session, resources: Collection[str]) -> datetime:
@@ -157,7 +176,7 @@ def resources_of(session: Session, operation_id: str) -> Sequence[str]:
     return session.scalars(select(Claim.resource).where(Claim.operation_id == operation_id)).all()
 
 
-def _take(lease: Lease, until: datetime) -> Update:
+def _take(lease: Lease) -> Update:
     mine = update(Operation).where(
         Operation.id == lease.operation_id,
         Operation.due_at <= lease.now,
@@ -165,7 +184,7 @@ def _take(lease: Lease, until: datetime) -> Update:
         Operation.state.in_(ACTIVE),
     )
     attempt = Operation.attempt + 1
-    return mine.values(lease_token=lease.token, lease_until=until, attempt=attempt)
+    return mine.values(lease_token=lease.token, lease_until=lease.until, attempt=attempt)
 
 
 def _held_by(lease: Lease) -> Update:

@@ -127,14 +127,27 @@ class Runner:
         began = time.monotonic()
         with self.database.session() as session:
             operation = session.get_one(Operation, lease.operation_id)
-            if operation.lease_token != lease.token:
-                raise LeaseLost
+            self._secure(session, lease, operation)
             name = operation.step
             position = self._position(operation)
             result, following = self._act_and_commit(session, lease, operation, position)
         spent = time.monotonic() - began
         self.observe(StepDone(operation.workflow, name, result.word, spent))
         return following
+
+    def _secure(self, session: Session, lease: Lease, operation: Operation) -> None:
+        """No step begins with a lease that another runner may take while it is executed.
+
+        One that was taken a while ago, by a process or a database that then stood still, is
+        extended before. Raises LeaseLost.
+        """
+        while operation.lease_token == lease.token:
+            if operation.lease_until - self._now(session, lease) >= self.lease / 2:
+                return
+            session.rollback()  # no connection is kept while another one is needed
+            self.leases.extend(lease)
+            session.refresh(operation)
+        raise LeaseLost
 
     def _position(self, operation: Operation) -> Position | None:
         workflow = self.workflows.get(operation.workflow)
@@ -252,7 +265,7 @@ class Runner:
         session.commit()
         self.checkpoint(CHECKPOINTS[2])
         continues = result.wait is None and not ended
-        return replace(lease, now=now, read_at=time.monotonic()) if continues else None
+        return lease if continues else None
 
     def _now(self, session: Session, lease: Lease) -> datetime:
         """Computed from the last reading of the database's clock: one query less for each step."""

@@ -15,6 +15,7 @@ from tests.support.recipes import WORKFLOWS
 from tests.support.things import Context, Effect, Things
 from trove.db import EPOCH, Database
 from trove.engine import Operation, Runner, State, StepResult, Wait, Workflow, lease, start, step
+from trove.engine.lease import Lease
 from trove.engine.runner import StepDone
 from trove.errors import Failed
 from trove.testing.world import LEASE, Metadata, act_at
@@ -105,6 +106,82 @@ def test_a_lease_that_is_renewed_does_not_run_out(world: Things) -> None:
     world.clock.advance(15)
     runner.renew()
     assert world.look(operation).lease_until == world.clock.time + timedelta(seconds=5)
+
+
+def test_no_step_begins_with_a_lease_that_may_end_during_it(world: Things) -> None:
+    """The process, or the commit of its lease, stood still: the row is free for others already."""
+    operation = world.begin("thing.create")
+    runner = world.runner()
+    lease = runner.leases.take()
+    assert lease
+    world.clock.advance(LEASE.total_seconds() + 1)
+    seen: list[bool] = []
+
+    def another_looks() -> None:
+        assert world.look(operation).lease_until == lease.until == world.clock.time + LEASE
+        seen.append(world.runner().run_once())
+
+    world.at = act_at(len(world.trace) + 1, another_looks)
+    runner.advance(lease)
+    assert seen == [False]
+    assert "make_volume" in world.trace
+    assert world.repeated_effects() == []
+
+
+def test_a_lease_that_another_has_taken_is_not_extended(world: Things) -> None:
+    operation = world.begin("thing.create")
+    runner = world.runner()
+    late = runner.leases.take()
+    assert late
+    world.clock.advance(LEASE.total_seconds())
+    assert world.runner().leases.take()
+    until = late.until
+    runner.leases.extend(late)
+    assert late.until == until
+    runner.advance(late)
+    assert world.trace == ["leased"]
+    assert world.look(operation).lease_until == world.clock.time + LEASE
+
+
+def test_one_taken_between_look_and_extension_is_lost(world: Things) -> None:
+    world.begin("thing.create")
+    runner = world.runner()
+    late = runner.leases.take()
+    assert late
+    world.clock.advance(LEASE.total_seconds())
+    extend = runner.leases.extend
+
+    def too_late(lease: Lease) -> None:
+        assert world.runner().leases.take()
+        extend(lease)
+
+    runner.leases.extend = too_late  # type: ignore[method-assign]
+    runner.advance(late)
+    assert "make_volume" not in world.trace
+
+
+@pytest.mark.parametrize("way", ["replaced", "turned back"])
+def test_one_that_ran_out_ends_no_step_of_the_next(world: Things, way: str) -> None:
+    """Its row is waited for until the step of the runner that took it is over."""
+    operation = world.begin("thing.create")
+    first, second = world.runner(), world.runner()
+    late = first.leases.take()
+    world.clock.advance(LEASE.total_seconds() + 1)
+    current = second.leases.take()
+    assert late
+    assert current
+    if way == "replaced":
+        operation = world.replace(operation, "thing.delete")
+    else:
+        world.cancel(operation)
+    due = world.look(operation).due_at
+    assert due == current.until
+    first.leases.end_lost(late)
+    first.renew()
+    assert world.look(operation).due_at == due
+    assert not world.runner().run_once()
+    second.leases.end_lost(current)
+    assert world.look(operation).due_at == world.clock.time
 
 
 def test_what_replaces_a_long_step_waits_for_its_end(world: Things) -> None:
