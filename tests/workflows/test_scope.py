@@ -27,7 +27,13 @@ PROMISED = {
     for method in vars(protocol)
     if not method.startswith("_")
 }
-OF_ALL = {"compute.names", "volumes.names", "network.names", "catalog.within"}
+OF_ALL = {
+    "compute.names",
+    "volumes.names",
+    "network.names",
+    "catalog.within",
+    "catalog.check_image",
+}
 """What is called for the whole installation, or for a list of types."""
 BY_PROJECT = {"catalog.volume_types"}
 """Called by the API alone."""

@@ -49,7 +49,7 @@ class Lease:
     """The database's clock when it was read, after the monotonic time `read_at`."""
     read_at: float
     until: datetime
-    """Nobody else can have taken the row before; prolonged while the step is executed."""
+    """No other runner can have taken the row before; prolonged while the step is executed."""
 
     def time(self) -> datetime:
         """The database's clock now, computed without another query; rather late than early."""
