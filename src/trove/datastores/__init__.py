@@ -71,5 +71,5 @@ def _own_datastore(manager: str) -> Datastore | None:
 
 
 @cache
-def _folders() -> frozenset[str]:
-    return frozenset(info.name for info in pkgutil.iter_modules(__path__) if info.ispkg)
+def _folders() -> tuple[str, ...]:
+    return tuple(sorted(info.name for info in pkgutil.iter_modules(__path__) if info.ispkg))
