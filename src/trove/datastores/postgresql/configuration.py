@@ -15,6 +15,15 @@ hostssl  all  all       all  scram-sha-256
 """
 
 
+KEPT = (
+    "hba_file",
+    "ident_file",
+    "listen_addresses",
+    "port",
+    "unix_socket_directories",
+    "unix_socket_permissions",
+)
+"""What a tenant's superuser must not set otherwise."""
 JIT_VCPUS = 4
 """From so many processors on, a long query is worth the time of compiling it."""
 
@@ -22,6 +31,12 @@ JIT_VCPUS = 4
 def settings_of(spec: EngineSpec) -> dict[str, str]:
     """Every setting that differs from the engine's own, by name."""
     return configuration.settings_of(spec, sizes_of, _fixed(spec))
+
+
+def reach_of(spec: EngineSpec) -> list[tuple[str, str]]:
+    """Settings without which neither the agent nor clients reach the server as they should."""
+    own = _fixed(spec)
+    return [(name, own[name]) for name in KEPT]
 
 
 def sizes_of(usable: int, vcpus: int, volume: int) -> dict[str, str]:

@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from trove.datastores import process
 from trove.datastores.base import Driver, Source, Tls
 from trove.datastores.postgresql import MANIFEST, cluster
-from trove.datastores.postgresql.configuration import CLIENT_RULES, render, settings_of
+from trove.datastores.postgresql.configuration import CLIENT_RULES, reach_of, render, settings_of
 from trove.datastores.postgresql.seed import create_seed
 from trove.datastores.postgresql.session import (
     HARMED,
@@ -35,15 +35,6 @@ from trove.protocol.seeds import seed_for
 log = logging.getLogger(__name__)
 
 PING_SECONDS = 2
-KEPT = (
-    "hba_file",
-    "ident_file",
-    "listen_addresses",
-    "port",
-    "unix_socket_directories",
-    "unix_socket_permissions",
-)
-"""Settings without which neither the agent nor clients reach the server as they should."""
 
 
 def create_driver(spec: EngineSpec) -> Driver:
@@ -144,8 +135,7 @@ class PostgresDriver:
         program = self.server.program
         options = ["-D", str(self.server.directory), f"--config-file={program.configuration}"]
         # Before postgresql.auto.conf, which ALTER SYSTEM of a tenant's superuser writes.
-        own = settings_of(self.spec)
-        options += [word for name in KEPT for word in ("-c", f"{name}={own[name]}")]
+        options += [word for setting in reach_of(self.spec) for word in ("-c", "=".join(setting))]
         self.server.start(options, self._is_ready)
 
     def _repair(self) -> None:
