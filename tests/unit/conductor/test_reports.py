@@ -127,6 +127,7 @@ def test_a_call_waits_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> Non
         # What was sent may be stored yet: a report that is stored twice is the same report.
         rig.store.free.set()
         await asyncio.gather(*first)
+        monkeypatch.undo()
         assert await rig.reports.stored("again") == "AGAIN"
 
     asyncio.run(run())
