@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.bare import NotThere
+from benchmarks.table import Result
 from trove.datastores import datastore_of
 from trove.datastores.base import Empty
 from trove.datastores.parts import Parts
@@ -60,6 +61,24 @@ class Load:
     manager: str
     prepare: Callable[[Endpoint], None]
     measure: Callable[[Endpoint], float]
+
+
+def compared(  # noqa: PLR0913 - two sides, and what to say of them
+    load: Load, ours: Endpoint, other: Endpoint, *, against: str, bar: float, rounds: int
+) -> Result:
+    """Both in turns, the best of each: what else the machine does only takes away from it."""
+    load.prepare(ours)
+    load.prepare(other)
+    pairs = [(load.measure(ours), load.measure(other)) for _ in range(rounds)]
+    new, old = (max(side) for side in zip(*pairs, strict=True))
+    return Result(
+        f"{load.manager}, {load.title}, best of {rounds}",
+        f"{new:.0f}/s",
+        f"{against} {old:.0f}/s",
+        new / old,
+        bar,
+        at_least=True,
+    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from benchmarks.disk import fresh_disk
-from benchmarks.engines import Load, inserts, queries, running, selects, tpcb, updates
+from benchmarks.engines import Load, compared, inserts, queries, running, selects, tpcb, updates
 from benchmarks.table import Result, show
 
 ROUNDS = int(os.environ.get("TROVE_BENCH_ROUNDS", "5"))
@@ -57,28 +57,19 @@ def main() -> int:
 
 
 def _compare(load: Load) -> Result:
-    """The best of each side, for what else the machine does only ever takes away from it."""
-    own: list[float] = []
-    ours: list[float] = []
     with (
         fresh_disk() as disk,
         running(load.manager, disk, OWN[load.manager]) as before,
         running(load.manager, disk, {}) as after,
     ):
-        load.prepare(before.socket)
-        load.prepare(after.socket)
-        for _ in range(ROUNDS):
-            own.append(load.measure(before.socket))
-            ours.append(load.measure(after.socket))
-    old, new = max(own), max(ours)
-    return Result(
-        f"{load.manager}, {load.title}, best of {ROUNDS}",
-        f"{new:.0f}/s",
-        f"its own settings {old:.0f}/s",
-        new / old,
-        BAR,
-        at_least=True,
-    )
+        return compared(
+            load,
+            after.socket,
+            before.socket,
+            against="its own settings",
+            bar=BAR,
+            rounds=ROUNDS,
+        )
 
 
 if __name__ == "__main__":

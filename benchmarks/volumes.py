@@ -16,6 +16,7 @@ from benchmarks.engines import (
     Endpoint,
     Load,
     Running,
+    compared,
     inserts,
     logins,
     running,
@@ -57,10 +58,14 @@ def _rows(service: Standalone, manager: str) -> list[Result]:
     same = sizes(usable_memory(MEMORY), VCPUS, VOLUME * 1024)
     with running(manager, PLACE, same, MEMORY, VCPUS) as bare:
         ours = _managed(service, manager, bare)
-        rows = [_compare(load, ours, bare.network, "bare engine", BAR) for load in LOADS[manager]]
+        rows = [
+            compared(load, ours, bare.network, against="bare engine", bar=BAR, rounds=ROUNDS)
+            for load in LOADS[manager]
+        ]
         for load, bar in TLS.get(manager, ()):
-            title = replace(load, title=f"{load.title} by TLS")
-            rows.append(_compare(title, bare.network, bare.socket, "by its socket", bar))
+            by_tls = replace(load, title=f"{load.title} by TLS")
+            sides = (bare.network, bare.socket)
+            rows.append(compared(by_tls, *sides, against="by its socket", bar=bar, rounds=ROUNDS))
     return rows
 
 
@@ -71,22 +76,6 @@ def _managed(service: Standalone, manager: str, bare: Running) -> Endpoint:
     root = service.session.post(f"/instances/{instance}/root", {})["user"]
     address = service.show(instance)["addresses"][0]["address"]
     return replace(bare.network, host=address, user=root["name"], password=root["password"])
-
-
-def _compare(load: Load, ours: Endpoint, other: Endpoint, against: str, bar: float) -> Result:
-    """The best of each side, for what else the machine does only ever takes away from it."""
-    load.prepare(ours)
-    load.prepare(other)
-    pairs = [(load.measure(ours), load.measure(other)) for _ in range(ROUNDS)]
-    new, old = (max(side) for side in zip(*pairs, strict=True))
-    return Result(
-        f"{load.manager}, {load.title}, best of {ROUNDS}",
-        f"{new:.0f}/s",
-        f"{against} {old:.0f}/s",
-        new / old,
-        bar,
-        at_least=True,
-    )
 
 
 if __name__ == "__main__":
