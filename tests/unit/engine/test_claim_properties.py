@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,7 +21,7 @@ from trove.engine.claims import (
     release,
 )
 from trove.errors import ResourceBusy
-from trove.testing.world import metadata_in
+from trove.testing.world import fresh_database
 
 few = settings(max_examples=30, deadline=None, derandomize=True)
 
@@ -33,14 +30,6 @@ requests = st.builds(ClaimRequest, st.sampled_from("abcd"), modes)
 wanted = st.lists(requests, min_size=1, max_size=4)
 releases = st.sets(st.integers(0, 15), max_size=3)
 moves = st.lists(st.one_of(wanted, releases), max_size=16)
-
-
-@contextmanager
-def fresh_database() -> Iterator[Database]:
-    with tempfile.TemporaryDirectory() as directory:
-        metadata = metadata_in(Path(directory))
-        yield metadata.database
-        metadata.close()
 
 
 @dataclass

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +17,7 @@ from trove.models.quota import (
     take,
     usage_of,
 )
-from trove.testing.world import metadata_in
+from trove.testing.world import fresh_database
 
 few = settings(max_examples=30, deadline=None, derandomize=True)
 
@@ -30,14 +25,6 @@ projects = st.sampled_from(["red", "blue"])
 limits = st.fixed_dictionaries({name: st.sampled_from([UNLIMITED, 0, 3, 10]) for name in RESOURCES})
 deltas = st.dictionaries(st.sampled_from(RESOURCES), st.integers(0, 6), max_size=4)
 moves = st.lists(st.tuples(projects, deltas, st.booleans()), max_size=14)
-
-
-@contextmanager
-def fresh_database() -> Iterator[Database]:
-    with tempfile.TemporaryDirectory() as directory:
-        metadata = metadata_in(Path(directory))
-        yield metadata.database
-        metadata.close()
 
 
 def excess_of(

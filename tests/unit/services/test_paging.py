@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -20,7 +16,7 @@ from trove.models.event import record_event
 from trove.services import events
 from trove.services.events import EventFilter
 from trove.services.paging import is_before, page_of, size_of
-from trove.testing.world import Cloud, metadata_in
+from trove.testing.world import Cloud, fresh_database
 
 few = settings(max_examples=30, deadline=None, derandomize=True)
 START = datetime.fromisoformat("2030-01-01T00:00:00+00:00")
@@ -40,14 +36,6 @@ def test_a_page_has_a_marker_exactly_when_there_is_more(found: list[int], limit:
 
 def test_a_page_of_nothing_has_no_marker() -> None:
     assert page_of([1], 0, str).next_marker is None
-
-
-@contextmanager
-def fresh_database() -> Iterator[Database]:
-    with tempfile.TemporaryDirectory() as directory:
-        metadata = metadata_in(Path(directory))
-        yield metadata.database
-        metadata.close()
 
 
 def fill(database: Database, rows: dict[str, int]) -> None:

@@ -7,7 +7,7 @@
 """
 
 from trove.testing.world.cloud import MARIADB, POSTGRESQL, Cloud, Version
-from trove.testing.world.metadata import Metadata, metadata_in
+from trove.testing.world.metadata import Metadata, fresh_database, metadata_in
 from trove.testing.world.operations import (
     LEASE,
     Crash,
@@ -29,5 +29,6 @@ __all__ = [
     "Version",
     "act_at",
     "crash_at",
+    "fresh_database",
     "metadata_in",
 ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
@@ -52,6 +54,15 @@ def metadata_in(directory: Path, url: str | None = None, clock: Clock | None = N
     else:
         database.create_all()
     return Metadata(database, clock or ManualClock(tick=timedelta(microseconds=1)))
+
+
+@contextmanager
+def fresh_database() -> Iterator[Database]:
+    """An empty SQLite database for one example of a property, which is removed afterwards."""
+    with tempfile.TemporaryDirectory() as directory:
+        metadata = metadata_in(Path(directory))
+        yield metadata.database
+        metadata.close()
 
 
 @cache
