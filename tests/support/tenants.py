@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.support.engines import query
-from trove.protocol import Account, DatabaseAccount
+from trove.protocol import Account, DatabaseAccount, EngineState
 from trove.testing.engines import Engine
 
 HARD_PASSWORD = "pä'ss\"w\\ö%s`$;-- €"
@@ -17,6 +17,21 @@ def database(name: str) -> DatabaseAccount:
 
 def user(name: str, *databases: str, password: str = "secret", host: str | None = None) -> Account:
     return Account(name, host, list(databases), password)
+
+
+def tenant(engine: Engine, name: str) -> dict[str, Any]:
+    """A new database with a user of the same name; how that user logs in there."""
+    engine.parts.databases.create([database(name)])
+    engine.parts.users.create([user(name, name)])
+    return {"user": name, "password": "secret", "database": name}
+
+
+def restart(engine: Engine) -> None:
+    """As the agent does it."""
+    engine.driver.stop()
+    engine.driver.configure()
+    engine.driver.start()
+    assert engine.driver.state() is EngineState.RUNNING
 
 
 def listed(engine: Engine) -> dict[str, list[str]]:

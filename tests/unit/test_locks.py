@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Barrier
 
@@ -110,6 +112,17 @@ def test_a_holder_that_the_kernel_does_not_name_is_no_process(tmp_path: Path) ->
     assert process_holding(path) is None
 
 
+@contextmanager
+def another_process(script: str, path: Path, says: bytes) -> Iterator[int]:
+    """The id of a process that runs this script, has said this, and ends with the block."""
+    command = [sys.executable, "-c", script, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == says
+        yield process.pid
+        process.communicate()
+
+
 def test_a_process_lock_names_its_holder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     assert process_holding(path) is None
@@ -118,15 +131,11 @@ def test_a_process_lock_names_its_holder(tmp_path: Path) -> None:
         "with process_lock(Path(sys.argv[1])) as file:\n"
         "    file.write('mine'); file.flush(); print('held', flush=True); sys.stdin.read()"
     )
-    command = [sys.executable, "-c", script, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        assert process_holding(path) == holder.pid
+    with another_process(script, path, b"held\n") as pid:
+        assert process_holding(path) == pid
         with pytest.raises(BlockingIOError), process_lock(path):
             pass
         assert path.read_text() == "mine"
-        holder.communicate()
     assert process_holding(path) is None
 
 
@@ -137,13 +146,9 @@ def test_a_lock_for_life_is_held_while_the_interpreter_shuts_down(tmp_path: Path
         "def last(): print('ending', flush=True); sys.stdin.read()\n"
         "atexit.register(last); lock_for_life(Path(sys.argv[1]))"
     )
-    command = [sys.executable, "-c", script, str(path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"ending\n"
-        assert process_holding(path) == holder.pid
+    with another_process(script, path, b"ending\n") as pid:
+        assert process_holding(path) == pid
         for _ in range(2):
             with pytest.raises(BlockingIOError):
                 lock_for_life(path)
-        holder.communicate()
     assert process_holding(path) is None

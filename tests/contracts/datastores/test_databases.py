@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.engines import query, sql
-from tests.support.tenants import database, databases_of, listed, user
+from tests.support.tenants import database, databases_of, listed, tenant, user
 from trove.datastores import manifest_of
 from trove.errors import Invalid, NotFound
 from trove.protocol import Account, DatabaseAccount
@@ -53,9 +53,7 @@ def test_naming_the_default_is_naming_nothing(shared: Engine) -> None:
 
 @pytest.mark.only("mariadb")
 def test_time_zones_have_names(shared: Engine) -> None:
-    shared.parts.databases.create([database("zoned")])
-    shared.parts.users.create([user("traveller", "zoned")])
-    who: dict[str, Any] = {"user": "traveller", "password": "secret", "database": "zoned"}
+    who = tenant(shared, "zoned")
     summer = "SELECT CONVERT_TZ('2026-07-01 12:00:00', 'UTC', 'Europe/Berlin') = '2026-07-01 14:00'"
     assert query(shared, summer, **who) == [(1,)]
     zone = "SET STATEMENT time_zone = 'Europe/Berlin' FOR SELECT @@time_zone, @@global.time_zone"
@@ -64,18 +62,14 @@ def test_time_zones_have_names(shared: Engine) -> None:
 
 @pytest.mark.only("postgresql")
 def test_time_zones_can_be_listed(shared: Engine) -> None:
-    shared.parts.databases.create([database("zones")])
-    shared.parts.users.create([user("zoner", "zones")])
-    who: dict[str, Any] = {"user": "zoner", "password": "secret", "database": "zones"}
+    who = tenant(shared, "zones")
     ((number,),) = query(shared, "SELECT count(*) FROM pg_timezone_names", **who)
     assert int(str(number)) > 300
 
 
 @pytest.mark.only("mariadb")
 def test_every_collation_of_the_engine_is_known(shared: Engine) -> None:
-    shared.parts.databases.create([database("collated")])
-    shared.parts.users.create([user("collator", "collated")])
-    who: dict[str, Any] = {"user": "collator", "password": "secret", "database": "collated"}
+    who = tenant(shared, "collated")
     manifest = manifest_of("mariadb")
     known = (manifest.collations or "", *(pattern for pattern, _ in manifest.newer_collations))
     for name, *_ in query(shared, "SHOW COLLATION", **who):
@@ -111,8 +105,6 @@ def test_a_database_in_use_goes(shared: Engine) -> None:
 
 def test_the_character_sets_of_the_manifest_are_the_engines(shared: Engine) -> None:
     known = manifest_of(shared.manager).character_sets or frozenset()
-    shared.parts.databases.create([database("sets")])
-    shared.parts.users.create([user("setter", "sets")])
-    who: dict[str, Any] = {"user": "setter", "password": "secret", "database": "sets"}
+    who = tenant(shared, "sets")
     for name in known - sql(shared).aliases:
         assert query(shared, sql(shared).character_set.format(name), **who), name

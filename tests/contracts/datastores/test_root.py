@@ -15,6 +15,7 @@ from tests.support.tenants import (
     listed,
     other_tables,
     outside_transaction,
+    restart,
     user,
 )
 from trove.datastores import manifest_of
@@ -72,10 +73,7 @@ def test_a_start_repairs_the_administrator_that_root_has_harmed(
     # What it may do is not seen by a login.
     complaint = driver.complaint()
     assert damage.startswith("REVOKE") or "restart the instance" in (complaint or "")
-    driver.stop()
-    driver.configure()
-    driver.start()
-    assert driver.state() is EngineState.RUNNING
+    restart(shared)
     assert driver.complaint() is None
     shared.parts.root.disable()
     shared.parts.databases.create([DatabaseAccount("repaired")])
@@ -118,10 +116,7 @@ def test_a_start_repairs_what_root_has_done_to_the_administrator(
                 use()
     assert driver.state() is EngineState.RUNNING
     assert ("restart the instance" in (driver.complaint() or "")) is is_seen
-    driver.stop()
-    driver.configure()
-    driver.start()
-    assert driver.state() is EngineState.RUNNING
+    restart(shared)
     assert driver.complaint() is None
     shared.parts.root.disable()
     shared.parts.databases.delete("other")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.support.engines import module_of, query, rows_of, sql
-from tests.support.tenants import database, user
+from tests.support.tenants import tenant
 from trove.datastores import manifest_of
 from trove.datastores.configuration import usable_memory
 from trove.testing.engines import Engine
@@ -20,9 +18,7 @@ def test_the_smallest_flavor_holds_a_light_load(idle: Engine) -> None:
     engine = idle.changed(memory=smallest)
     engine.driver.configure()
     engine.driver.start()
-    engine.parts.databases.create([database("light")])
-    engine.parts.users.create([user("light", "light")])
-    who: dict[str, Any] = {"user": "light", "password": "secret", "database": "light"}
+    who = tenant(engine, "light")
     query(engine, "CREATE TABLE t AS SELECT 1 AS x, repeat('x', 500) AS y", **who)
     for _ in range(14):
         query(engine, "INSERT INTO t SELECT x + 1, y FROM t", **who)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.support.engines import module_of, query, rows_of
-from tests.support.tenants import database, user
+from tests.support.tenants import restart, tenant
 from tests.support.waiting import until
 from trove.testing.engines import Engine
 
@@ -53,12 +51,8 @@ def test_the_engine_has_the_settings(shared: Engine) -> None:
 
 def test_a_slow_statement_is_logged_but_no_password(idle: Engine) -> None:
     engine = idle.changed(settings=AT_ONCE[idle.manager])
-    engine.driver.stop()
-    engine.driver.configure()
-    engine.driver.start()
-    engine.parts.databases.create([database("slow")])
-    engine.parts.users.create([user("slow", "slow")])
-    who: dict[str, Any] = {"user": "slow", "password": "secret", "database": "slow"}
+    restart(engine)
+    who = tenant(engine, "slow")
     query(engine, "SELECT 'how slow' AS this", **who)
     until(lambda: "how slow" in _logged(engine))
     assert "CREATE USER" not in _logged(engine).upper()

@@ -17,7 +17,9 @@ from tests.support.provider import (
     open_to_others,
     remove,
 )
+from tests.support.stack import ENGINES, Stack, stack_in
 from tests.support.waiting import until
+from trove.datastores.discovery import installed_engines
 from trove.providers.base import Provider
 
 MODES: tuple[dict[str, str], ...] = ({}, {"isolation": "none"})
@@ -53,3 +55,20 @@ def make(tmp_path: Path, name: str) -> Iterator[Callable[..., Provider]]:
     # A sandbox that another test starts at this moment holds on to our mounts until it has left
     # the machine's own file systems; a loop device goes with its last mount.
     until(lambda: not Traces.of(name, tmp_path))
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A whole installation in this process."""
+    with stack_in(tmp_path_factory.mktemp("stack")) as made:
+        yield made
+
+
+@pytest.fixture(params=ENGINES)
+def instance_id(request: pytest.FixtureRequest, stack: Stack) -> Iterator[str]:
+    """A local instance of each engine, which is deleted afterwards."""
+    if request.param not in {engine.manager for engine in installed_engines()}:
+        pytest.skip(f"{request.param} is not installed")
+    made = stack.create(request.param)
+    yield made
+    stack.delete(made)

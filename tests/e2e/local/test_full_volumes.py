@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.provider import IS_ROOT
-from tests.support.stack import ENGINES, Stack, stack_in
+from tests.support.stack import Stack
 from tests.support.waiting import until
-from trove.datastores.discovery import installed_engines
 
 pytestmark = [
     pytest.mark.engine,
@@ -21,21 +19,6 @@ pytestmark = [
 
 KEPT = 2 << 20
 """Bytes that are left, so that an engine has no reason to stop."""
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with stack_in(tmp_path_factory.mktemp("stack")) as made:
-        yield made
-
-
-@pytest.fixture(params=ENGINES)
-def instance_id(request: pytest.FixtureRequest, stack: Stack) -> Iterator[str]:
-    if request.param not in {engine.manager for engine in installed_engines()}:
-        pytest.skip(f"{request.param} is not installed")
-    made = stack.create(request.param)
-    yield made
-    stack.delete(made)
 
 
 def volume_of(stack: Stack, instance_id: str) -> Path:

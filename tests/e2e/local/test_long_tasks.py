@@ -6,36 +6,19 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.support.long_tasks import processes_of
 from tests.support.provider import IS_ROOT
-from tests.support.stack import ENGINES, RESULTS, Stack, agent_pids, stack_in
+from tests.support.stack import RESULTS, Stack, agent_pids
 from tests.support.waiting import until
-from trove.datastores.discovery import installed_engines
 
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.root,
     pytest.mark.skipif(not IS_ROOT, reason="looks into the sandboxes of other users"),
 ]
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with stack_in(tmp_path_factory.mktemp("stack")) as made:
-        yield made
-
-
-@pytest.fixture(params=ENGINES)
-def instance_id(request: pytest.FixtureRequest, stack: Stack) -> Iterator[str]:
-    if request.param not in {engine.manager for engine in installed_engines()}:
-        pytest.skip(f"{request.param} is not installed")
-    made = stack.create(request.param)
-    yield made
-    stack.delete(made)
 
 
 def test_it_outlives_its_agent_and_ends_with_a_cancel(stack: Stack, instance_id: str) -> None:
