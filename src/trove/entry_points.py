@@ -26,10 +26,11 @@ def loaded(group: str) -> dict[str, Any]:
     """The objects of all entry points of this group, by name."""
     found = {}
     for entry in _entry_points(group):
-        found[entry.name], error = _attempt(entry)
+        value, error = _attempt(entry)
         if error:
             log.warning("%s is left out: %s", described(entry), error)
-            del found[entry.name]
+        else:
+            found[entry.name] = value
     return found
 
 
