@@ -3,8 +3,8 @@
 A provider call may stall for longer than its lease; when it comes back, the instance may have been
 deleted. Nothing but this sweep knows of what it has made.
 
-Law: the rows of deleted instances are kept, so a name that the metadata database has never had is
-more likely a living instance of another database than an orphan of this one.
+Law: the rows of deleted instances are kept for months, so a name that the metadata database does
+not have is more likely a living instance of another database than an orphan of this one.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Orphan:
 
     holding: Holding
     deleted_at: datetime | None
-    """When its instance was deleted; None if this metadata database has never known it."""
+    """When its instance was deleted; None if this metadata database has no record of it."""
 
     @property
     def is_known(self) -> bool:

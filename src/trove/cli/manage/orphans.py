@@ -65,7 +65,7 @@ def _must_be_known(left: list[Orphan]) -> None:
     """Of the wrong metadata database, every living server would be an orphan; raises Invalid."""
     if left:
         raise Invalid(
-            f"{len(left)} left as they are: this metadata database has never known them, so they "
+            f"{len(left)} left as they are: this metadata database has no record of them, so they "
             "may be instances of another one. Check `[database] connection` and "
             "`state_directory`: they must be those of the task manager. If nothing uses them, "
             "delete them with --delete --unknown"
@@ -83,7 +83,7 @@ COMMANDS = (
             arg(
                 "--unknown",
                 action="store_true",
-                help="also those that the metadata database has never known; always confirmed",
+                help="also those of which the metadata database has no record; always confirmed",
             ),
         ),
         sweep,

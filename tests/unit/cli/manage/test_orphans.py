@@ -109,7 +109,7 @@ def test_what_the_database_has_never_known_is_left(
     """Without a question: there is nothing to confirm."""
     assert run(config, *words) == 1
     shown = capsys.readouterr()
-    assert "1 left as they are: this metadata database has never known them" in shown.err
+    assert "1 left as they are: this metadata database has no record of them" in shown.err
     assert "deleted trove-unknown" not in shown.out
     assert provider.everything() == [UNKNOWN]
 
